@@ -1,0 +1,15 @@
+//! JSON as text: checked once, then cut into slices that are copied as they are.
+//!
+//! Values travel over the bus as the text they came in. So this layer builds no tree: [`scan`]
+//! checks a text and finds where values end, [`Raw`] walks a checked text lazily, [`Number`]
+//! compares numbers exactly, and [`write`] appends JSON to a buffer. The conversion between JSON
+//! and Lua values is in `ffi::stack`.
+
+mod number;
+mod raw;
+pub mod scan;
+pub mod write;
+
+pub use number::Number;
+pub use raw::{Elements, Kind, Members, Raw};
+pub use scan::Error;

@@ -1,0 +1,334 @@
+//! Checks JSON text in one pass: grammar, nesting depth, and that numbers fit a double.
+//!
+//! What lives here finds the end of a value; it keeps nothing of it. The text is UTF-8 already
+//! (a `&str`), so strings are only searched for their closing quote, escapes and control bytes.
+
+use std::fmt;
+
+/// How deep arrays and objects may nest in a frame. Programs for the earlier module could send
+/// a thousand levels; more would only serve to exhaust the stack of some reader.
+pub const DEFAULT_MAX_DEPTH: usize = 1000;
+
+/// Digits up to which a number without an exponent is surely inside the range of a double.
+const SAFE_DIGITS: usize = 300;
+
+/// Why a text is not acceptable JSON, and where (byte offset from the start of the text).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Error {
+    /// What is wrong.
+    pub reason: Reason,
+    /// Offset in bytes of the place where it was seen.
+    pub at: usize,
+}
+
+/// The ways in which a text can fail to be acceptable JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The text ends inside a value.
+    UnexpectedEnd,
+    /// A character stands where the grammar does not allow it.
+    UnexpectedCharacter,
+    /// A string holds an unescaped control character or a broken escape.
+    BadString,
+    /// A number is malformed.
+    BadNumber,
+    /// A number lies outside the range of a double, so most peers could not read it.
+    NumberOutOfRange,
+    /// Arrays and objects nest deeper than allowed.
+    TooDeep,
+    /// Something follows the value.
+    TrailingCharacters,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = match self.reason {
+            Reason::UnexpectedEnd => "unexpected end",
+            Reason::UnexpectedCharacter => "unexpected character",
+            Reason::BadString => "control character or broken escape in a string",
+            Reason::BadNumber => "malformed number",
+            Reason::NumberOutOfRange => "number outside the range of a double",
+            Reason::TooDeep => "nested too deep",
+            Reason::TrailingCharacters => "something follows the value",
+        };
+        write!(f, "{reason} at byte {}", self.at + 1)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Result of the functions in here.
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn fail<T>(reason: Reason, at: usize) -> Result<T> {
+    Err(Error { reason, at })
+}
+
+/// Offset of the first byte at or after `at` that is not JSON white space.
+pub fn skip_blanks(text: &[u8], mut at: usize) -> usize {
+    while matches!(text.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+        at += 1;
+    }
+    at
+}
+
+/// Checks that `text` is exactly one JSON value with blanks around it; gives the value's
+/// start and end.
+///
+/// # Errors
+/// See [`Reason`]; `max_depth` counts nested arrays and objects, the outermost being 1.
+pub fn whole(text: &[u8], max_depth: usize) -> Result<(usize, usize)> {
+    let start = skip_blanks(text, 0);
+    let end = value_end(text, start, max_depth)?;
+    let rest = skip_blanks(text, end);
+    if rest != text.len() {
+        return fail(Reason::TrailingCharacters, rest);
+    }
+    Ok((start, end))
+}
+
+/// Finds the end of the value that starts at `at` (no blank there), checking all of it.
+///
+/// Works with a stack of one bit a level instead of recursion, so depth costs no stack.
+///
+/// # Errors
+/// See [`Reason`]; `max_depth` counts nested arrays and objects.
+pub fn value_end(text: &[u8], at: usize, max_depth: usize) -> Result<usize> {
+    let mut open = Levels::new(max_depth);
+    let mut at = at;
+    loop {
+        at = match open.enter(text, at)? {
+            Step::Into(next) => next,
+            Step::Scalar(next) => match open.leave(text, next)? {
+                Leave::Next(next) => next,
+                Leave::End(end) => return Ok(end),
+            },
+        };
+    }
+}
+
+enum Step {
+    Into(usize),
+    Scalar(usize),
+}
+
+enum Leave {
+    Next(usize),
+    End(usize),
+}
+
+/// The containers that are open: `true` for an object.
+struct Levels {
+    shallow: u64,
+    deep: Vec<bool>,
+    depth: usize,
+    max: usize,
+}
+
+impl Levels {
+    fn new(max: usize) -> Self {
+        Levels { shallow: 0, deep: Vec::new(), depth: 0, max }
+    }
+
+    fn push(&mut self, object: bool, at: usize) -> Result<()> {
+        if self.depth >= self.max {
+            return fail(Reason::TooDeep, at);
+        }
+        if self.depth < 64 {
+            let bit = 1 << self.depth;
+            self.shallow = if object { self.shallow | bit } else { self.shallow & !bit };
+        } else {
+            self.deep.push(object);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.depth -= 1;
+        if self.depth >= 64 {
+            self.deep.pop();
+        }
+    }
+
+    fn in_object(&self) -> bool {
+        match self.depth {
+            1..=64 => self.shallow & (1 << (self.depth - 1)) != 0,
+            _ => self.deep.last().copied().unwrap_or(false),
+        }
+    }
+
+    /// Takes one scalar, an empty container, or steps into a container.
+    fn enter(&mut self, text: &[u8], at: usize) -> Result<Step> {
+        match text.get(at) {
+            Some(b'{') => {
+                self.push(true, at)?;
+                let next = skip_blanks(text, at + 1);
+                if text.get(next) == Some(&b'}') {
+                    self.pop();
+                    return Ok(Step::Scalar(next + 1));
+                }
+                Ok(Step::Into(key_end(text, next)?))
+            }
+            Some(b'[') => {
+                self.push(false, at)?;
+                let next = skip_blanks(text, at + 1);
+                if text.get(next) == Some(&b']') {
+                    self.pop();
+                    return Ok(Step::Scalar(next + 1));
+                }
+                Ok(Step::Into(next))
+            }
+            _ => scalar_end(text, at).map(Step::Scalar),
+        }
+    }
+
+    /// After a complete value: to the next sibling, or out of what it closes.
+    fn leave(&mut self, text: &[u8], mut at: usize) -> Result<Leave> {
+        loop {
+            if self.depth == 0 {
+                return Ok(Leave::End(at));
+            }
+            at = skip_blanks(text, at);
+            let object = self.in_object();
+            match text.get(at) {
+                Some(b',') => {
+                    let next = skip_blanks(text, at + 1);
+                    return Ok(Leave::Next(if object { key_end(text, next)? } else { next }));
+                }
+                Some(b'}') if object => self.pop(),
+                Some(b']') if !object => self.pop(),
+                Some(_) => return fail(Reason::UnexpectedCharacter, at),
+                None => return fail(Reason::UnexpectedEnd, at),
+            }
+            at += 1;
+        }
+    }
+}
+
+/// From the quote of a key to the start of the member's value.
+fn key_end(text: &[u8], at: usize) -> Result<usize> {
+    if text.get(at) != Some(&b'"') {
+        let reason = if at < text.len() { Reason::UnexpectedCharacter } else { Reason::UnexpectedEnd };
+        return fail(reason, at);
+    }
+    let colon = skip_blanks(text, string_end(text, at)?);
+    match text.get(colon) {
+        Some(b':') => Ok(skip_blanks(text, colon + 1)),
+        Some(_) => fail(Reason::UnexpectedCharacter, colon),
+        None => fail(Reason::UnexpectedEnd, colon),
+    }
+}
+
+fn scalar_end(text: &[u8], at: usize) -> Result<usize> {
+    match text.get(at) {
+        Some(b'"') => string_end(text, at),
+        Some(b'-' | b'0'..=b'9') => number_end(text, at),
+        Some(b't') => word_end(text, at, b"true"),
+        Some(b'f') => word_end(text, at, b"false"),
+        Some(b'n') => word_end(text, at, b"null"),
+        Some(_) => fail(Reason::UnexpectedCharacter, at),
+        None => fail(Reason::UnexpectedEnd, at),
+    }
+}
+
+fn word_end(text: &[u8], at: usize, word: &[u8]) -> Result<usize> {
+    if text[at..].starts_with(word) {
+        return Ok(at + word.len());
+    }
+    fail(Reason::UnexpectedCharacter, at)
+}
+
+/// Offset of the first `"`, `\` or control byte at or after `at`; the end of the text if none.
+pub(super) fn special(text: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Eight bytes at a time: a byte is special if it is zero after XOR with `"` or `\`, or
+    // below 0x20. Borrows can only mark bytes *above* a true hit, so the lowest mark is exact.
+    while let Some(chunk) = text.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("the slice has eight bytes"));
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let slash = word ^ (ONES * u64::from(b'\\'));
+        let hits = (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let hits = hits & HIGHS;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while at < text.len() && !matches!(text[at], b'"' | b'\\' | 0..=0x1f) {
+        at += 1;
+    }
+    at
+}
+
+/// From the opening quote at `at` to behind the closing one.
+pub(super) fn string_end(text: &[u8], at: usize) -> Result<usize> {
+    let mut at = at + 1;
+    loop {
+        at = special(text, at);
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = escape_end(text, at)?,
+            Some(_) => return fail(Reason::BadString, at),
+            None => return fail(Reason::UnexpectedEnd, at),
+        }
+    }
+}
+
+fn escape_end(text: &[u8], at: usize) -> Result<usize> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match text.get(at + 2..at + 6) {
+            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
+            Some(_) => fail(Reason::BadString, at),
+            None => fail(Reason::UnexpectedEnd, text.len()),
+        },
+        Some(_) => fail(Reason::BadString, at),
+        None => fail(Reason::UnexpectedEnd, text.len()),
+    }
+}
+
+fn digits_end(text: &[u8], mut at: usize) -> usize {
+    while matches!(text.get(at), Some(b'0'..=b'9')) {
+        at += 1;
+    }
+    at
+}
+
+fn number_end(text: &[u8], start: usize) -> Result<usize> {
+    let first = start + usize::from(text[start] == b'-');
+    let mut at = digits_end(text, first);
+    if at == first || (text[first] == b'0' && at > first + 1) {
+        return fail(Reason::BadNumber, start);
+    }
+    let mut doubtful = at - first > SAFE_DIGITS;
+    if text.get(at) == Some(&b'.') {
+        let end = digits_end(text, at + 1);
+        if end == at + 1 {
+            return fail(Reason::BadNumber, start);
+        }
+        at = end;
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        let signed = matches!(text.get(at + 1), Some(b'+' | b'-'));
+        let digits = at + 1 + usize::from(signed);
+        let end = digits_end(text, digits);
+        if end == digits {
+            return fail(Reason::BadNumber, start);
+        }
+        doubtful = true;
+        at = end;
+    }
+    if doubtful && !fits_double(&text[start..at]) {
+        return fail(Reason::NumberOutOfRange, start);
+    }
+    Ok(at)
+}
+
+fn fits_double(number: &[u8]) -> bool {
+    let value = std::str::from_utf8(number).ok().and_then(|s| s.parse::<f64>().ok());
+    value.is_some_and(f64::is_finite)
+}

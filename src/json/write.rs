@@ -1,0 +1,95 @@
+//! Appends JSON text to a byte buffer: strings, numbers. Containers are written by who has them.
+
+use std::io::Write;
+
+/// Appends `text` as a JSON string, with quotes. Only what JSON demands is escaped.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    loop {
+        let at = super::scan::special(bytes, from);
+        out.extend_from_slice(&bytes[from..at]);
+        let Some(&byte) = bytes.get(at) else { break };
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+        }
+        from = at + 1;
+    }
+    out.push(b'"');
+}
+
+/// Appends an integer.
+pub fn integer(out: &mut Vec<u8>, value: i64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends the shortest text that reads back as the same double. It always looks like a float
+/// (`1.0`, `1e300`), so a reader that tells integers from floats sees which it was.
+///
+/// JSON has no NaN and no infinities: these become `null`, and callers refuse them before.
+pub fn float(out: &mut Vec<u8>, value: f64) {
+    if !value.is_finite() {
+        out.extend_from_slice(b"null");
+        return;
+    }
+    // `{:?}` is the shortest exact form and turns to exponents beyond 1e16 and below 1e-5.
+    write!(out, "{value:?}").expect("writing to a Vec cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn strings_escape_what_json_demands_and_nothing_else() {
+        let text = "plain / \"quoted\" \\ \n\r\t\u{1}\u{1f}\u{7f} é €";
+        let json = written(|out| string(out, text));
+        assert_eq!(json, "\"plain / \\\"quoted\\\" \\\\ \\n\\r\\t\\u0001\\u001f\u{7f} é €\"");
+        assert_eq!(serde_json::from_str::<String>(&json).expect("valid"), text);
+    }
+
+    #[test]
+    fn integers_to_the_ends_of_their_range() {
+        for value in [0, 7, -1, 1_000_000, i64::MAX, i64::MIN] {
+            assert_eq!(written(|out| integer(out, value)), value.to_string());
+        }
+    }
+
+    #[test]
+    fn floats_read_back_the_same() {
+        for value in [1.0, 0.1 + 0.2, 1e300, 5e-324, -0.0, 1e16, 123456789.125] {
+            let json = written(|out| float(out, value));
+            assert_eq!(json.parse::<f64>().expect("a number").to_bits(), value.to_bits(), "{json}");
+            assert!(json.contains(['.', 'e']), "{json}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The Lua module `jet.core`: what the Lua files under `lua/jet/` stand on.
+//!
+//! Nothing in here ever calls a Lua function: the functions of this module return values and
+//! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
+//! is kept in Rust and no borrow is held while a callback runs.
+
+use mlua::{Lua, Result, Table};
+
+/// Entry point of `require 'jet.core'`.
+#[mlua::lua_module(name = "jet_core")]
+fn jet_core(lua: &Lua) -> Result<Table> {
+    lua.create_table()
+}

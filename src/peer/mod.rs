@@ -1,0 +1,1 @@
+//! The peer engine without I/O.

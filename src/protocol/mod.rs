@@ -1,0 +1,1 @@
+//! What is on the wire, without I/O: framing, messages, error objects.

@@ -1,0 +1,1 @@
+//! Which elements a fetch sees and in which order: expressions, rules and sorted views.
