@@ -1,0 +1,67 @@
+//! Error objects: `{"code":…,"message":…,"data":…}` and the codes the bus uses.
+
+use crate::json::{write, Raw};
+
+/// What went wrong, as the `code` and `message` of an error object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The number programs compare.
+    pub code: i64,
+    /// The text that goes with it.
+    pub message: &'static str,
+}
+
+/// A frame is no acceptable JSON.
+pub const PARSE_ERROR: Code = Code { code: -32700, message: "Parse error" };
+/// A message is neither request nor response.
+pub const INVALID_REQUEST: Code = Code { code: -32600, message: "Invalid Request" };
+/// There is no service or element of that name.
+pub const METHOD_NOT_FOUND: Code = Code { code: -32601, message: "Method not found" };
+/// The params do not fit; `data` says how.
+pub const INVALID_PARAMS: Code = Code { code: -32602, message: "Invalid params" };
+/// A handler of a set or call failed; `data` is what it raised.
+pub const INTERNAL_ERROR: Code = Code { code: -32603, message: "Internal error" };
+/// The owner of a path did not answer in time; `data` is the params of the request.
+pub const RESPONSE_TIMEOUT: Code = Code { code: -32001, message: "Response Timeout" };
+/// The connection, or that of the owner of a path, is gone.
+pub const CONNECTION_CLOSED: Code = Code { code: -32000, message: "Connection closed" };
+
+/// Appends an error object. `data` is left out when there is none.
+pub fn object(out: &mut Vec<u8>, code: Code, data: Option<Raw>) {
+    out.extend_from_slice(b"{\"code\":");
+    write::integer(out, code.code);
+    out.extend_from_slice(b",\"message\":");
+    write::string(out, code.message);
+    if let Some(data) = data {
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(data.text().as_bytes());
+    }
+    out.push(b'}');
+}
+
+/// Appends an object with one member that is a string, the usual `data`: `{"pathNotExists":"a"}`.
+pub fn tag(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.push(b'{');
+    write::string(out, key);
+    out.push(b':');
+    write::string(out, value);
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_object_has_code_message_and_optional_data() {
+        let mut out = Vec::new();
+        object(&mut out, METHOD_NOT_FOUND, None);
+        assert_eq!(out, br#"{"code":-32601,"message":"Method not found"}"#);
+        let (mut data, mut out) = (Vec::new(), Vec::new());
+        tag(&mut data, "pathNotExists", "a\"b");
+        let data = String::from_utf8(data).expect("UTF-8");
+        object(&mut out, INVALID_PARAMS, Some(Raw::trusted(&data)));
+        let text = r#"{"code":-32602,"message":"Invalid params","data":{"pathNotExists":"a\"b"}}"#;
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), text);
+    }
+}

@@ -1,0 +1,190 @@
+//! Frames of the "trivial" protocol: a 4-byte big-endian length, then that many bytes of message.
+//!
+//! [`Decoder`] cuts a stream of bytes into messages, [`begin`] and [`end`] write frames straight
+//! into an output buffer. What a message says is not looked at here.
+
+use std::ops::Range;
+
+/// Bytes of the length in front of each message.
+pub const HEADER: usize = 4;
+
+/// A frame announces more bytes than the limit allows. The stream cannot be resynchronised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong {
+    /// The announced length in bytes.
+    pub length: usize,
+    /// The limit in bytes.
+    pub limit: usize,
+}
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "message of {} bytes exceeds the limit of {}", self.length, self.limit)
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// Collects received bytes and cuts them into messages. Empty frames are skipped: some daemons
+/// and peers die of them, so nobody sends them on purpose.
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    at: usize,
+    max_message: usize,
+}
+
+impl Decoder {
+    /// A decoder that refuses messages longer than `max_message` bytes.
+    pub fn new(max_message: usize) -> Self {
+        Decoder { buffer: Vec::new(), at: 0, max_message }
+    }
+
+    /// Appends received bytes. Ranges given by [`next`](Self::next) before are void afterwards.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.compact();
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Drops what was handed out, so that the buffer stays as large as one batch of input.
+    fn compact(&mut self) {
+        if self.at == self.buffer.len() {
+            self.buffer.clear();
+        } else if self.at > 0 {
+            self.buffer.drain(..self.at);
+        }
+        self.at = 0;
+    }
+
+    /// The place of the next complete message in the buffer, if there is one.
+    ///
+    /// # Errors
+    /// [`TooLong`], as soon as the header is there, and again on every later call.
+    pub fn next_range(&mut self) -> Result<Option<Range<usize>>, TooLong> {
+        loop {
+            let Some(header) = self.buffer.get(self.at..self.at + HEADER) else {
+                return Ok(None);
+            };
+            let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            if length > self.max_message {
+                return Err(TooLong { length, limit: self.max_message });
+            }
+            let start = self.at + HEADER;
+            if self.buffer.len() - start < length {
+                return Ok(None);
+            }
+            self.at = start + length;
+            if length > 0 {
+                return Ok(Some(start..self.at));
+            }
+        }
+    }
+
+    /// The next complete message, if there is one.
+    ///
+    /// # Errors
+    /// As [`next_range`](Self::next_range).
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
+        match self.next_range() {
+            Ok(Some(range)) => Some(Ok(&self.buffer[range])),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The bytes at a range that [`next_range`](Self::next_range) gave since the last push.
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
+    }
+}
+
+/// Where a frame began that is being written.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a frame that was begun has to be ended or cancelled"]
+pub struct Mark(usize);
+
+/// Begins a frame at the end of `out`.
+pub fn begin(out: &mut Vec<u8>) -> Mark {
+    let mark = Mark(out.len());
+    out.extend_from_slice(&[0; HEADER]);
+    mark
+}
+
+/// Ends the frame: all that was appended since [`begin`] is its message.
+///
+/// # Errors
+/// [`TooLong`] if the message exceeds `max_message`; the frame is gone from `out` then.
+pub fn end(out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooLong> {
+    let length = out.len() - mark.0 - HEADER;
+    if length > max_message.min(u32::MAX as usize) {
+        cancel(out, mark);
+        return Err(TooLong { length, limit: max_message });
+    }
+    out[mark.0..mark.0 + HEADER].copy_from_slice(&(length as u32).to_be_bytes());
+    Ok(())
+}
+
+/// Takes back a frame that was begun.
+pub fn cancel(out: &mut Vec<u8>, mark: Mark) {
+    out.truncate(mark.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(messages: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for message in messages {
+            let mark = begin(&mut out);
+            out.extend_from_slice(message);
+            end(&mut out, mark, 100).expect("short enough");
+        }
+        out
+    }
+
+    fn decode(decoder: &mut Decoder) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while let Some(message) = decoder.next() {
+            messages.push(message.expect("within the limit").to_vec());
+        }
+        messages
+    }
+
+    #[test]
+    fn messages_survive_a_cut_at_every_byte() {
+        let stream = frames(&[b"{}", b"", b"[1,2]", b"x"]);
+        for cut in 0..=stream.len() {
+            let mut decoder = Decoder::new(100);
+            decoder.push(&stream[..cut]);
+            let mut messages = decode(&mut decoder);
+            decoder.push(&stream[cut..]);
+            messages.extend(decode(&mut decoder));
+            assert_eq!(messages, [b"{}".to_vec(), b"[1,2]".to_vec(), b"x".to_vec()], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_exact_and_seen_on_the_header() {
+        let mut decoder = Decoder::new(5);
+        decoder.push(&[0, 0, 0, 5]);
+        assert_eq!(decoder.next(), None);
+        decoder.push(b"12345\0\0\0\x06");
+        assert_eq!(decoder.next(), Some(Ok(&b"12345"[..])));
+        assert_eq!(decoder.next(), Some(Err(TooLong { length: 6, limit: 5 })));
+        let mut decoder = Decoder::new(5);
+        decoder.push(&[0xff; 4]);
+        assert!(decoder.next().expect("an answer").is_err());
+    }
+
+    #[test]
+    fn a_frame_too_long_leaves_no_trace() {
+        let mut out = frames(&[b"kept"]);
+        let before = out.clone();
+        let mark = begin(&mut out);
+        out.extend_from_slice(&[b'x'; 11]);
+        assert_eq!(end(&mut out, mark, 10), Err(TooLong { length: 11, limit: 10 }));
+        assert_eq!(out, before);
+    }
+}
