@@ -8,6 +8,10 @@ use std::ops::Range;
 /// Bytes of the length in front of each message.
 pub const HEADER: usize = 4;
 
+/// Bytes of memory an empty [`Decoder`] keeps: one large message must not cost its size for ever,
+/// and a busy stream must not allocate anew for each batch.
+const KEPT_BUFFER: usize = 512 * 1024;
+
 /// A frame announces more bytes than the limit allows. The stream cannot be resynchronised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
@@ -46,10 +50,18 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// As [`push`](Self::push), but `append` puts the bytes behind what is in the buffer, straight
+    /// from where they come.
+    pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.compact();
+        append(&mut self.buffer)
+    }
+
     /// Drops what was handed out, so that the buffer stays as large as one batch of input.
     fn compact(&mut self) {
         if self.at == self.buffer.len() {
             self.buffer.clear();
+            self.buffer.shrink_to(KEPT_BUFFER);
         } else if self.at > 0 {
             self.buffer.drain(..self.at);
         }
@@ -91,6 +103,11 @@ impl Decoder {
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// Whether nothing is left behind what was handed out: no message has begun.
+    pub fn is_empty(&self) -> bool {
+        self.at == self.buffer.len()
     }
 
     /// The bytes at a range that [`next_range`](Self::next_range) gave since the last push.

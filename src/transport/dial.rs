@@ -1,0 +1,119 @@
+//! Dialling: the addresses of a daemon, one after the other, within one deadline.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::error::{reason, Error, ErrorKind};
+use super::socket::Socket;
+
+/// One attempt that failed.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    address: String,
+}
+
+/// Tries addresses in turn until one connects.
+#[derive(Debug)]
+pub(super) struct Dial {
+    addresses: VecDeque<SocketAddr>,
+    attempt: Option<Attempt>,
+    deadline: Instant,
+    failures: Vec<Failure>,
+    retired: Option<Socket>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    socket: Socket,
+    address: SocketAddr,
+    until: Instant,
+}
+
+impl Dial {
+    pub fn new(addresses: Vec<SocketAddr>, deadline: Instant) -> Self {
+        Dial { addresses: addresses.into(), attempt: None, deadline, failures: Vec::new(), retired: None }
+    }
+
+    /// Goes on as far as it can now. `None`: not connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`] with every reason, when there is nothing left to try.
+    pub fn drive(&mut self, now: Instant) -> Result<Option<Socket>, Error> {
+        self.retired = None;
+        loop {
+            if let Some(attempt) = self.attempt.take() {
+                match attempt.socket.is_connected() {
+                    Ok(true) => return Ok(Some(attempt.socket)),
+                    Ok(false) if now < attempt.until => {
+                        self.attempt = Some(attempt);
+                        return Ok(None);
+                    }
+                    Ok(false) => self.fail("connection timed out".to_owned(), attempt.address),
+                    Err(error) => self.fail(reason(&error), attempt.address),
+                }
+                self.retire(attempt.socket);
+            }
+            let Some(address) = self.addresses.pop_front() else {
+                return Err(self.error());
+            };
+            self.begin(address, now);
+        }
+    }
+
+    fn begin(&mut self, address: SocketAddr, now: Instant) {
+        let left = self.deadline.saturating_duration_since(now);
+        // An attempt gets its share of what is left: one black hole must not use up the time of
+        // the addresses after it.
+        let share = left / u32::try_from(self.addresses.len() + 1).unwrap_or(u32::MAX);
+        match Socket::connect_tcp(address) {
+            Ok(socket) => self.attempt = Some(Attempt { socket, address, until: now + share }),
+            Err(error) => self.fail(reason(&error), address),
+        }
+    }
+
+    fn fail(&mut self, reason: String, address: SocketAddr) {
+        self.failures.push(Failure { reason, address: address.to_string() });
+    }
+
+    /// The first socket to fail in a turn is the one that the loop watches: it stays open until
+    /// the next turn, so that its successor cannot have the same number.
+    fn retire(&mut self, socket: Socket) {
+        if self.retired.is_none() {
+            self.retired = Some(socket);
+        }
+    }
+
+    /// The socket that the loop may still watch after a failure.
+    pub fn retired(&mut self) -> Option<Socket> {
+        self.retired.take()
+    }
+
+    /// The socket to watch for 'writable'.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.attempt.as_ref().map(|attempt| &attempt.socket)
+    }
+
+    /// When to call [`drive`](Self::drive) even if nothing happens.
+    pub fn deadline(&self) -> Instant {
+        self.attempt.as_ref().map_or(self.deadline, |attempt| attempt.until)
+    }
+
+    /// Every reason once, each with the addresses it holds for.
+    fn error(&self) -> Error {
+        let mut groups: Vec<(&str, String)> = Vec::new();
+        for failure in &self.failures {
+            match groups.iter_mut().find(|(reason, _)| *reason == failure.reason) {
+                Some((_, addresses)) => {
+                    addresses.push_str(", ");
+                    addresses.push_str(&failure.address);
+                }
+                None => groups.push((&failure.reason, failure.address.clone())),
+            }
+        }
+        let texts: Vec<String> =
+            groups.iter().map(|(reason, addresses)| format!("{reason} ({addresses})")).collect();
+        Error::new(ErrorKind::Unreachable, texts.join("; "))
+    }
+}

@@ -1,0 +1,66 @@
+//! What is to be sent and has not left yet.
+
+use std::io;
+
+use super::error::Error;
+use super::socket::Socket;
+
+/// Bytes of memory an empty outbox keeps, as for input.
+const KEPT_BUFFER: usize = 512 * 1024;
+
+/// Bytes on their way out. A partial write only moves a mark; what was sent is dropped when it is
+/// the larger half, so the work per byte is constant however slow the reader.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    sent: usize,
+    broken: bool,
+}
+
+impl Outbox {
+    /// Takes all bytes out of `more`. Without a backlog the buffers change places and nothing is
+    /// copied.
+    pub fn take(&mut self, more: &mut Vec<u8>) {
+        if self.broken {
+            more.clear();
+        } else if self.bytes.is_empty() {
+            std::mem::swap(&mut self.bytes, more);
+        } else {
+            if self.sent > self.bytes.len() / 2 {
+                self.bytes.drain(..self.sent);
+                self.sent = 0;
+            }
+            self.bytes.append(more);
+        }
+    }
+
+    /// Bytes that have not left.
+    pub fn unsent(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Sends what the kernel takes. A connection that the other side has ended is no error here:
+    /// the bytes are dropped, and the next read tells, after what was still received.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`](super::ErrorKind::Closed) if the connection is broken.
+    pub fn flush(&mut self, socket: &Socket) -> Result<(), Error> {
+        while self.sent < self.bytes.len() {
+            match socket.send(&self.bytes[self.sent..]) {
+                Ok(taken) => self.sent += taken,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(()),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                        self.broken = true;
+                        break;
+                    }
+                    _ => return Err(Error::broken(&error)),
+                },
+            }
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BUFFER);
+        self.sent = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! One stream socket that never blocks: the system calls and nothing else.
+//!
+//! Writes carry MSG_NOSIGNAL: the host program has not ignored SIGPIPE, and a daemon that went
+//! away must not kill it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{self, sockopt, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+
+/// A stream socket, connecting or connected. Closed on drop.
+#[derive(Debug)]
+pub(super) struct Socket {
+    fd: OwnedFd,
+}
+
+impl Socket {
+    /// Begins to connect to a TCP address.
+    ///
+    /// # Errors
+    /// What the system says at once, for example that there is no route.
+    pub fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let fd =
+            net::socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+        sockopt::set_tcp_nodelay(&fd, true)?;
+        sockopt::set_socket_keepalive(&fd, true)?;
+        // EINTR: the connecting goes on all the same.
+        match net::connect(&fd, &address) {
+            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(Socket { fd }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the connecting that was begun has succeeded; false while it goes on.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        sockopt::socket_error(&self.fd)??;
+        let peer = match net::getpeername(&self.fd) {
+            Ok(peer) => peer,
+            Err(Errno::NOTCONN | Errno::INVAL) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        // A port of the ephemeral range that nobody listens on can connect to itself.
+        if peer.is_some() && peer == Some(net::getsockname(&self.fd)?) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        Ok(true)
+    }
+
+    /// Appends received bytes to `buffer`, no more than it has room for. 0: the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing yet, else why the connection is broken.
+    pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            match net::recv(&self.fd, spare_capacity(buffer), RecvFlags::empty()) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?.0),
+            }
+        }
+    }
+
+    /// Sends as much of `bytes` as the kernel takes and says how much that was.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it takes nothing now, else why the connection is broken.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match net::send(&self.fd, bytes, SendFlags::NOSIGNAL) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Tells the other side that nothing more will come.
+    pub fn finish(&self) {
+        // Fails only if the connection is gone already.
+        let _ = net::shutdown(&self.fd, Shutdown::Write);
+    }
+
+    pub fn raw(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
