@@ -117,3 +117,45 @@ impl Dial {
         Error::new(ErrorKind::Unreachable, texts.join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Duration;
+
+    fn drive_to_end(mut dial: Dial) -> Result<Socket, Error> {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(socket) = dial.drive(Instant::now())? {
+                return Ok(socket);
+            }
+            assert!(Instant::now() < end, "still dialling");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn refused(count: u8) -> Vec<SocketAddr> {
+        // Nobody listens on the discard port of these loopback addresses.
+        (1..=count).map(|last| SocketAddr::from(([127, 7, 7, last], 9))).collect()
+    }
+
+    #[test]
+    fn of_many_addresses_the_one_that_works_is_found() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let mut addresses = refused(60);
+        addresses.push(listener.local_addr().expect("bound"));
+        let dial = Dial::new(addresses, Instant::now() + Duration::from_secs(10));
+        drive_to_end(dial).expect("the last one answers");
+    }
+
+    #[test]
+    fn every_reason_is_told_once_with_its_addresses() {
+        let mut addresses = refused(2);
+        addresses.insert(1, SocketAddr::from(([255, 255, 255, 255], 9)));
+        let dial = Dial::new(addresses, Instant::now() + Duration::from_secs(10));
+        let text = drive_to_end(dial).expect_err("nobody listens").to_string();
+        assert!(text.starts_with("connection refused (127.7.7.1:9, 127.7.7.2:9); "), "{text}");
+        assert!(text.ends_with(" (255.255.255.255:9)"), "{text}");
+    }
+}

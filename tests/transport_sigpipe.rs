@@ -1,0 +1,47 @@
+//! Writing to a dead socket in a process that has not ignored SIGPIPE, as the interpreters the
+//! module is loaded by. A Rust program with an ordinary `main` ignores the signal, so this one has
+//! none; a failure is the signal that ends it.
+#![no_main]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use jet::transport::{Connection, Options};
+
+/// The bit of SIGPIPE, number 13, in the masks of /proc/self/status.
+const SIGPIPE_MASK: u64 = 1 << (13 - 1);
+
+#[no_mangle]
+pub extern "C" fn main() -> i32 {
+    // What test runners ask before they run anything.
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("transport_sigpipe: test");
+        return 0;
+    }
+    assert!(sigpipe_is_deadly(), "SIGPIPE is ignored: nothing would be tested");
+    write_to_a_dead_socket();
+    println!("transport_sigpipe ... ok");
+    0
+}
+
+fn sigpipe_is_deadly() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a mask");
+        u64::from_str_radix(line.trim(), 16).expect("hexadecimal")
+    };
+    (mask("SigIgn:") | mask("SigBlk:") | mask("SigCgt:")) & SIGPIPE_MASK == 0
+}
+
+fn write_to_a_dead_socket() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let mut connection = Connection::open(Options::tcp("127.0.0.1", port), Instant::now()).expect("valid");
+    drop(listener.accept().expect("a client"));
+    for _ in 0..10 {
+        connection.drive(Instant::now()).expect("connected");
+        connection.write(&mut b"\0\0\0\x02{}".to_vec()).expect("told by read");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(connection.read().is_err(), "the daemon is gone");
+}

@@ -1,0 +1,105 @@
+//! What the transport tests share: scripted servers on loopback and a way to drive a connection.
+#![allow(dead_code)] // every test program uses its own part
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jet::transport::{Connection, Error, Interest, Options, Status};
+
+/// Longer than anything here takes, so that a hang becomes a failure.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server for one client: `script` gets the accepted stream. Join it to see its panics.
+pub fn server<R: Send + 'static>(
+    script: impl FnOnce(TcpStream) -> R + Send + 'static,
+) -> (SocketAddr, JoinHandle<R>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(PATIENCE)).expect("settable");
+        script(stream)
+    });
+    (address, thread)
+}
+
+/// A port of 127.0.0.1 on which nobody listens.
+pub fn closed_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A message as a frame.
+pub fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("short");
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// Reads one frame from a blocking stream.
+pub fn read_frame(stream: &mut impl Read) -> Vec<u8> {
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).expect("a header");
+    let mut message = vec![0; u32::from_be_bytes(header) as usize];
+    stream.read_exact(&mut message).expect("a message");
+    message
+}
+
+/// Writes one frame to a blocking stream.
+pub fn write_frame(stream: &mut impl Write, message: &[u8]) {
+    stream.write_all(&frame(message)).expect("written");
+}
+
+/// Default options for an address.
+pub fn options(address: SocketAddr) -> Options {
+    Options::tcp(address.ip().to_string(), address.port())
+}
+
+/// Opens a connection and drives it until it is usable or has failed.
+pub fn dial(options: Options) -> Result<Connection, Error> {
+    let mut connection = Connection::open(options, Instant::now())?;
+    let end = Instant::now() + PATIENCE;
+    while connection.drive(Instant::now())? == Status::Dialling {
+        assert!(Instant::now() < end, "still dialling");
+        connection.wait(connection.wants(), None).expect("poll");
+    }
+    Ok(connection)
+}
+
+/// The error of a dial that must not succeed.
+pub fn dial_error(options: Options) -> Error {
+    match dial(options) {
+        Ok(_) => panic!("connected"),
+        Err(error) => error,
+    }
+}
+
+/// Reads until there are `count` messages or the connection ends.
+pub fn receive(connection: &mut Connection, count: usize) -> (Vec<Vec<u8>>, Option<Error>) {
+    let mut messages = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while messages.len() < count {
+        assert!(Instant::now() < end, "only {} messages", messages.len());
+        let interest = Interest { read: true, write: connection.wants().write };
+        connection.wait(interest, Some(end)).expect("poll");
+        connection.drive(Instant::now()).expect("drives");
+        let result = connection.read();
+        messages.extend(connection.messages().map(<[u8]>::to_vec));
+        if let Err(error) = result {
+            return (messages, Some(error));
+        }
+    }
+    (messages, None)
+}
+
+/// Reads until the connection ends: all messages, and why it ended.
+pub fn receive_to_end(connection: &mut Connection) -> (Vec<Vec<u8>>, Error) {
+    let (messages, error) = receive(connection, usize::MAX);
+    (messages, error.expect("an end"))
+}
+
+/// Writes one message.
+pub fn send(connection: &mut Connection, message: &[u8]) {
+    connection.write(&mut frame(message)).expect("written");
+}
