@@ -1,7 +1,7 @@
 //! The connection as a state machine: dialling, open, ended. See the module's front page.
 
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -12,6 +12,8 @@ use super::error::{Error, ErrorKind};
 use super::inbox::Inbox;
 use super::options::{literal_addresses, Options, Target, MAX_CONNECT_TIMEOUT};
 use super::outbox::Outbox;
+use super::resolve::{self, Begun, Lookup};
+use super::retired::Retired;
 use super::socket::Socket;
 
 /// What a descriptor should be watched for.
@@ -45,10 +47,24 @@ pub enum Status {
 
 #[derive(Debug)]
 enum State {
+    Resolving(Box<Lookup>, u16),
     Dialling(Dial),
     Open(Socket),
     /// With its descriptor, open until close() or drop, so that the loop can stop watching it.
-    Failed(Error, Option<Socket>),
+    Failed(Error, Option<OwnedFd>),
+}
+
+impl State {
+    fn begin(options: &Options, connect_by: Instant) -> Result<State, Error> {
+        let Target::Tcp { host, port } = &options.target;
+        if let Some(addresses) = literal_addresses(host, *port)? {
+            return Ok(State::Dialling(Dial::new(addresses, connect_by)));
+        }
+        Ok(match resolve::begin(host, &options.resolver, connect_by)? {
+            Begun::Known(addresses) => State::Dialling(Dial::to(&addresses, *port, connect_by)),
+            Begun::Lookup(lookup) => State::Resolving(lookup, *port),
+        })
+    }
 }
 
 /// A connection to a daemon that never blocks.
@@ -62,6 +78,8 @@ pub struct Connection {
     state: State,
     inbox: Inbox,
     outbox: Outbox,
+    retired: Retired,
+    connect_by: Instant,
 }
 
 impl Connection {
@@ -71,15 +89,13 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Options`] if the options cannot work.
     pub fn open(options: Options, now: Instant) -> Result<Self, Error> {
-        let Target::Tcp { host, port } = &options.target;
-        let Some(addresses) = literal_addresses(host, *port)? else {
-            return Err(Error::new(ErrorKind::Options, format!("cannot look up host names yet ({host})")));
-        };
-        let deadline = now + options.connect_timeout.min(MAX_CONNECT_TIMEOUT);
+        let connect_by = now + options.connect_timeout.min(MAX_CONNECT_TIMEOUT);
         let mut connection = Connection {
-            state: State::Dialling(Dial::new(addresses, deadline)),
+            state: State::begin(&options, connect_by)?,
             inbox: Inbox::new(options.max_message),
             outbox: Outbox::default(),
+            retired: Retired::default(),
+            connect_by,
         };
         // A failure is kept for the first drive().
         let _ = connection.dial(now);
@@ -88,20 +104,22 @@ impl Connection {
 
     /// The descriptor to watch now, if there is one.
     pub fn fd(&self) -> Option<RawFd> {
-        self.socket().map(Socket::raw)
+        self.borrowed_fd().map(|fd| fd.as_raw_fd())
     }
 
-    fn socket(&self) -> Option<&Socket> {
+    fn borrowed_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
-            State::Dialling(dial) => dial.socket(),
-            State::Open(socket) => Some(socket),
-            State::Failed(_, socket) => socket.as_ref(),
+            State::Resolving(lookup, _) => lookup.fd(),
+            State::Dialling(dial) => dial.fd(),
+            State::Open(socket) => Some(socket.as_fd()),
+            State::Failed(_, fd) => fd.as_ref().map(AsFd::as_fd),
         }
     }
 
     /// What to watch it for; nothing once it has failed.
     pub fn wants(&self) -> Interest {
         match &self.state {
+            State::Resolving(..) => Interest { read: true, write: false },
             State::Dialling(_) => Interest { read: false, write: true },
             State::Open(_) => Interest { read: true, write: self.outbox.unsent() > 0 },
             State::Failed(..) => Interest::default(),
@@ -111,6 +129,7 @@ impl Connection {
     /// When [`drive`](Self::drive) wants to be called even if nothing happens on the descriptor.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
+            State::Resolving(lookup, _) => Some(lookup.deadline()),
             State::Dialling(dial) => Some(dial.deadline()),
             State::Open(_) | State::Failed(..) => None,
         }
@@ -122,10 +141,11 @@ impl Connection {
     /// # Errors
     /// Why the connection did not come up or has broken; the same again on later calls.
     pub fn drive(&mut self, now: Instant) -> Result<Status, Error> {
+        self.retired = Retired::default();
         match &self.state {
-            State::Dialling(_) => self.dial(now),
-            State::Open(socket) => {
-                let flushed = self.outbox.flush(socket);
+            State::Resolving(..) | State::Dialling(_) => self.dial(now),
+            State::Open(_) => {
+                let flushed = self.flush_now();
                 self.remember(flushed).map(|()| Status::Open)
             }
             State::Failed(error, _) => Err(error.clone()),
@@ -133,33 +153,47 @@ impl Connection {
     }
 
     fn dial(&mut self, now: Instant) -> Result<Status, Error> {
-        let State::Dialling(dial) = &mut self.state else {
-            return Ok(Status::Open);
-        };
-        match dial.drive(now) {
-            Ok(None) => Ok(Status::Dialling),
-            Ok(Some(socket)) => {
-                let flushed = self.outbox.flush(&socket);
-                self.state = State::Open(socket);
-                self.remember(flushed).map(|()| Status::Open)
+        let result = self.dial_on(now);
+        self.remember(result)
+    }
+
+    fn dial_on(&mut self, now: Instant) -> Result<Status, Error> {
+        if let State::Resolving(lookup, port) = &mut self.state {
+            let Some(addresses) = lookup.drive(now, &mut self.retired)? else {
+                return Ok(Status::Dialling);
+            };
+            let dial = Dial::to(&addresses, *port, self.connect_by);
+            if let State::Resolving(lookup, _) = std::mem::replace(&mut self.state, State::Dialling(dial)) {
+                lookup.retire(&mut self.retired);
             }
-            Err(error) => {
-                let last = dial.retired();
-                self.state = State::Failed(error.clone(), last);
-                Err(error)
-            }
+        }
+        if let State::Dialling(dial) = &mut self.state {
+            let Some(socket) = dial.drive(now, &mut self.retired)? else {
+                return Ok(Status::Dialling);
+            };
+            self.state = State::Open(socket);
+        }
+        self.flush_now().map(|()| Status::Open)
+    }
+
+    /// Sends what can leave without waiting.
+    fn flush_now(&mut self) -> Result<(), Error> {
+        match &self.state {
+            State::Open(socket) => self.outbox.flush(socket),
+            _ => Ok(()),
         }
     }
 
-    /// Keeps an error of an open connection for later calls.
-    fn remember(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+    /// Keeps an error for later calls.
+    fn remember<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result {
             let failed = State::Failed(error.clone(), None);
-            let socket = match std::mem::replace(&mut self.state, failed) {
-                State::Open(socket) | State::Failed(_, Some(socket)) => Some(socket),
-                State::Dialling(_) | State::Failed(_, None) => None,
+            let fd = match std::mem::replace(&mut self.state, failed) {
+                State::Open(socket) => Some(socket.into()),
+                State::Failed(_, fd) => fd,
+                State::Resolving(..) | State::Dialling(_) => self.retired.take(),
             };
-            self.state = State::Failed(error.clone(), socket);
+            self.state = State::Failed(error.clone(), fd);
         }
         result
     }
@@ -173,7 +207,7 @@ impl Connection {
     /// the same error and an empty batch.
     pub fn read(&mut self) -> Result<(), Error> {
         match &self.state {
-            State::Dialling(_) => Ok(()),
+            State::Resolving(..) | State::Dialling(_) => Ok(()),
             State::Open(socket) => {
                 let result = self.inbox.read(socket);
                 self.remember(result)
@@ -199,13 +233,13 @@ impl Connection {
     /// [`read`](Self::read), after the messages that it sent before.
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.state {
-            State::Dialling(_) => {
+            State::Resolving(..) | State::Dialling(_) => {
                 self.outbox.take(out);
                 Ok(())
             }
-            State::Open(socket) => {
+            State::Open(_) => {
                 self.outbox.take(out);
-                let flushed = self.outbox.flush(socket);
+                let flushed = self.flush_now();
                 self.remember(flushed)
             }
             State::Failed(error, _) => {
@@ -243,13 +277,13 @@ impl Connection {
     pub fn wait(&self, interest: Interest, until: Option<Instant>) -> io::Result<Ready> {
         let until = [until, self.deadline()].into_iter().flatten().min();
         let left = until.map(|at| at.saturating_duration_since(Instant::now()));
-        let Some(socket) = self.socket() else {
+        let Some(fd) = self.borrowed_fd() else {
             return Ok(Ready::default());
         };
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, interest.read);
         flags.set(PollFlags::OUT, interest.write);
-        let mut polled = [PollFd::from_borrowed_fd(socket.as_fd(), flags)];
+        let mut polled = [PollFd::from_borrowed_fd(fd, flags)];
         match poll(&mut polled, left.map(timespec).as_ref()) {
             Ok(_) => Ok(ready(polled[0].revents())),
             Err(Errno::INTR) => Ok(Ready { interrupted: true, ..Ready::default() }),
@@ -272,7 +306,10 @@ impl Connection {
             if now >= until {
                 return Ok(false);
             }
-            let interest = Interest { read: false, write: true };
+            let interest = match status {
+                Status::Dialling => self.wants(),
+                Status::Open => Interest { read: false, write: true },
+            };
             self.wait(interest, Some(until)).map_err(|error| Error::broken(&error))?;
         }
     }

@@ -1,10 +1,12 @@
 //! Dialling: the addresses of a daemon, one after the other, within one deadline.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::error::{reason, Error, ErrorKind};
+use super::retired::Retired;
 use super::socket::Socket;
 
 /// One attempt that failed.
@@ -21,7 +23,6 @@ pub(super) struct Dial {
     attempt: Option<Attempt>,
     deadline: Instant,
     failures: Vec<Failure>,
-    retired: Option<Socket>,
 }
 
 #[derive(Debug)]
@@ -33,15 +34,19 @@ struct Attempt {
 
 impl Dial {
     pub fn new(addresses: Vec<SocketAddr>, deadline: Instant) -> Self {
-        Dial { addresses: addresses.into(), attempt: None, deadline, failures: Vec::new(), retired: None }
+        Dial { addresses: addresses.into(), attempt: None, deadline, failures: Vec::new() }
+    }
+
+    /// As [`new`](Self::new), for one port of several addresses.
+    pub fn to(addresses: &[IpAddr], port: u16, deadline: Instant) -> Self {
+        Dial::new(addresses.iter().map(|&address| SocketAddr::new(address, port)).collect(), deadline)
     }
 
     /// Goes on as far as it can now. `None`: not connected yet.
     ///
     /// # Errors
     /// [`ErrorKind::Unreachable`] with every reason, when there is nothing left to try.
-    pub fn drive(&mut self, now: Instant) -> Result<Option<Socket>, Error> {
-        self.retired = None;
+    pub fn drive(&mut self, now: Instant, retired: &mut Retired) -> Result<Option<Socket>, Error> {
         loop {
             if let Some(attempt) = self.attempt.take() {
                 match attempt.socket.is_connected() {
@@ -53,7 +58,7 @@ impl Dial {
                     Ok(false) => self.fail("connection timed out".to_owned(), attempt.address),
                     Err(error) => self.fail(reason(&error), attempt.address),
                 }
-                self.retire(attempt.socket);
+                retired.keep(attempt.socket);
             }
             let Some(address) = self.addresses.pop_front() else {
                 return Err(self.error());
@@ -77,22 +82,9 @@ impl Dial {
         self.failures.push(Failure { reason, address: address.to_string() });
     }
 
-    /// The first socket to fail in a turn is the one that the loop watches: it stays open until
-    /// the next turn, so that its successor cannot have the same number.
-    fn retire(&mut self, socket: Socket) {
-        if self.retired.is_none() {
-            self.retired = Some(socket);
-        }
-    }
-
-    /// The socket that the loop may still watch after a failure.
-    pub fn retired(&mut self) -> Option<Socket> {
-        self.retired.take()
-    }
-
     /// The socket to watch for 'writable'.
-    pub fn socket(&self) -> Option<&Socket> {
-        self.attempt.as_ref().map(|attempt| &attempt.socket)
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.attempt.as_ref().map(|attempt| attempt.socket.as_fd())
     }
 
     /// When to call [`drive`](Self::drive) even if nothing happens.
@@ -127,7 +119,7 @@ mod tests {
     fn drive_to_end(mut dial: Dial) -> Result<Socket, Error> {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
-            if let Some(socket) = dial.drive(Instant::now())? {
+            if let Some(socket) = dial.drive(Instant::now(), &mut Retired::default())? {
                 return Ok(socket);
             }
             assert!(Instant::now() < end, "still dialling");

@@ -1,8 +1,9 @@
 //! What to connect to and within which limits. How it is done lives in `dial`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
+use super::resolve::ResolverFiles;
 use super::{Error, ErrorKind};
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
@@ -35,12 +36,19 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest message accepted, in bytes without its length prefix; [`DEFAULT_MAX_MESSAGE`].
     pub max_message: usize,
+    /// Where host names are looked up; the system's files.
+    pub resolver: ResolverFiles,
 }
 
 impl Options {
     /// Options for this target, everything else as by default.
     pub fn new(target: Target) -> Self {
-        Options { target, connect_timeout: DEFAULT_CONNECT_TIMEOUT, max_message: DEFAULT_MAX_MESSAGE }
+        Options {
+            target,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            max_message: DEFAULT_MAX_MESSAGE,
+            resolver: ResolverFiles::default(),
+        }
     }
 
     /// Options for the trivial protocol over TCP, everything else as by default.
@@ -66,12 +74,38 @@ pub(super) fn literal_addresses(host: &str, port: u16) -> Result<Option<Vec<Sock
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(Some(vec![SocketAddr::new(address, port)]));
     }
+    if let Some(address) = scoped(bare, port)? {
+        return Ok(Some(vec![address]));
+    }
     let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
     if name == "localhost" || name.ends_with(".localhost") {
         let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
         return Ok(Some(loopback.map(|address| SocketAddr::new(address, port)).to_vec()));
     }
     Ok(None)
+}
+
+/// An IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
+fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
+    let Some((address, interface)) = text.split_once('%') else {
+        return Ok(None);
+    };
+    let index = interface.parse().ok().or_else(|| interface_index(interface));
+    match (address.parse::<Ipv6Addr>(), index) {
+        (Ok(address), Some(index)) => Ok(Some(SocketAddrV6::new(address, port, 0, index).into())),
+        (Ok(_), None) => {
+            Err(Error::new(ErrorKind::Options, format!("there is no network interface '{interface}'")))
+        }
+        (Err(_), _) => Ok(None),
+    }
+}
+
+/// The number of a network interface, as Linux tells it in a file.
+fn interface_index(name: &str) -> Option<u32> {
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return None;
+    }
+    std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -92,6 +126,8 @@ mod tests {
         assert_eq!(texts("LocalHost"), both);
         assert_eq!(texts("jet.localhost."), both);
         assert_eq!(texts("localhost.example"), None);
+        assert_eq!(texts("fe80::1%lo"), Some(vec!["[fe80::1%1]:1".to_owned()]));
+        assert_eq!(texts("fe80::1%7"), Some(vec!["[fe80::1%7]:1".to_owned()]));
     }
 
     #[test]
@@ -100,5 +136,7 @@ mod tests {
         assert_eq!(empty.kind(), ErrorKind::Options);
         let port = literal_addresses("127.0.0.1", 0).expect_err("no port");
         assert_eq!(port.to_string(), "port must be in 1..65535");
+        let interface = literal_addresses("fe80::1%../x", 1).expect_err("no interface");
+        assert_eq!(interface.to_string(), "there is no network interface '../x'");
     }
 }

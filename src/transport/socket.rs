@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -84,9 +84,11 @@ impl Socket {
         // Fails only if the connection is gone already.
         let _ = net::shutdown(&self.fd, Shutdown::Write);
     }
+}
 
-    pub fn raw(&self) -> RawFd {
-        self.fd.as_raw_fd()
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        socket.fd
     }
 }
 

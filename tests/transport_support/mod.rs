@@ -103,3 +103,34 @@ pub fn receive_to_end(connection: &mut Connection) -> (Vec<Vec<u8>>, Error) {
 pub fn send(connection: &mut Connection, message: &[u8]) {
     connection.write(&mut frame(message)).expect("written");
 }
+
+/// A directory that is gone when the test ends.
+pub struct TempDir(std::path::PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("jet-transport-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a directory");
+        TempDir(path)
+    }
+
+    /// The path of a name in it.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file and says where it is.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> std::path::PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("written");
+        path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
