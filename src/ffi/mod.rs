@@ -1,2 +1,10 @@
 //! The one module with unsafe code: what touches the Lua stack, signals and raw descriptors.
 //! Each block says what makes it sound; nothing here knows about Jet.
+
+#[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+pub mod library;
+// Needs no Lua, so its tests run without one.
+#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+mod place;
+#[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+pub mod stack;

@@ -6,7 +6,7 @@
 //! and Lua values is in `ffi::stack`.
 
 mod number;
-mod raw;
+pub(crate) mod raw;
 pub mod scan;
 pub mod write;
 

@@ -240,7 +240,7 @@ fn word_end(text: &[u8], at: usize, word: &[u8]) -> Result<usize> {
 }
 
 /// Offset of the first `"`, `\` or control byte at or after `at`; the end of the text if none.
-pub(super) fn special(text: &[u8], mut at: usize) -> usize {
+pub(crate) fn special(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     // Eight bytes at a time: a byte is special if it is zero after XOR with `"` or `\`, or

@@ -59,6 +59,20 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
     write!(out, "{value:?}").expect("writing to a Vec cannot fail");
 }
 
+/// Appends a number of a Lua that does not tell 5 from 5.0: whole numbers without a fraction.
+pub fn whole_or_float(out: &mut Vec<u8>, value: f64) {
+    // Below this every whole double is exact, and is written in full.
+    const EXACT_LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53
+    let whole = value.fract() == 0.0 && value.abs() < EXACT_LIMIT;
+    if whole && (value != 0.0 || value.is_sign_positive()) {
+        return integer(out, value as i64);
+    }
+    float(out, value);
+    if out.ends_with(b".0") {
+        out.truncate(out.len() - 2);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +104,23 @@ mod tests {
             let json = written(|out| float(out, value));
             assert_eq!(json.parse::<f64>().expect("a number").to_bits(), value.to_bits(), "{json}");
             assert!(json.contains(['.', 'e']), "{json}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_written_without_fraction() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (5.0, "5"),
+            (-5.5, "-5.5"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (1e15, "1000000000000000"),
+            (1e300, "1e300"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(written(|out| whole_or_float(out, value)), text);
         }
     }
 }

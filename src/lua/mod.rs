@@ -4,10 +4,17 @@
 //! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
 //! is kept in Rust and no borrow is held while a callback runs.
 
+mod value;
+
 use mlua::{Lua, Result, Table};
+
+use crate::ffi::library;
 
 /// Entry point of `require 'jet.core'`.
 #[mlua::lua_module(name = "jet_core")]
 fn jet_core(lua: &Lua) -> Result<Table> {
-    lua.create_table()
+    library::pin();
+    let module = lua.create_table()?;
+    value::register(lua, &module)?;
+    Ok(module)
 }

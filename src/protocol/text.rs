@@ -10,17 +10,20 @@ use std::borrow::Cow;
 pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(with_latin1(bytes)),
+        Err(_) => {
+            let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+            push_latin1(&mut text, bytes);
+            Cow::Owned(text)
+        }
     }
 }
 
-fn with_latin1(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+/// Appends `bytes` to `text`; each byte that is not part of valid UTF-8 as the Latin-1 character.
+pub fn push_latin1(text: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|&byte| char::from(byte)));
     }
-    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,273 @@
+//! [`Bridge`]: what one Lua state keeps for converting values, and the doors for safe code.
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use mlua::{ffi, Lua, Table, Value};
+
+use super::push::{push, push_bytes};
+use super::read::{read, Limits, Notes};
+use super::{call, reserve};
+use crate::json::Raw;
+
+/// Name of the arrays' metatable in the registry. A name and no address: two copies of this
+/// library in one process then agree on what an array is.
+const ARRAY_KEY: &str = "jet.array";
+
+/// Values that can be staged and not used yet. One would do but for finalisers, which may stage
+/// between a program's `stage` and the use of it.
+const STAGES: usize = 8;
+
+/// The serial of a buffer that holds no value.
+const NOTHING: u64 = 0;
+
+/// Buffers up to this many bytes are kept for the next value.
+const KEEP_BYTES: usize = 64 * 1024;
+
+/// One field handed to Lua.
+#[derive(Debug, Clone, Copy)]
+pub enum Slot<'a> {
+    /// nil
+    Nil,
+    /// A boolean.
+    Bool(bool),
+    /// An integer; a double where Lua has no integers.
+    Integer(i64),
+    /// A float.
+    Number(f64),
+    /// A string.
+    Str(&'a str),
+    /// The value of a JSON text.
+    Json(Raw<'a>),
+}
+
+/// A value of Lua's as JSON text, and what was noted while it was read.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    pub serial: u64,
+    /// UTF-8: nothing but JSON text of [`read`] gets in here.
+    pub text: Vec<u8>,
+    pub notes: Notes,
+}
+
+/// What one Lua state needs to convert values; its peers and daemons share it.
+pub struct Bridge {
+    /// Registry reference of the metatable that marks arrays.
+    array: c_int,
+    /// Its address.
+    pub(super) array_address: *const c_void,
+    /// Taken out while in use. Who comes meanwhile (a finaliser) finds none and makes a new one.
+    stages: [Cell<Option<Box<Stage>>>; STAGES],
+    serial: Cell<u64>,
+    buffers: Cell<Option<Box<Buffers>>>,
+}
+
+/// Texts that are put together on the way to Lua.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// Strings that had escapes.
+    pub scratch: String,
+    /// Input that was no UTF-8.
+    pub input: String,
+}
+
+impl Bridge {
+    /// The bridge of this Lua state; the first call makes it.
+    ///
+    /// # Errors
+    /// When Lua runs out of memory.
+    pub fn of(lua: &Lua) -> mlua::Result<Rc<Bridge>> {
+        if let Some(bridge) = lua.app_data_ref::<Rc<Bridge>>() {
+            return Ok(Rc::clone(&bridge));
+        }
+        let metatable = array_metatable(lua)?;
+        let array_address = metatable.to_pointer();
+        let mut array = 0;
+        let out = &mut array;
+        // SAFETY: protected by exec_raw; the closure gets one value and pops it with luaL_ref.
+        unsafe {
+            lua.exec_raw::<()>(metatable, |state| *out = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX))?
+        };
+        let bridge = Rc::new(Bridge {
+            array,
+            array_address,
+            stages: Default::default(),
+            serial: Cell::new(0),
+            buffers: Cell::default(),
+        });
+        lua.set_app_data(Rc::clone(&bridge));
+        Ok(bridge)
+    }
+
+    /// Sets the functions `stage`, `encode`, `decode` and `array` in `module`.
+    ///
+    /// # Errors
+    /// When Lua runs out of memory.
+    pub fn register(self: &Rc<Self>, lua: &Lua, module: &Table) -> mlua::Result<()> {
+        let metatable = array_metatable(lua)?;
+        // SAFETY: `install` expects these two tables and runs protected here.
+        unsafe { lua.exec_raw::<()>((module, metatable), |state| call::install(state, self)) }
+    }
+
+    /// Makes a Lua value of JSON.
+    ///
+    /// # Errors
+    /// When Lua runs out of memory.
+    pub fn to_lua(&self, lua: &Lua, value: Raw<'_>) -> mlua::Result<Value> {
+        let mut buffers = self.take_buffers();
+        let text = &mut buffers.scratch;
+        // SAFETY: protected; the closure owns nothing. It leaves the metatable below the value,
+        // which becomes the second result.
+        let result = unsafe {
+            lua.exec_raw::<(Value, Value)>((), |state| {
+                let array = self.push_array(state);
+                push(state, value, array, text);
+            })
+        };
+        self.put_buffers(buffers);
+        result.map(|(_, value)| value)
+    }
+
+    /// Writes `slots` to `table[1]`, `table[2]`, ...
+    ///
+    /// # Errors
+    /// When Lua runs out of memory.
+    pub fn fill(&self, lua: &Lua, table: &Table, slots: &[Slot<'_>]) -> mlua::Result<()> {
+        let mut buffers = self.take_buffers();
+        let text = &mut buffers.scratch;
+        // SAFETY: protected; the closure owns nothing. exec_raw removes what it leaves.
+        let result = unsafe {
+            lua.exec_raw::<()>(table, |state| {
+                let array = self.push_array(state);
+                for (position, slot) in (1..).zip(slots) {
+                    push_slot(state, *slot, array, text);
+                    ffi::lua_rawseti(state, 1, position);
+                }
+                ffi::lua_settop(state, 0);
+            })
+        };
+        self.put_buffers(buffers);
+        result
+    }
+
+    /// Appends the JSON of `value` to `out`; `name` stands for it in a message. True if a string
+    /// was no UTF-8 and was taken as Latin-1. `stage` does the same at a sixth of the cost.
+    ///
+    /// # Errors
+    /// The message that says what cannot be sent and where it is; `out` is then as before.
+    pub fn write(
+        &self,
+        lua: &Lua,
+        value: &Value,
+        name: &str,
+        limits: Limits,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, String> {
+        let before = out.len();
+        let mut notes = Notes::default();
+        let mut result = Ok(());
+        let (target, noted, outcome) = (&mut *out, &mut notes, &mut result);
+        // SAFETY: protected; the closure owns nothing. exec_raw removes what it leaves.
+        let protected = unsafe {
+            lua.exec_raw::<()>(value, |state| {
+                *outcome = read(state, 1, self.array_address, limits, target, noted);
+                ffi::lua_settop(state, 0);
+            })
+        };
+        if let Err(error) = protected {
+            out.truncate(before);
+            return Err(format!("{name}: {error}"));
+        }
+        result.map(|()| notes.repaired).map_err(|fault| notes.place.message(name, fault))
+    }
+
+    /// Uses the value that Lua staged under that number: hands its JSON to `take`, and whether a
+    /// string of it was taken as Latin-1. `None` if there is no such value (any more).
+    pub fn with_staged<R>(&self, serial: u64, take: impl FnOnce(Raw<'_>, bool) -> R) -> Option<R> {
+        let cell = &self.stages[serial as usize % STAGES];
+        let stage = cell.take()?;
+        if stage.serial != serial {
+            cell.set(Some(stage));
+            return None;
+        }
+        // SAFETY: `read` appends only pieces of `str`, escapes and digits.
+        let text = unsafe { std::str::from_utf8_unchecked(&stage.text) };
+        let result = take(Raw::trusted(text), stage.notes.repaired);
+        self.drop_stage(stage);
+        Some(result)
+    }
+
+    /// A buffer with a new number, out of the bridge.
+    pub(super) fn new_stage(&self) -> Box<Stage> {
+        let serial = self.serial.get() + 1;
+        self.serial.set(serial);
+        let mut stage = self.stages[serial as usize % STAGES].take().unwrap_or_default();
+        stage.serial = serial;
+        stage.text.clear();
+        stage
+    }
+
+    /// Puts a buffer where [`Bridge::with_staged`] finds it.
+    pub(super) fn put_stage(&self, stage: Box<Stage>) {
+        self.stages[stage.serial as usize % STAGES].set(Some(stage));
+    }
+
+    /// Forgets the value; its memory is kept for the next one, within reason.
+    pub(super) fn drop_stage(&self, mut stage: Box<Stage>) {
+        let place = stage.serial as usize % STAGES;
+        stage.serial = NOTHING;
+        stage.text.clear();
+        stage.text.shrink_to(KEEP_BYTES);
+        self.stages[place].set(Some(stage));
+    }
+
+    /// The buffers, out of the bridge.
+    pub(super) fn take_buffers(&self) -> Box<Buffers> {
+        self.buffers.take().unwrap_or_default()
+    }
+
+    /// Puts the buffers back for the next value.
+    pub(super) fn put_buffers(&self, mut buffers: Box<Buffers>) {
+        buffers.scratch.clear();
+        buffers.scratch.shrink_to(KEEP_BYTES);
+        buffers.input.clear();
+        buffers.input.shrink_to(KEEP_BYTES);
+        self.buffers.set(Some(buffers));
+    }
+
+    /// Pushes the metatable of arrays; its index.
+    unsafe fn push_array(&self, state: *mut ffi::lua_State) -> c_int {
+        reserve(state, 0);
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.array.into());
+        ffi::lua_gettop(state)
+    }
+}
+
+/// The metatable that marks arrays, made on the first call in a Lua state.
+fn array_metatable(lua: &Lua) -> mlua::Result<Table> {
+    if let Some(metatable) = lua.named_registry_value::<Option<Table>>(ARRAY_KEY)? {
+        return Ok(metatable);
+    }
+    let metatable = lua.create_table()?;
+    // How dkjson marks arrays: it then writes ours as such, and `read` takes its mark.
+    metatable.raw_set("__jsontype", "array")?;
+    lua.set_named_registry_value(ARRAY_KEY, &metatable)?;
+    Ok(metatable)
+}
+
+/// Pushes one field.
+///
+/// # Safety
+/// As for [`push`].
+#[inline]
+unsafe fn push_slot(state: *mut ffi::lua_State, slot: Slot<'_>, array: c_int, scratch: &mut String) {
+    match slot {
+        Slot::Nil => ffi::lua_pushnil(state),
+        Slot::Bool(value) => ffi::lua_pushboolean(state, value.into()),
+        Slot::Integer(value) => ffi::lua_pushinteger(state, value as ffi::lua_Integer),
+        Slot::Number(value) => ffi::lua_pushnumber(state, value),
+        Slot::Str(text) => push_bytes(state, text.as_bytes()),
+        Slot::Json(value) => push(state, value, array, scratch),
+    }
+}

@@ -1,0 +1,66 @@
+//! Small looks at values on the Lua stack that make and change nothing.
+
+use std::ffi::c_int;
+
+use mlua::ffi::{self, lua_State};
+
+/// LuaJIT's type for what its FFI makes; no other Lua has it.
+const TYPE_CDATA: c_int = 10;
+
+/// The bytes of the string at `index`.
+///
+/// The lifetime is the caller's promise: the string stays on the stack while they are used.
+pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+    let mut length = 0;
+    let start = ffi::lua_tolstring(state, index, &mut length);
+    if start.is_null() {
+        return &[];
+    }
+    std::slice::from_raw_parts(start.cast::<u8>(), length)
+}
+
+/// The key at `index` if it can be a position in an array: a whole number from 1 on. Else 0.
+pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
+    if ffi::lua_type(state, index) != ffi::LUA_TNUMBER {
+        return 0.0;
+    }
+    let number = ffi::lua_tonumber(state, index);
+    if number >= 1.0 && number.fract() == 0.0 && number.is_finite() {
+        number
+    } else {
+        0.0
+    }
+}
+
+/// Whether the metatable on top of the stack has `__jsontype = 'array'`, looked up without making a string.
+pub unsafe fn says_array(state: *mut lua_State) -> bool {
+    let metatable = ffi::lua_gettop(state);
+    let mut found = false;
+    ffi::lua_pushnil(state);
+    while ffi::lua_next(state, metatable) != 0 {
+        found = ffi::lua_type(state, -2) == ffi::LUA_TSTRING
+            && ffi::lua_type(state, -1) == ffi::LUA_TSTRING
+            && bytes_at(state, -2) == b"__jsontype"
+            && bytes_at(state, -1) == b"array";
+        if found {
+            break;
+        }
+        ffi::lua_settop(state, metatable + 1);
+    }
+    ffi::lua_settop(state, metatable);
+    found
+}
+
+/// The name of a Lua type.
+pub fn type_name(kind: c_int) -> &'static str {
+    match kind {
+        ffi::LUA_TNIL => "nil",
+        ffi::LUA_TBOOLEAN => "boolean",
+        ffi::LUA_TLIGHTUSERDATA | ffi::LUA_TUSERDATA => "userdata",
+        ffi::LUA_TTABLE => "table",
+        ffi::LUA_TFUNCTION => "function",
+        ffi::LUA_TTHREAD => "thread",
+        TYPE_CDATA => "cdata",
+        _ => "value of an unknown type",
+    }
+}

@@ -1,0 +1,16 @@
+//! JSON and Lua values at the module's door: `null`, `array`, `encode`, `decode` and `stage`.
+//!
+//! The work is done by [`crate::ffi::stack`]; these are the names that Lua sees and the way in
+//! for the other bindings, which take staged values from the [`Bridge`].
+
+use mlua::{Lua, Result, Table};
+
+use crate::ffi::stack::Bridge;
+
+/// Puts the functions into the module's table.
+///
+/// # Errors
+/// When Lua runs out of memory.
+pub fn register(lua: &Lua, module: &Table) -> Result<()> {
+    Bridge::of(lua)?.register(lua, module)
+}
