@@ -1,0 +1,84 @@
+--- Answers to requests for the elements of a peer: results, errors, and what handlers raise.
+
+local guard = require 'jet.guard'
+
+local answers = {}
+
+--- An error as the protocol has it: a table with `code` and `message` as it is, anything else
+-- as the data of an internal error.
+---@param raised any
+---@return table
+function answers.to_error(raised)
+  if type(raised) == 'table' and raised.code and raised.message then
+    return raised
+  end
+  return { code = -32603, message = 'Internal error', data = raised }
+end
+
+--- Refuses a request. Data that cannot be sent is described instead.
+---@param driver jet.Driver
+---@param id string|nil without an id nobody waits, and the error is reported
+---@param raised any
+function answers.refuse(driver, id, raised)
+  local err = answers.to_error(raised)
+  if id == nil then
+    local text = type(err.data) == 'string' and err.data or tostring(err.message)
+    guard.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
+    return
+  end
+  local staged = driver:stage(err, 'error')
+  if not staged then
+    local data = tostring(err.data or err.message)
+    staged = driver:stage({ code = -32603, message = 'Internal error', data = data }, 'error')
+  end
+  local ok, message = driver.core:refuse(id, staged)
+  if not ok then
+    driver:note(message)
+  end
+  driver:kick()
+end
+
+--- Answers a request with a result; one that cannot be sent becomes an error.
+---@param driver jet.Driver
+---@param id string|nil
+---@param result any
+---@param name string what the result is, for the error
+function answers.result(driver, id, result, name)
+  if id == nil then
+    return
+  end
+  local staged, message = driver:stage(result, name)
+  local ok = staged
+  if staged then
+    ok, message = driver.core:answer(id, staged)
+  end
+  if not ok then
+    return answers.refuse(driver, id, message)
+  end
+  driver:kick()
+end
+
+--- Makes the function an asynchronous handler replies with. Only its first call counts.
+---@param driver jet.Driver
+---@param path string
+---@param answer fun(response: table)
+---@return fun(response: table)
+function answers.replier(driver, path, answer)
+  local replied = false
+  return function(response)
+    if type(response) ~= 'table' then
+      local message = "bad argument 'response' to 'reply' (table expected, got %s)"
+      error(message:format(response == nil and 'no value' or type(response)), 2)
+    end
+    if replied then
+      driver:note('a second reply for ' .. path .. ' is ignored')
+      return
+    end
+    replied = true
+    if not driver.closed then
+      answer(response)
+    end
+  end
+end
+
+return answers

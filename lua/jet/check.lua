@@ -1,0 +1,127 @@
+--- Argument checks: errors at the caller's line that name the argument.
+--
+-- What lives here knows nothing of peers and daemons.
+
+local check = {}
+
+--- Raises an error at the line of the program's code that called a function of ours.
+---@param message string
+---@param depth integer how many functions of ours are between here and the program's code
+function check.fail(message, depth)
+  error(message, depth + 2)
+end
+
+--- Describes a value for an error message.
+---@param value any
+---@return string
+local function kind(value)
+  return value == nil and 'no value' or type(value)
+end
+
+--- Checks the type of an argument of a function the program called.
+---@param value any
+---@param expected string types separated by '|', as `type` names them; 'nil' allows to leave it out
+---@param name string the name of the argument as the documentation has it
+---@param func string the name of the function
+---@param depth? integer functions of ours between the checked function and the program's code, default 0
+function check.type(value, expected, name, func, depth)
+  local actual = type(value)
+  for wanted in expected:gmatch('[^|]+') do
+    if actual == wanted then
+      return
+    end
+  end
+  local readable = expected:gsub('|nil$', ''):gsub('|', ' or ')
+  local message = ("bad argument '%s' to '%s' (%s expected, got %s)"):format(name, func, readable, kind(value))
+  error(message, 3 + (depth or 0))
+end
+
+--- Whether a value can be called.
+---@param value any
+---@return boolean
+function check.callable(value)
+  if type(value) == 'function' then
+    return true
+  end
+  local meta = getmetatable(value)
+  return type(meta) == 'table' and meta.__call ~= nil
+end
+
+--- Checks a field of a table argument that has to be a function where it is given.
+---@param holder table
+---@param field string
+---@param name string the name of the table argument
+---@param func string the name of the function
+---@param depth? integer as in `check.type`
+function check.callback(holder, field, name, func, depth)
+  local value = holder[field]
+  if value and not check.callable(value) then
+    local message = ("bad argument '%s.%s' to '%s' (function expected, got %s)")
+    error(message:format(name, field, func, kind(value)), 3 + (depth or 0))
+  end
+end
+
+--- Checks the table of callbacks that many functions take last.
+---@param callbacks any nil, or a table with optional `success`, `error`, `timeout`
+---@param func string the name of the function
+---@param depth? integer as in `check.type`
+function check.callbacks(callbacks, func, depth)
+  if callbacks == nil then
+    return
+  end
+  depth = (depth or 0) + 1
+  check.type(callbacks, 'table|nil', 'callbacks', func, depth)
+  check.callback(callbacks, 'success', 'callbacks', func, depth)
+  check.callback(callbacks, 'error', 'callbacks', func, depth)
+  local timeout = callbacks.timeout
+  if timeout ~= nil and type(timeout) ~= 'number' then
+    check.type(timeout, 'number|nil', 'callbacks.timeout', func, depth)
+  end
+end
+
+--- How many single-letter edits lead from one word to another.
+---@param a string
+---@param b string
+---@return integer
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+--- A warning for each key of a table that is not known, naming the nearest known one.
+---@param given table
+---@param known table<string, any> the known keys
+---@param what string what the keys are, e.g. 'config key'
+---@return string[]
+function check.unknown_keys(given, known, what)
+  local warnings = {}
+  for key in pairs(given) do
+    if known[key] == nil then
+      local nearest, best = nil, math.huge
+      for candidate in pairs(known) do
+        local edits = distance(tostring(key):lower(), candidate:lower())
+        if edits < best or (edits == best and candidate < nearest) then
+          nearest, best = candidate, edits
+        end
+      end
+      local hint = nearest and best <= math.max(2, #nearest / 2) and (", did you mean '%s'?"):format(nearest) or ''
+      warnings[#warnings + 1] = ("unknown %s '%s'%s"):format(what, tostring(key), hint)
+    end
+  end
+  table.sort(warnings)
+  return warnings
+end
+
+return check

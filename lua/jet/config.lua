@@ -1,0 +1,111 @@
+--- The table `peer.new` takes: its keys, their defaults, and what the engine makes of them.
+
+local check = require 'jet.check'
+local core = require 'jet.core'
+
+local config = {}
+
+---@class jet.Config
+---@field ip? string name or address of the daemon, default '127.0.0.1'
+---@field port? integer|string default 11122
+---@field name? any how the daemon shows this peer in its logs
+---@field loop? any an event loop, see `jet.loop`; default lua-ev's, or the built-in one
+---@field on_connect? fun(peer: jet.Peer) the peer can be used
+---@field on_close? fun(peer: jet.Peer, reason: string) the connection is gone
+---@field sync? boolean makes a peer that blocks instead of calling back
+---@field timeout? number seconds a `sync` peer waits for an answer at most
+---@field log? fun(text: string) gets what nobody asked for
+---@field event_first? boolean fetch callbacks get `(event, path, value, fetcher)`
+---@field invalid_utf8? string 'latin1' (default) or 'error'
+---@field max_message? integer bytes of one message, default 10000000
+---@field max_depth? integer nesting of values, default 1000
+---@field max_unsent? integer bytes that may wait to be sent
+---@field max_requests? integer requests that may wait for an answer
+---@field connect_timeout? number seconds, default 20
+
+config.KEYS = {
+  ip = 'string',
+  port = 'number|string',
+  name = true,
+  loop = true,
+  on_connect = 'function',
+  on_close = 'function',
+  sync = true,
+  timeout = 'number',
+  log = 'function',
+  event_first = true,
+  invalid_utf8 = 'string',
+  max_message = 'number',
+  max_depth = 'number',
+  max_unsent = 'number',
+  max_requests = 'number',
+  connect_timeout = 'number',
+}
+
+--- Checks the type of each key.
+---@param given table
+---@param depth integer functions of ours between here and the program's code
+local function check_types(given, depth)
+  for key, expected in pairs(config.KEYS) do
+    local value = given[key]
+    if expected == 'function' then
+      check.callback(given, key, 'config', 'new', depth)
+    elseif expected ~= true and value ~= nil then
+      check.type(value, expected, 'config.' .. key, 'new', depth)
+    end
+  end
+end
+
+--- The port as a number.
+---@param port any
+---@param depth integer
+---@return integer
+local function port_number(port, depth)
+  local number = tonumber(port)
+  if not number or number < 1 or number > 65535 or number % 1 ~= 0 then
+    check.fail(("bad argument 'config.port' to 'new' (1 to 65535 expected, got '%s')"):format(tostring(port)), depth + 1)
+  end
+  return number
+end
+
+--- Checks what the program gave and translates it for the engine.
+---@param given table
+---@param depth integer functions of ours between here and the program's code
+---@return table options for `core.peer`
+function config.engine_options(given, depth)
+  check_types(given, depth + 1)
+  local name
+  if given.name ~= nil then
+    local message
+    name, message = core.encode(given.name, 'config.name')
+    if not name then
+      check.fail(message, depth + 1)
+    end
+  end
+  if given.ip == '' then
+    check.fail("bad argument 'config.ip' to 'new' (host name or address expected, got '')", depth + 1)
+  end
+  return {
+    host = given.ip or '127.0.0.1',
+    port = port_number(given.port or 11122, depth + 1),
+    name = name,
+    invalid_utf8 = given.invalid_utf8,
+    max_message = given.max_message,
+    max_depth = given.max_depth,
+    max_unsent = given.max_unsent,
+    max_requests = given.max_requests,
+    connect_timeout = given.connect_timeout,
+  }
+end
+
+--- Warns of keys that mean nothing.
+---@param given table
+function config.warn(given)
+  if given.log then
+    for _, warning in ipairs(check.unknown_keys(given, config.KEYS, 'config key')) do
+      pcall(given.log, warning)
+    end
+  end
+end
+
+return config

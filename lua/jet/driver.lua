@@ -1,0 +1,398 @@
+--- Drives one connection: the loop on one side, the engine (`jet.core`) on the other.
+--
+-- What lives here: when to read, write and give up, the callbacks of open requests, and handing
+-- each event of the engine to whom it is for. What the events mean to states, methods and
+-- fetchers is in their own files.
+
+local core = require 'jet.core'
+local guard = require 'jet.guard'
+
+---@class jet.Driver
+---@field core userdata the engine and its socket
+---@field adapter jet.Adapter the loop
+---@field peer table the peer object the program has
+---@field log function|nil
+---@field pending table<integer, jet.Callbacks> callbacks of open requests by id
+---@field hooks table<integer, fun(ok: boolean, value: any)> what the module itself does with a response
+---@field elements table<integer, table> elements by key, each with `request(self, id, ...)`
+---@field owned table<string, table> the element that gets the requests for a path
+---@field fetchers table<integer, jet.Fetcher>
+---@field closed string|nil why there is no connection any more
+local Driver = {}
+Driver.__index = Driver
+
+-- Events come in rows of this many fields; `lua::peer` writes them.
+local STRIDE = 5
+local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+---@class jet.Callbacks
+---@field success? fun(result: any)
+---@field error? fun(err: table)
+---@field timeout? number seconds
+---@field valueAsResult? boolean
+---@field value_as_result? boolean
+
+--- Makes the driver of a peer and begins to connect.
+---@param options table for the engine, see `core.peer`
+---@param adapter jet.Adapter
+---@param settings table `log`, `on_connect`, `on_close`, `event_first`
+---@return jet.Driver|nil
+---@return string|nil message why the options are refused
+function Driver.new(options, adapter, settings)
+  local engine, message = core.peer(options)
+  if not engine then
+    return nil, message
+  end
+  return setmetatable({
+    core = engine,
+    adapter = adapter,
+    log = settings.log,
+    on_connect = settings.on_connect,
+    on_close = settings.on_close,
+    event_first = settings.event_first,
+    max_message = options.max_message,
+    max_depth = options.max_depth,
+    refuse_latin1 = options.invalid_utf8 == 'error',
+    pending = {},
+    hooks = {},
+    elements = {},
+    owned = {},
+    last_key = 0,
+    fetchers = {},
+    events = {},
+    cursor = 0,
+    count = 0,
+    depth = 0,
+    batching = 0,
+    running = 0,
+  }, Driver)
+end
+
+--- Makes a value ready to be sent by the next call of the engine.
+---@param value any
+---@param name string what the value is, for the error
+---@return integer|nil staged what that call takes; nil if the value cannot be sent
+---@return string|nil message what cannot be sent and where it is
+function Driver:stage(value, name)
+  return core.stage(value, name, self.max_message, self.max_depth, self.refuse_latin1)
+end
+
+--- Reports something the program did not ask for.
+---@param text string
+function Driver:note(text)
+  if self.log then
+    guard.report(self.log, text)
+  end
+end
+
+--- Begins to connect. A failure is told through `on_close`, like any later one.
+function Driver:start()
+  local ok, reason = self.core:dial()
+  if not ok then
+    self:lost(reason, true)
+  else
+    self:rearm()
+  end
+end
+
+--- Tells the loop what the connection waits for now.
+function Driver:rearm()
+  if self.closed then
+    return
+  end
+  local fd, interest = self.core:watch()
+  if self.turn and interest == 'r' then
+    interest = 'rw'
+  end
+  if fd == self.fd and interest == self.interest then
+    return self:rearm_timer()
+  end
+  if self.fd and fd ~= self.fd then
+    self.adapter.watch(self.fd, nil)
+  end
+  self.fd, self.interest = fd, interest
+  if fd then
+    self.on_ready = self.on_ready or function(readable, writable)
+      self:ready(readable, writable)
+    end
+    self.adapter.watch(fd, interest, self.on_ready)
+  end
+  self:rearm_timer()
+end
+
+--- Has the loop come back when the engine has something to do without input.
+function Driver:rearm_timer()
+  local seconds = self.core:timer()
+  if self.cancel_timer then
+    self.cancel_timer()
+    self.cancel_timer = nil
+  end
+  if seconds then
+    self.cancel_timer = self.adapter.after(seconds, function()
+      self.cancel_timer = nil
+      self:ready(false, false)
+    end)
+  end
+end
+
+--- The loop says that the connection can be read or written, or that a deadline has come.
+---@param readable boolean
+---@param writable boolean
+function Driver:ready(readable, writable)
+  if self.closed then
+    return
+  end
+  if writable then
+    self.turn = false
+  end
+  self.depth = self.depth + 1
+  self:pump(readable)
+  self.depth = self.depth - 1
+  if not self.closed then
+    if self.depth == 0 then
+      self:flush()
+    end
+    self:rearm()
+  end
+end
+
+--- Lets the engine work and handles what comes of it.
+---@param readable boolean
+function Driver:pump(readable)
+  -- A callback may run a nested loop: what is left of the outer batch comes first.
+  self:drain()
+  if self.closed then
+    return
+  end
+  local count, reason = self.core:drive(readable, self.events)
+  if count then
+    self.cursor, self.count = 0, count * STRIDE
+    self:drain()
+  end
+  if reason and not self.closed then
+    self:lost(reason)
+  end
+end
+
+local handle = {}
+
+--- Hands out the events of the current batch, in order. A nested call goes on where the outer
+-- one stands.
+function Driver:drain()
+  local events = self.events
+  while self.cursor < self.count do
+    local at = self.cursor
+    self.cursor = at + STRIDE
+    local c, d = events[at + 4], events[at + 5]
+    events[at + 4], events[at + 5] = false, false
+    handle[events[at + 1]](self, events[at + 2], events[at + 3], c, d)
+  end
+end
+
+handle[RESPONSE] = function(self, id, ok, value)
+  local callbacks, hook = self.pending[id], self.hooks[id]
+  self.pending[id], self.hooks[id] = nil, nil
+  if hook then
+    local replaced = hook(ok, value)
+    if replaced ~= nil then
+      value = replaced
+    end
+  end
+  local callback = callbacks and (ok and callbacks.success or not ok and callbacks.error)
+  if callback then
+    guard.call(self.log, callback, value)
+  end
+end
+
+handle[NOTIFICATION] = function(self, number, event, path, value)
+  local fetcher = self.fetchers[number]
+  if not fetcher then
+    return
+  end
+  if self.event_first then
+    path, event = event, path
+  end
+  guard.call(self.log, fetcher._callback, path, event, value, fetcher)
+end
+
+handle[SORTED] = function(self, number, n, changes)
+  local fetcher = self.fetchers[number]
+  if fetcher then
+    guard.call(self.log, fetcher._callback, changes, n, fetcher)
+  end
+end
+
+local function request(self, key, id, value, extra)
+  local element = self.elements[key]
+  if element and not self.closed then
+    element:request(id, value, extra)
+  end
+end
+
+handle[SET] = request
+handle[CALL] = request
+handle[RAW] = request
+
+handle[UNKNOWN] = function(self, _, _, message)
+  if self.no_dispatcher then
+    guard.call(self.log, self.no_dispatcher, message)
+  else
+    self:note('unhandled message: ' .. (core.encode(message) or '?'))
+  end
+end
+
+handle[READY] = function(self)
+  self.up = true
+  if self.on_connect then
+    guard.call(self.log, self.on_connect, self.peer)
+  end
+end
+
+handle[NOTE] = function(self, _, _, text)
+  self:note(text)
+end
+
+--- Sends what is queued now; what the socket does not take goes when it is writable again.
+function Driver:flush()
+  if self.closed or not self.up then
+    return
+  end
+  local left, reason = self.core:flush()
+  self.turn = left or false
+  if reason then
+    self:lost(reason, true)
+  end
+end
+
+--- Something was queued. Outside of everything it leaves at once, and what follows in the same
+-- turn of the loop leaves together, when the loop says 'writable'.
+function Driver:kick()
+  if self.turn or self.batching > 0 or not self.up or self.closed then
+    return
+  end
+  if self.depth == 0 then
+    self:flush()
+  end
+  if not self.closed then
+    self.turn = true
+    self:rearm()
+  end
+end
+
+--- Keeps the callbacks of a request that was sent.
+---@param id integer|true what the engine returned
+---@param callbacks jet.Callbacks|nil
+---@param hook? fun(ok: boolean, value: any): any what it returns replaces the value
+function Driver:sent(id, callbacks, hook)
+  if id ~= true then
+    self.pending[id] = callbacks
+    self.hooks[id] = hook
+  end
+  self:kick()
+end
+
+--- The error every open and every later request of a closed peer gets.
+---@return table
+local function closed_error()
+  return { code = -32000, message = 'Connection closed' }
+end
+
+--- Tells the callbacks of a request on a closed peer so, from the loop.
+---@param callbacks jet.Callbacks|nil
+---@param hook? fun(ok: boolean, value: any)
+function Driver:refuse_closed(callbacks, hook)
+  if not (hook or callbacks and callbacks.error) then
+    return
+  end
+  self.adapter.after(0, function()
+    if hook then
+      hook(false, closed_error())
+    end
+    if callbacks and callbacks.error then
+      guard.call(self.log, callbacks.error, closed_error())
+    end
+  end)
+end
+
+--- Ends the connection; what is queued is sent as far as the socket takes it.
+---@param reason string for `on_close`
+---@param later boolean|nil whether to call back from the loop instead of right now
+function Driver:lost(reason, later)
+  if self.closed then
+    return
+  end
+  self.closed = reason
+  if self.cancel_timer then
+    self.cancel_timer()
+    self.cancel_timer = nil
+  end
+  if self.fd then
+    self.adapter.watch(self.fd, nil)
+    self.fd = nil
+  end
+  self.core:close()
+  self.cursor, self.count, self.events = 0, 0, {}
+  if later then
+    self.adapter.after(0, function()
+      self:finish()
+    end)
+  else
+    self:finish()
+  end
+end
+
+--- Tells everybody who waits that the connection is gone, then `on_close`.
+function Driver:finish()
+  local pending, hooks = self.pending, self.hooks
+  self.pending, self.hooks = {}, {}
+  local ids = {}
+  for id in pairs(pending) do
+    ids[#ids + 1] = id
+  end
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    local callback = pending[id].error
+    if hooks[id] then
+      hooks[id](false, closed_error())
+    end
+    if callback then
+      guard.call(self.log, callback, closed_error())
+    end
+  end
+  self.finished = true
+  if self.on_close then
+    guard.call(self.log, self.on_close, self.peer, self.closed)
+  end
+  if self.running > 0 then
+    self.adapter.stop()
+  end
+end
+
+--- Runs the loop until the connection ends, a signal comes or the loop is stopped.
+---@param signals integer[] signal numbers; none are watched if it is empty
+function Driver:loop(signals)
+  if self.finished then
+    return
+  end
+  local watched
+  if #signals > 0 then
+    watched = core.signals(signals)
+    self.adapter.watch(watched:fd(), 'r', function()
+      watched:read()
+      self.adapter.stop()
+    end)
+  end
+  self:flush()
+  self.running = self.running + 1
+  local ok, message = pcall(self.adapter.run)
+  self.running = self.running - 1
+  if watched then
+    self.adapter.watch(watched:fd(), nil)
+    watched:close()
+  end
+  if not ok then
+    error(message, 0)
+  end
+end
+
+return Driver

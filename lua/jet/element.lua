@@ -1,0 +1,167 @@
+--- What states, methods and low-level elements of a peer have in common: adding and removing.
+--
+-- An element is registered under its path as soon as its add is sent, so that no request can
+-- slip past it, and counts as added from the daemon's answer on (from the call on if the
+-- program gave no callbacks).
+
+local check = require 'jet.check'
+local guard = require 'jet.guard'
+
+---@class jet.Element
+---@field _driver jet.Driver
+---@field _path string
+---@field _key integer
+---@field _role string 'state', 'method' or 'raw'
+local Element = {}
+Element.__index = Element
+
+--- Makes the class of a kind of element.
+---@param role string
+---@return table
+function Element.extend(role)
+  local class = setmetatable({ _role = role }, Element)
+  class.__index = class
+  return class
+end
+
+--- Makes an element and adds it to the daemon.
+---@param class table from `extend`
+---@param driver jet.Driver
+---@param path string
+---@param fields table what the kind of element keeps
+---@return table
+function Element.create(class, driver, path, fields)
+  driver.last_key = driver.last_key + 1
+  local self = setmetatable(fields, class)
+  self._driver, self._path, self._key = driver, path, driver.last_key
+  return self
+end
+
+--- The path the element was made with.
+---@return string
+function Element:path()
+  return self._path
+end
+
+--- Whether this peer has an element under the path.
+---@return boolean
+function Element:is_added()
+  local owner = self._driver.owned[self._path]
+  return owner ~= nil and owner._added == true
+end
+
+--- Makes this element the one that gets the requests for its path.
+---@param self jet.Element
+local function register(self)
+  local driver = self._driver
+  driver.owned[self._path] = self
+  driver.elements[self._key] = self
+  driver.core:own(self._path, self._key, self._role)
+end
+
+--- Undoes `register`, unless another element has taken the path since.
+---@param self jet.Element
+local function unregister(self)
+  local driver = self._driver
+  self._added = false
+  driver.elements[self._key] = nil
+  if driver.owned[self._path] == self then
+    driver.owned[self._path] = nil
+    driver.core:disown(self._path)
+  end
+end
+
+--- Sends the add. The value is sent if there is one.
+---@param value any
+---@param callbacks jet.Callbacks|nil
+---@param depth integer functions of ours between here and the program's code
+function Element:_add(value, callbacks, depth)
+  local driver = self._driver
+  local round = (self._round or 0) + 1
+  self._round = round
+  local function answered(ok, result)
+    if self._round ~= round then
+      return ok or nil
+    elseif ok then
+      if driver.owned[self._path] == nil then
+        register(self)
+      end
+      self._added = driver.owned[self._path] == self or nil
+      return true
+    end
+    unregister(self)
+    if not (callbacks and callbacks.error) and not driver.closed then
+      guard.report(driver.log, ("adding '%s' failed: %s"):format(self._path, tostring(result.message)))
+    end
+  end
+  if driver.closed then
+    return driver:refuse_closed(callbacks, nil)
+  end
+  local staged, id, message
+  if value ~= nil then
+    staged, message = driver:stage(value, 'value')
+  end
+  if not message then
+    id, message = driver.core:add(self._path, staged, true, callbacks and callbacks.timeout)
+  end
+  if not id then
+    check.fail(message, depth + 1)
+  end
+  if driver.owned[self._path] == nil then
+    register(self)
+  end
+  self._added = callbacks == nil
+  driver:sent(id, callbacks, answered)
+end
+
+--- Removes the element from the daemon. With callbacks its handlers stay until the daemon has
+-- answered, without they are gone at once.
+---@param callbacks? jet.Callbacks
+function Element:remove(callbacks)
+  check.callbacks(callbacks, 'remove')
+  if not self:is_added() then
+    check.fail(("'%s' is not added"):format(self._path), 1)
+  end
+  self:_remove(callbacks, 1)
+end
+
+--- Sends the remove, see `remove`.
+---@param callbacks jet.Callbacks|nil
+---@param depth integer functions of ours between here and the program's code
+function Element:_remove(callbacks, depth)
+  local driver = self._driver
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local owner = driver.owned[self._path]
+  local id, message = driver.core:remove(self._path, callbacks ~= nil, callbacks and callbacks.timeout)
+  if not id then
+    check.fail(message, depth + 1)
+  end
+  if not callbacks then
+    if owner then
+      unregister(owner)
+    end
+    return driver:sent(id)
+  end
+  local round = owner and owner._round
+  driver:sent(id, callbacks, function(ok)
+    if not ok then
+      return nil
+    end
+    if owner and owner._round == round then
+      unregister(owner)
+    end
+    return true
+  end)
+end
+
+--- Raises if the element cannot be added now.
+---@param depth integer functions of ours between here and the program's code
+function Element:_assert_not_added(depth)
+  if self:is_added() then
+    check.fail(("path already added: '%s'"):format(self._path), depth + 1)
+  end
+end
+
+return Element

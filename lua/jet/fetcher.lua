@@ -1,0 +1,125 @@
+--- Fetchers: live queries of a peer.
+
+local check = require 'jet.check'
+local core = require 'jet.core'
+local guard = require 'jet.guard'
+
+---@class jet.Fetcher
+---@field _driver jet.Driver
+---@field _callback function
+---@field _expression string the expression as JSON text
+---@field _number integer|nil the engine's number of this fetcher
+local Fetcher = {}
+Fetcher.__index = Fetcher
+
+--- The expression as JSON text.
+---@param expression string|table
+---@return string|nil
+---@return string|nil message
+local function encode(expression)
+  if type(expression) == 'string' then
+    return core.encode({ text = expression }, 'expression')
+  end
+  return core.encode(expression, 'expression')
+end
+
+--- Makes a fetcher and starts it.
+---@param driver jet.Driver
+---@param expression string|table
+---@param callback function
+---@param callbacks? jet.Callbacks
+---@param depth integer functions of ours between here and the program's code
+---@return jet.Fetcher
+function Fetcher.new(driver, expression, callback, callbacks, depth)
+  local text, message = encode(expression)
+  if not text then
+    check.fail(message, depth + 1)
+  end
+  local self = setmetatable({ _driver = driver, _callback = callback, _expression = text }, Fetcher)
+  local warnings
+  warnings, message = core.check_fetch(text)
+  if not warnings then
+    check.fail(message, depth + 1)
+  end
+  for _, warning in ipairs(warnings) do
+    driver:note(warning)
+  end
+  self:_fetch(callbacks, depth + 1)
+  return self
+end
+
+--- Sends the fetch.
+---@param callbacks jet.Callbacks|nil
+---@param depth integer functions of ours between here and the program's code
+function Fetcher:_fetch(callbacks, depth)
+  local driver = self._driver
+  local round = (self._round or 0) + 1
+  self._round = round
+  local function answered(ok, result)
+    if self._round ~= round then
+      return ok or nil
+    end
+    self._active = ok
+    if ok then
+      return true
+    end
+    driver.fetchers[self._number] = nil
+    if not (callbacks and callbacks.error) and not driver.closed then
+      guard.report(driver.log, 'a fetch failed: ' .. (core.encode(result) or tostring(result)))
+    end
+  end
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local timeout = callbacks and callbacks.timeout
+  local number, id = driver.core:fetch(self._number, self._expression, callbacks ~= nil, timeout)
+  if not number then
+    check.fail(id, depth + 1)
+  end
+  self._number = number
+  self._active = callbacks == nil
+  driver.fetchers[number] = self
+  driver:sent(id, callbacks, answered)
+end
+
+--- Starts the fetch again after `unfetch`; while it is active, all that matches is told anew.
+---@param callbacks? jet.Callbacks
+function Fetcher:fetch(callbacks)
+  check.callbacks(callbacks, 'fetch')
+  self:_fetch(callbacks, 1)
+end
+
+--- Ends the fetch. With callbacks, events come until the daemon has answered.
+---@param callbacks? jet.Callbacks
+function Fetcher:unfetch(callbacks)
+  check.callbacks(callbacks, 'unfetch')
+  local driver = self._driver
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local id, message = driver.core:unfetch(self._number, callbacks ~= nil, callbacks and callbacks.timeout)
+  if not id then
+    error(message, 2)
+  end
+  local round = self._round
+  local function ended(ok)
+    if self._round == round then
+      self._active = false
+      driver.fetchers[self._number] = nil
+    end
+    return ok or nil
+  end
+  if not callbacks then
+    ended(true)
+    return driver:sent(id)
+  end
+  driver:sent(id, callbacks, ended)
+end
+
+--- Whether the fetch is active: from the daemon's answer on, without callbacks from the start.
+---@return boolean
+function Fetcher:is_fetching()
+  return self._active == true
+end
+
+return Fetcher

@@ -1,0 +1,64 @@
+--- Calls into the program: whatever a callback raises is reported and stops nothing.
+
+local guard = {}
+
+local traceback = debug.traceback
+
+--- Makes a message out of whatever was raised, with the traceback.
+---@param raised any
+---@return string
+local function describe(raised)
+  local text
+  if type(raised) == 'table' and raised.message ~= nil then
+    text = tostring(raised.message)
+  else
+    text = tostring(raised)
+  end
+  return traceback(text, 2)
+end
+
+-- Lua 5.1 passes no arguments through xpcall. There they travel in these locals, which are read
+-- before anything else can run, so a nested call may overwrite them.
+local func, a1, a2, a3, a4
+
+local function trampoline()
+  return func(a1, a2, a3, a4)
+end
+
+local call
+
+if select(2, xpcall(function(...) return ... end, describe, true)) then
+  call = function(f, b1, b2, b3, b4)
+    return xpcall(f, describe, b1, b2, b3, b4)
+  end
+else
+  call = function(f, b1, b2, b3, b4)
+    func, a1, a2, a3, a4 = f, b1, b2, b3, b4
+    return xpcall(trampoline, describe)
+  end
+end
+
+--- Reports to a log function, or to standard error if there is none or it fails itself.
+---@param log function|nil
+---@param text string
+function guard.report(log, text)
+  if log and pcall(log, text) then
+    return
+  end
+  io.stderr:write('jet: ', text, '\n')
+end
+
+--- Calls `f` with up to four arguments. What it raises is reported with its traceback.
+---@param log function|nil where to report
+---@param f function
+---@return boolean ok whether it returned
+---@return any first what it returned first
+function guard.call(log, f, b1, b2, b3, b4)
+  local ok, first = call(f, b1, b2, b3, b4)
+  if not ok then
+    guard.report(log, 'a callback raised an error: ' .. first)
+  end
+  return ok, first
+end
+
+return guard

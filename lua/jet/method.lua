@@ -1,0 +1,115 @@
+--- Methods: functions of a peer that others call.
+
+local answers = require 'jet.answers'
+local check = require 'jet.check'
+local Element = require 'jet.element'
+
+local unpack = table.unpack or unpack
+
+---@class jet.MethodDescription
+---@field path string
+---@field call? fun(...): any called with the arguments of the caller
+---@field call_async? fun(reply: fun(response: table), ...) the same, answering later
+
+---@class jet.Method: jet.Element
+---@field _desc jet.MethodDescription
+local Method = Element.extend('method')
+
+--- Makes a method and adds it to the daemon.
+---@param driver jet.Driver
+---@param desc jet.MethodDescription
+---@param callbacks? jet.Callbacks
+---@param depth integer functions of ours between here and the program's code
+---@return jet.Method
+function Method.new(driver, desc, callbacks, depth)
+  local self = Element.create(Method, driver, desc.path, {
+    _desc = desc,
+    _asynchronous = not desc.call,
+  })
+  self:_assert_not_added(depth + 1)
+  self:_add(desc.value, callbacks, depth + 1)
+  return self
+end
+
+--- Adds the method again after it was removed.
+---@param value? any for symmetry with states; methods have none
+---@param callbacks? jet.Callbacks
+function Method:add(value, callbacks)
+  check.callbacks(callbacks, 'add')
+  self:_assert_not_added(1)
+  if value == nil then
+    value = self._desc.value
+  end
+  self:_add(value, callbacks, 1)
+end
+
+--- Calls a handler with the arguments of a request: an array is spread, an object is one table.
+---@param count integer how many arguments an array has; negative for an object
+---@param args any
+---@param f function
+---@param ... any arguments in front
+---@return boolean ok
+---@return any result or what was raised
+local function invoke(count, args, f, ...)
+  if count == 0 then
+    return pcall(f, ...)
+  elseif count < 0 then
+    if select('#', ...) > 0 then
+      return pcall(f, (...), args)
+    end
+    return pcall(f, args)
+  end
+  if select('#', ...) > 0 then
+    return pcall(f, (...), unpack(args, 1, count))
+  end
+  return pcall(f, unpack(args, 1, count))
+end
+
+--- Runs a `call_async` handler.
+---@param self jet.Method
+---@param id string|nil
+---@param args any
+---@param count integer
+local function call_later(self, id, args, count)
+  local driver = self._driver
+  local done = false
+  local reply = answers.replier(driver, self._path, function(response)
+    done = true
+    if response.error then
+      answers.refuse(driver, id, response.error)
+    elseif response.result == nil then
+      answers.refuse(driver, id, "call_async of '" .. self._path .. "' replied neither result nor error")
+    else
+      answers.result(driver, id, response.result, 'result')
+    end
+  end)
+  local ok, raised = invoke(count, args, self._desc.call_async, reply)
+  if ok then
+    return
+  end
+  if done then
+    driver:note(("call_async of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+  else
+    reply({ error = answers.to_error(raised) })
+  end
+end
+
+--- Somebody calls the method.
+---@param id string|nil what to answer with, nil if nobody waits
+---@param args any an array or object of arguments
+---@param count integer see `invoke`
+function Method:request(id, args, count)
+  if self._asynchronous then
+    return call_later(self, id, args, count)
+  end
+  local ok, result = invoke(count, args, self._desc.call)
+  if not ok then
+    return answers.refuse(self._driver, id, result)
+  end
+  if result == nil then
+    result = {}
+  end
+  answers.result(self._driver, id, result, 'result')
+end
+
+return Method

@@ -1,0 +1,285 @@
+--- `jet.peer`: a program's connection to a Jet bus.
+--
+-- What lives here is the peer object of asynchronous programs. The blocking one is in
+-- `jet.sync`, the connection in `jet.driver`, states, methods and fetchers in their own files.
+
+local check = require 'jet.check'
+local config = require 'jet.config'
+local core = require 'jet.core'
+local Driver = require 'jet.driver'
+local Fetcher = require 'jet.fetcher'
+local loops = require 'jet.loop'
+local Method = require 'jet.method'
+local RawElement = require 'jet.raw_element'
+local State = require 'jet.state'
+local sync = require 'jet.sync'
+
+local SIGINT, SIGQUIT = 2, 3
+
+---@class jet.Peer
+---@field _driver jet.Driver
+local Peer = {}
+Peer.__index = Peer
+
+--- Closes the connection. States, methods and fetchers of this peer are gone at the daemon;
+-- open requests get their `error`, then `on_close` is called, both from the loop.
+function Peer:close()
+  self._driver:flush()
+  self._driver:lost('closed', true)
+end
+
+--- Runs the event loop. Returns when the peer closes, on a signal, or when the loop is stopped.
+---@param signals? integer[]|false signal numbers, default SIGINT and SIGQUIT; `false` or `{}` for none
+function Peer:loop(signals)
+  check.type(signals, 'table|boolean|nil', 'signals', 'loop')
+  if signals == nil or signals == true then
+    signals = { SIGINT, SIGQUIT }
+  end
+  self._driver:loop(signals or {})
+end
+
+--- Sends what `action` queues in one piece, also if it raises.
+---@param action fun()
+function Peer:batch(action)
+  if not check.callable(action) then
+    check.type(action, 'function', 'action', 'batch')
+  end
+  local driver = self._driver
+  driver.batching = driver.batching + 1
+  local ok, raised = pcall(action)
+  driver.batching = driver.batching - 1
+  driver:kick()
+  if not ok then
+    error(raised, 0)
+  end
+end
+
+--- Sends what is queued now, for programs that block afterwards.
+function Peer:flush()
+  self._driver:flush()
+end
+
+--- Gets every message for something this peer does not have.
+---@param f fun(message: table)|nil
+function Peer:on_no_dispatcher(f)
+  check.type(f, 'function|nil', 'f', 'on_no_dispatcher')
+  self._driver.no_dispatcher = f
+end
+
+--- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says.
+---@return table|nil info nil before the connection is ready
+function Peer:info()
+  local driver = self._driver
+  if not driver.up then
+    return nil
+  end
+  local daemon, text = driver.core:info()
+  local info = text and core.decode(text) or {}
+  info.daemon = daemon
+  return info
+end
+
+--- Sends a request with staged params or value and keeps its callbacks.
+---@param self jet.Peer
+---@param callbacks jet.Callbacks|nil
+---@param id integer|boolean|nil what the engine returned
+---@param message string|nil
+---@param acknowledged boolean|nil whether success is always told as `true`
+local function finish(self, callbacks, id, message, acknowledged)
+  if not id then
+    check.fail(message, 2)
+  end
+  local hook = acknowledged and function(ok)
+    return ok or nil
+  end or nil
+  self._driver:sent(id, callbacks, callbacks and hook)
+end
+
+--- Changes the configuration of this connection at the daemon.
+---@param params table e.g. `{name = 'foo', debug = true}`
+---@param callbacks? jet.Callbacks
+function Peer:config(params, callbacks)
+  check.type(params, 'table', 'params', 'config')
+  check.callbacks(callbacks, 'config')
+  local driver = self._driver
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local id
+  local staged, message = driver:stage(params, 'params')
+  if staged then
+    id, message = driver.core:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout)
+  end
+  finish(self, callbacks, id, message)
+end
+
+--- Calls a method.
+---@param path string
+---@param args? table an array is spread over the parameters of the method
+---@param callbacks? jet.Callbacks
+function Peer:call(path, args, callbacks)
+  check.type(path, 'string', 'path', 'call')
+  if args == false then
+    args = nil
+  end
+  check.type(args, 'table|nil', 'args', 'call')
+  check.callbacks(callbacks, 'call')
+  local driver = self._driver
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local id
+  local staged, message = driver:stage(args == nil and {} or args, 'args')
+  if staged then
+    id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout)
+  end
+  finish(self, callbacks, id, message)
+end
+
+--- Sets a state.
+---@param path string
+---@param value any
+---@param callbacks? jet.Callbacks with `valueAsResult`, success gets the new value
+function Peer:set(path, value, callbacks)
+  check.type(path, 'string', 'path', 'set')
+  check.callbacks(callbacks, 'set')
+  local driver = self._driver
+  if driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local id, staged, message
+  if value ~= nil then
+    staged, message = driver:stage(value, 'value')
+  end
+  if not message then
+    local as_result = callbacks and (callbacks.valueAsResult or callbacks.value_as_result)
+    local timeout = callbacks and callbacks.timeout
+    id, message = driver.core:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
+  end
+  finish(self, callbacks, id, message)
+end
+
+--- Starts a live query.
+---@param expression string|table a string matches paths that contain it or that it matches as a Lua pattern
+---@param callback fun(path: string, event: string, value: any, fetcher: jet.Fetcher) sorted: `(changes, n, fetcher)`
+---@param callbacks? jet.Callbacks
+---@return jet.Fetcher
+function Peer:fetch(expression, callback, callbacks)
+  check.type(expression, 'string|table', 'expression', 'fetch')
+  if not check.callable(callback) then
+    check.type(callback, 'function', 'callback', 'fetch')
+  end
+  check.callbacks(callbacks, 'fetch')
+  local fetcher = Fetcher.new(self._driver, expression, callback, callbacks, 1)
+  return fetcher
+end
+
+--- Checks the description of an element.
+---@param desc any
+---@param func string
+local function check_description(desc, func)
+  check.type(desc, 'table', 'desc', func, 1)
+  check.type(desc.path, 'string', 'desc.path', func, 1)
+end
+
+--- Adds a state.
+---@param desc jet.StateDescription
+---@param callbacks? jet.Callbacks
+---@return jet.State
+function Peer:state(desc, callbacks)
+  check_description(desc, 'state')
+  check.callback(desc, 'set', 'desc', 'state')
+  check.callback(desc, 'set_async', 'desc', 'state')
+  check.callbacks(callbacks, 'state')
+  local state = State.new(self._driver, desc, callbacks, 1)
+  return state
+end
+
+--- Adds a method.
+---@param desc jet.MethodDescription
+---@param callbacks? jet.Callbacks
+---@return jet.Method
+function Peer:method(desc, callbacks)
+  check_description(desc, 'method')
+  check.callback(desc, 'call', 'desc', 'method')
+  check.callback(desc, 'call_async', 'desc', 'method')
+  check.callbacks(callbacks, 'method')
+  if not (desc.call or desc.call_async) then
+    check.fail("invalid method desc '" .. desc.path .. "': neither call nor call_async", 1)
+  end
+  local method = Method.new(self._driver, desc, callbacks, 1)
+  return method
+end
+
+--- Adds an element whose requests the program handles itself.
+---@param desc table `path` and optional `value`
+---@param dispatch fun(peer: jet.Peer, message: table, reply: fun(response: table))
+---@param callbacks? jet.Callbacks
+---@return jet.RawElement
+function Peer:add(desc, dispatch, callbacks)
+  check_description(desc, 'add')
+  if not check.callable(dispatch) then
+    check.type(dispatch, 'function', 'dispatch', 'add')
+  end
+  check.callbacks(callbacks, 'add')
+  local element = RawElement.new(self._driver, desc, dispatch, callbacks, 1)
+  return element
+end
+
+--- Removes whatever this peer has under a path.
+---@param path string
+---@param callbacks? jet.Callbacks
+function Peer:remove(path, callbacks)
+  check.type(path, 'string', 'path', 'remove')
+  check.callbacks(callbacks, 'remove')
+  local driver = self._driver
+  local owner = driver.owned[path]
+  if owner then
+    owner:_remove(callbacks, 1)
+    return
+  elseif driver.closed then
+    return driver:refuse_closed(callbacks)
+  end
+  local id, message = driver.core:remove(path, callbacks ~= nil, callbacks and callbacks.timeout)
+  finish(self, callbacks, id, message, true)
+end
+
+---@class jet.peer.module
+local module = {
+  null = core.null,
+  array = core.array,
+}
+
+--- Makes a peer and begins to connect to the daemon. The peer can be used at once; what it is
+-- asked before the connection is there goes out with it.
+---@param given? jet.Config
+---@return jet.Peer
+function module.new(given)
+  check.type(given, 'table|string|nil', 'config', 'new')
+  -- Earlier versions took a string for an empty table, and programs pass one.
+  given = type(given) == 'table' and given or {}
+  local options = config.engine_options(given, 1)
+  config.warn(given)
+  if given.sync then
+    local peer, message = sync.new(options, given)
+    if not peer then
+      check.fail(message, 1)
+    end
+    return peer
+  end
+  local adapter, message = loops.resolve(given.loop)
+  if not adapter then
+    check.fail(message, 1)
+  end
+  local driver
+  driver, message = Driver.new(options, adapter, given)
+  if not driver then
+    check.fail(message, 1)
+  end
+  local peer = setmetatable({ _driver = driver }, Peer)
+  driver.peer = peer
+  driver:start()
+  return peer
+end
+
+return module

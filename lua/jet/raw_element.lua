@@ -1,0 +1,55 @@
+--- Elements of `peer:add`: the program gets each request as it came.
+
+local answers = require 'jet.answers'
+local check = require 'jet.check'
+local Element = require 'jet.element'
+
+---@class jet.RawElement: jet.Element
+---@field _dispatch fun(peer: jet.Peer, message: table, reply: fun(response: table))
+local RawElement = Element.extend('raw')
+
+--- Makes an element and adds it to the daemon.
+---@param driver jet.Driver
+---@param desc table `path` and optional `value`
+---@param dispatch function
+---@param callbacks? jet.Callbacks
+---@param depth integer functions of ours between here and the program's code
+---@return jet.RawElement
+function RawElement.new(driver, desc, dispatch, callbacks, depth)
+  local self = Element.create(RawElement, driver, desc.path, { _desc = desc, _dispatch = dispatch })
+  self:_assert_not_added(depth + 1)
+  self:_add(desc.value, callbacks, depth + 1)
+  return self
+end
+
+--- Adds the element again after it was removed.
+---@param value? any
+---@param callbacks? jet.Callbacks
+function RawElement:add(value, callbacks)
+  check.callbacks(callbacks, 'add')
+  self:_assert_not_added(1)
+  if value == nil then
+    value = self._desc.value
+  end
+  self:_add(value, callbacks, 1)
+end
+
+--- A request for the element.
+---@param id string|nil
+---@param message table the whole message
+function RawElement:request(id, message)
+  local driver = self._driver
+  local reply = answers.replier(driver, self._path, function(response)
+    if response.error then
+      answers.refuse(driver, id, response.error)
+    else
+      answers.result(driver, id, response.result == nil and {} or response.result, 'result')
+    end
+  end)
+  local ok, raised = pcall(self._dispatch, driver.peer, message, reply)
+  if not ok then
+    reply({ error = answers.to_error(raised) })
+  end
+end
+
+return RawElement

@@ -1,0 +1,183 @@
+--- States: values that a peer shows, and lets others set.
+
+local answers = require 'jet.answers'
+local check = require 'jet.check'
+local Element = require 'jet.element'
+
+---@class jet.StateDescription
+---@field path string
+---@field value? any any value that can be sent; follows the state's value
+---@field set? fun(requested: any): any, boolean? called when somebody sets the state
+---@field set_async? fun(reply: fun(response: table), requested: any) the same, answering later
+
+---@class jet.State: jet.Element
+---@field _desc jet.StateDescription
+local State = Element.extend('state')
+
+local INVALID_PARAMS = { code = -32602, message = 'Invalid params' }
+
+--- Makes a state and adds it to the daemon.
+---@param driver jet.Driver
+---@param desc jet.StateDescription
+---@param callbacks? jet.Callbacks
+---@param depth integer functions of ours between here and the program's code
+---@return jet.State
+function State.new(driver, desc, callbacks, depth)
+  local self = Element.create(State, driver, desc.path, {
+    _desc = desc,
+    -- Which handler counts is decided once; `set` wins.
+    _asynchronous = not desc.set and desc.set_async and true or false,
+  })
+  self:_assert_not_added(depth + 1)
+  self:_add(desc.value, callbacks, depth + 1)
+  return self
+end
+
+--- Adds the state again after it was removed.
+---@param value? any the new value; nil keeps the old one
+---@param callbacks? jet.Callbacks
+function State:add(value, callbacks)
+  check.callbacks(callbacks, 'add')
+  self:_assert_not_added(1)
+  if value == nil then
+    value = self._desc.value
+  end
+  self:_add(value, callbacks, 1)
+  self._desc.value = value
+end
+
+--- Reads the state's value, or posts a new one to the daemon.
+---@param new? any
+---@return any value only when reading
+function State:value(new)
+  if new == nil then
+    return self._desc.value
+  end
+  local driver = self._driver
+  local staged, message = driver:stage(new, 'value')
+  local ok = staged
+  if staged and not driver.closed then
+    ok, message = driver.core:change(self._path, staged)
+  end
+  if not ok then
+    error(message, 2)
+  end
+  self._desc.value = new
+  driver:kick()
+end
+
+--- Answers a set and posts the new value.
+---@param self jet.State
+---@param id string|nil
+---@param new any the state's value from now on
+---@param outcome {result: any, answer_value: boolean, silent: any} what the requester and the others get
+local function accept(self, id, new, outcome)
+  local driver = self._driver
+  if outcome.answer_value then
+    answers.result(driver, id, outcome.result, 'result')
+  elseif id then
+    driver.core:answer(id)
+  end
+  self._desc.value = new
+  if not outcome.silent then
+    local staged = new ~= nil and driver:stage(new, 'value') or nil
+    local ok, message = driver.core:change(self._path, staged)
+    if not ok then
+      driver:note(message)
+    end
+  end
+  driver:kick()
+end
+
+--- The value a set leads to, or nil and why it cannot be sent.
+---@param driver jet.Driver
+---@param chosen any what the handler chose, nil for the requested value
+---@return any truthy if it can be sent
+---@return string|nil message
+local function sendable(driver, chosen)
+  if chosen == nil then
+    return true
+  end
+  return driver:stage(chosen, 'value')
+end
+
+--- Takes a set that was answered by `reply`.
+---@param self jet.State
+---@param id string|nil
+---@param requested any
+---@param value_as_result boolean
+---@param response table
+local function replied(self, id, requested, value_as_result, response)
+  local driver = self._driver
+  if response.error then
+    return answers.refuse(driver, id, response.error)
+  end
+  if response.result == nil and response.value == nil then
+    return answers.refuse(driver, id, "set_async of '" .. self._path .. "' replied neither result nor error")
+  end
+  local ok, message = sendable(driver, response.value)
+  if not ok then
+    return answers.refuse(driver, id, message)
+  end
+  local new, result = requested, response.result
+  if response.value ~= nil then
+    new, result = response.value, response.value
+  end
+  accept(self, id, new, { result = result, answer_value = value_as_result, silent = response.dont_notify })
+end
+
+--- Runs a `set_async` handler.
+---@param self jet.State
+---@param id string|nil
+---@param requested any
+---@param value_as_result boolean
+local function set_later(self, id, requested, value_as_result)
+  local driver = self._driver
+  if requested == nil then
+    return id and answers.refuse(driver, id, INVALID_PARAMS)
+  end
+  local done = false
+  local reply = answers.replier(driver, self._path, function(response)
+    done = true
+    replied(self, id, requested, value_as_result, response)
+  end)
+  local ok, raised = pcall(self._desc.set_async, reply, requested)
+  if ok then
+    return
+  end
+  if done then
+    driver:note(("set_async of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+  else
+    reply({ error = answers.to_error(raised) })
+  end
+end
+
+--- Somebody sets the state.
+---@param id string|nil what to answer with, nil if nobody waits
+---@param requested any
+---@param value_as_result boolean
+function State:request(id, requested, value_as_result)
+  local driver = self._driver
+  if self._asynchronous then
+    return set_later(self, id, requested, value_as_result)
+  end
+  if not self._desc.set then
+    return id and answers.refuse(driver, id, INVALID_PARAMS)
+  end
+  local ok, chosen, silent = pcall(self._desc.set, requested)
+  if not ok then
+    return answers.refuse(driver, id, chosen)
+  end
+  local message
+  ok, message = sendable(driver, chosen)
+  if not ok then
+    return answers.refuse(driver, id, message)
+  end
+  local new = chosen
+  if new == nil then
+    new = requested
+  end
+  accept(self, id, new, { result = new, answer_value = value_as_result, silent = silent })
+end
+
+return State

@@ -1,0 +1,258 @@
+//! `core.peer`: the engine of a peer and its socket as one userdata, for `lua/jet/driver.lua`.
+//!
+//! No method here calls Lua. But filling the table of events allocates, which can run finalizers
+//! of the program, and they may call any method of this same peer. So the engine and the
+//! connection are borrowed only for as long as something works on them, and what comes while
+//! the connection is being read leaves its bytes for the next flush.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mlua::{Lua, Result, Table, Value};
+
+use crate::ffi::stack::Bridge;
+use crate::json::Raw;
+use crate::peer::{Engine, Event};
+use crate::protocol::text;
+use crate::transport::{Connection, Status};
+
+use super::peer_events;
+use super::peer_options::PeerOptions;
+
+/// The peer behind a Lua peer object.
+pub struct PeerCore {
+    pub(super) engine: RefCell<Engine>,
+    connection: RefCell<Option<Connection>>,
+    options: PeerOptions,
+    pub(super) bridge: Rc<Bridge>,
+    /// Said once: that invalid UTF-8 came in, or went out.
+    latin1_in: Cell<bool>,
+    latin1_out: Cell<Said>,
+    /// `close` came while the connection was in use.
+    closing: Cell<bool>,
+    connected: Cell<bool>,
+}
+
+/// Whether something that is said once has been said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    NotYet,
+    Due,
+    Done,
+}
+
+/// Adds `peer`, `check_fetch` and `now` to the module table.
+///
+/// # Errors
+/// When Lua runs out of memory.
+pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
+    let start = Instant::now();
+    exports.set("peer", lua.create_function(|lua, options: Table| create(lua, &options))?)?;
+    exports.set("check_fetch", lua.create_function(|_, text: String| Ok(check_fetch(&text)))?)?;
+    exports.set("now", lua.create_function(move |_, ()| Ok(start.elapsed().as_secs_f64()))?)
+}
+
+/// `check_fetch(text)`: judges a fetch expression. A list of warnings, or nil and why it can
+/// mean nothing.
+fn check_fetch(text: &str) -> (Option<Vec<String>>, Option<String>) {
+    let expression = Raw::trusted(text);
+    if let Some(sort) = expression.get("sort").filter(|sort| sort.is_truthy()) {
+        if let Err(reason) = crate::rules::Sort::parse(sort) {
+            return (None, Some(format!("bad argument 'expression.sort' to 'fetch' ({reason})")));
+        }
+    }
+    let mut warnings = Vec::new();
+    // Other faults are the daemon's to judge: it answers the request with the reason.
+    let _ = crate::rules::Expression::parse(expression, &mut warnings);
+    (Some(warnings), None)
+}
+
+/// `peer(options)`: the userdata, or nil and why the options are refused.
+fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
+    let options = match PeerOptions::read(options) {
+        Ok(options) => options,
+        Err(message) => return Ok((Value::Nil, Some(message))),
+    };
+    let core = PeerCore {
+        engine: RefCell::new(Engine::new(options.engine.clone())),
+        connection: RefCell::new(None),
+        options,
+        bridge: Bridge::of(lua)?,
+        latin1_in: Cell::new(false),
+        latin1_out: Cell::new(Said::NotYet),
+        closing: Cell::new(false),
+        connected: Cell::new(false),
+    };
+    Ok((Value::UserData(lua.create_userdata(core)?), None))
+}
+
+impl PeerCore {
+    /// Begins to connect: true, or nil and why not.
+    pub(super) fn dial(&self) -> (Option<bool>, Option<String>) {
+        match Connection::open(self.options.dial.clone(), Instant::now()) {
+            Ok(connection) => {
+                *self.connection.borrow_mut() = Some(connection);
+                (Some(true), None)
+            }
+            Err(error) => (None, Some(error.to_string())),
+        }
+    }
+
+    /// The descriptor to watch and for what: `fd, 'r'|'w'|'rw'`.
+    pub(super) fn watch(&self) -> (Option<i64>, Option<&'static str>) {
+        let connection = self.connection.borrow();
+        let Some(connection) = connection.as_ref() else {
+            return (None, None);
+        };
+        let wants = connection.wants();
+        let interest = match (wants.read, wants.write) {
+            (true, true) => "rw",
+            (false, true) => "w",
+            (true, false) => "r",
+            (false, false) => return (None, None),
+        };
+        (connection.fd().map(i64::from), Some(interest))
+    }
+
+    /// Seconds until `drive` wants to be called without input.
+    pub(super) fn timer(&self) -> Option<f64> {
+        let dialling = self.connection.borrow().as_ref().and_then(Connection::deadline);
+        let greeting = self.engine.borrow().next_timeout();
+        let due = dialling.into_iter().chain(greeting).min()?;
+        Some(due.saturating_duration_since(Instant::now()).as_secs_f64())
+    }
+
+    /// Goes on with what the connection has to do and fills `events`. Their number, and why the
+    /// connection is over if it is; the events come first.
+    pub(super) fn drive(&self, lua: &Lua, readable: bool, events: &Table) -> Result<(i64, Option<String>)> {
+        let input = match self.take_input(readable) {
+            Ok(input) => input,
+            Err(NothingToDo) => return Ok((0, None)),
+        };
+        let count = self.hand_out(lua, input.fresh, events)?;
+        if self.closing.get() {
+            self.close();
+        }
+        Ok((count, input.failure))
+    }
+
+    fn take_input(&self, readable: bool) -> std::result::Result<Input, NothingToDo> {
+        let mut slot = self.connection.try_borrow_mut().map_err(|_| NothingToDo)?;
+        let connection = slot.as_mut().ok_or(NothingToDo)?;
+        let mut failure = None;
+        match connection.drive(Instant::now()) {
+            Ok(Status::Dialling) => return Err(NothingToDo),
+            Ok(Status::Open) if !self.connected.replace(true) => {
+                let mut engine = self.engine.borrow_mut();
+                engine.connected(Instant::now());
+                failure = connection.write(engine.output()).err();
+            }
+            Ok(Status::Open) => {}
+            Err(error) => failure = Some(error),
+        }
+        // What came before the end is handled before the end.
+        let fresh = readable || failure.is_some();
+        if fresh {
+            failure = connection.read().err().or(failure);
+        }
+        Ok(Input { fresh, failure: failure.map(|error| error.to_string()) })
+    }
+
+    /// Turns the messages that were read into rows of the events table.
+    fn hand_out(&self, lua: &Lua, fresh: bool, table: &Table) -> Result<i64> {
+        let connection = self.connection.borrow();
+        let Some(connection) = connection.as_ref() else {
+            return Ok(0);
+        };
+        let messages = connection.messages().take(if fresh { usize::MAX } else { 0 });
+        let texts: Vec<Cow<str>> = messages.map(text::from_bytes).collect();
+        let mut events = Vec::with_capacity(texts.len());
+        {
+            let mut engine = self.engine.borrow_mut();
+            if self.latin1_out.get() == Said::Due {
+                self.latin1_out.set(Said::Done);
+                events.push(Event::Note("invalid UTF-8 in a string is sent as Latin-1".into()));
+            }
+            for text in &texts {
+                if matches!(text, Cow::Borrowed(_)) || self.accepts_latin1(&mut events) {
+                    engine.receive(text, &mut events);
+                }
+            }
+            engine.handle_timeout(Instant::now(), &mut events);
+        }
+        peer_events::fill(lua, &self.bridge, table, &events)
+    }
+
+    fn accepts_latin1(&self, events: &mut Vec<Event<'_>>) -> bool {
+        if self.options.refuse_latin1 {
+            events.push(Event::Note("a message with invalid UTF-8 is dropped".into()));
+        } else if !self.latin1_in.replace(true) {
+            events.push(Event::Note("invalid UTF-8 in a message is read as Latin-1".into()));
+        }
+        !self.options.refuse_latin1
+    }
+
+    /// A string of the program's was no UTF-8; the log hears of it once.
+    pub(super) fn note_latin1(&self) {
+        if self.latin1_out.get() == Said::NotYet {
+            self.latin1_out.set(Said::Due);
+        }
+    }
+
+    /// Sends what is queued: whether something is left, and why the connection broke if it did.
+    pub(super) fn flush(&self) -> (bool, Option<String>) {
+        let Ok(mut slot) = self.connection.try_borrow_mut() else {
+            return (true, None);
+        };
+        let Some(connection) = slot.as_mut() else {
+            return (false, None);
+        };
+        let written = connection.write(self.engine.borrow_mut().output());
+        (connection.unsent() > 0, written.err().map(|error| error.to_string()))
+    }
+
+    /// Ends the connection; what the socket takes at once is still sent.
+    pub(super) fn close(&self) {
+        self.flush();
+        self.engine.borrow_mut().closed();
+        match self.connection.try_borrow_mut() {
+            Ok(mut slot) => {
+                if let Some(mut connection) = slot.take() {
+                    connection.close();
+                }
+            }
+            Err(_) => self.closing.set(true),
+        }
+    }
+
+    /// Blocks until the connection is ready for what it wants, or the time is over.
+    pub(super) fn wait(&self, seconds: Option<f64>) {
+        let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let asked = asked.and_then(|duration| Instant::now().checked_add(duration));
+        let until = asked.into_iter().chain(self.engine.borrow().next_timeout()).min();
+        if let Some(connection) = self.connection.borrow().as_ref() {
+            // What poll refuses shows again when the connection is used.
+            let _ = connection.wait(connection.wants(), until);
+        }
+    }
+}
+
+/// What a turn of the connection brought.
+struct Input {
+    /// Whether the connection's batch of messages is new.
+    fresh: bool,
+    /// Why the connection is over.
+    failure: Option<String>,
+}
+
+/// There is no connection, or it is in use by who called this.
+struct NothingToDo;
+
+impl Drop for PeerCore {
+    /// Normal exit of the process and a collected peer flush, too.
+    fn drop(&mut self) {
+        self.close();
+    }
+}

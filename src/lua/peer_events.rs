@@ -1,0 +1,93 @@
+//! Events of the engine as rows of a Lua table: the counterpart of `lua/jet/driver.lua`.
+
+use mlua::{Lua, Result, Table};
+
+use crate::ffi::stack::{Bridge, Slot};
+use crate::json::{Kind, Raw};
+use crate::peer::Event;
+
+/// Fields of a row: the kind of the event, then up to four values.
+const STRIDE: usize = 5;
+
+const RESPONSE: i64 = 1;
+const NOTIFICATION: i64 = 2;
+const SORTED: i64 = 3;
+const SET: i64 = 4;
+const CALL: i64 = 5;
+const RAW: i64 = 6;
+const UNKNOWN: i64 = 7;
+const READY: i64 = 8;
+const NOTE: i64 = 9;
+
+/// Writes the events to the table, one row after the other, and says how many there are.
+///
+/// # Errors
+/// When Lua runs out of memory, or a finalizer of the program raised meanwhile.
+pub fn fill(lua: &Lua, bridge: &Bridge, table: &Table, events: &[Event<'_>]) -> Result<i64> {
+    if events.is_empty() {
+        return Ok(0);
+    }
+    let mut slots = Vec::with_capacity(events.len() * STRIDE);
+    for event in events {
+        slots.extend(row(event));
+    }
+    bridge.fill(lua, table, &slots)?;
+    Ok(events.len() as i64)
+}
+
+fn json<'a>(text: &'a str) -> Slot<'a> {
+    Slot::Json(Raw::trusted(text))
+}
+
+fn optional<'a>(value: Option<Raw<'a>>) -> Slot<'a> {
+    value.map_or(Slot::Nil, Slot::Json)
+}
+
+/// The id to answer with travels as text: Lua hands it back as it is.
+fn id_text<'a>(id: Option<Raw<'a>>) -> Slot<'a> {
+    id.map_or(Slot::Nil, |id| Slot::Str(id.text()))
+}
+
+fn row<'a>(event: &'a Event<'_>) -> [Slot<'a>; STRIDE] {
+    use Slot::{Bool, Integer, Nil, Str};
+    match event {
+        Event::Ready => [Integer(READY), Nil, Nil, Nil, Nil],
+        Event::Note(text) => [Integer(NOTE), Nil, Nil, Str(text), Nil],
+        Event::Response { id, outcome } => {
+            let value = match outcome {
+                Ok(text) | Err(text) => json(text),
+            };
+            [Integer(RESPONSE), Integer((*id).into()), Bool(outcome.is_ok()), value, Nil]
+        }
+        Event::Notification { fetcher, happening, path, value } => {
+            let value = value.as_deref().map_or(Nil, json);
+            [Integer(NOTIFICATION), Integer((*fetcher).into()), Str(happening.name()), Str(path), value]
+        }
+        Event::Sorted { fetcher, changes, n } => {
+            let n = Integer(i64::try_from(*n).unwrap_or(i64::MAX));
+            [Integer(SORTED), Integer((*fetcher).into()), n, json(changes), Nil]
+        }
+        Event::Set { element, id, value, value_as_result } => {
+            let element = Integer((*element).into());
+            [Integer(SET), element, id_text(*id), optional(*value), Bool(*value_as_result)]
+        }
+        Event::Call { element, id, args } => {
+            let element = Integer((*element).into());
+            [Integer(CALL), element, id_text(*id), optional(*args), Integer(argument_count(*args))]
+        }
+        Event::Raw { element, id, message } => {
+            [Integer(RAW), Integer((*element).into()), id_text(*id), Slot::Json(*message), Nil]
+        }
+        Event::Unknown { message } => [Integer(UNKNOWN), Nil, Nil, Slot::Json(*message), Nil],
+    }
+}
+
+/// How many arguments a method gets: the elements of an array, none for an empty container,
+/// and -1 for an object, which is handed over as one table.
+fn argument_count(args: Option<Raw>) -> i64 {
+    match args {
+        Some(args) if args.kind() == Kind::Array => args.elements().count() as i64,
+        Some(args) if args.members().next().is_some() => -1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,169 @@
+//! The methods of the peer userdata: arguments from Lua, results as values.
+//!
+//! Nothing here raises: a function that fails returns nil and a message, and the Lua file raises
+//! it at the line of the program.
+
+use mlua::{Table, UserData, UserDataMethods, Value};
+
+use crate::json::Raw;
+use crate::peer::engine::Role;
+use crate::peer::outgoing::Sent;
+use crate::peer::{Engine, Failure, RequestOptions};
+
+use crate::protocol::text;
+
+use super::peer::PeerCore;
+
+/// A request's id, `true` for a notification, or nil and a message.
+type SentToLua = (Value, Option<String>);
+
+/// `true`, or nil and a message.
+type Done = (Option<bool>, Option<String>);
+
+fn request(respond: bool, timeout: Option<f64>) -> RequestOptions {
+    RequestOptions { respond, timeout, value_as_result: false }
+}
+
+fn to_lua(sent: Sent) -> SentToLua {
+    match sent {
+        Ok(Some(id)) => (Value::Integer(id.into()), None),
+        Ok(None) => (Value::Boolean(true), None),
+        Err(failure) => (Value::Nil, Some(failure.to_string())),
+    }
+}
+
+fn done(result: Result<(), Failure>) -> Done {
+    match result {
+        Ok(()) => (Some(true), None),
+        Err(failure) => (None, Some(failure.to_string())),
+    }
+}
+
+impl PeerCore {
+    /// Runs something on the engine with the value that was staged under that number, if any.
+    fn with<T>(&self, staged: Option<u64>, f: impl FnOnce(&mut Engine, Option<Raw>) -> T) -> T {
+        let mut engine = self.engine.borrow_mut();
+        let Some(serial) = staged else {
+            return f(&mut engine, None);
+        };
+        let mut f = Some(f);
+        let used = self.bridge.with_staged(serial, |value, latin1| {
+            if latin1 {
+                self.note_latin1();
+            }
+            f.take().map(|f| f(&mut engine, Some(value)))
+        });
+        match (used.flatten(), f) {
+            (Some(result), _) => result,
+            (None, Some(f)) => f(&mut engine, None),
+            (None, None) => unreachable!("f is taken only to give a result"),
+        }
+    }
+}
+
+impl UserData for PeerCore {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        add_connection_methods(methods);
+        add_request_methods(methods);
+        add_fetch_methods(methods);
+        add_element_methods(methods);
+    }
+}
+
+fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
+    methods.add_method("dial", |_, core, ()| Ok(core.dial()));
+    methods.add_method("watch", |_, core, ()| Ok(core.watch()));
+    methods.add_method("timer", |_, core, ()| Ok(core.timer()));
+    methods.add_method("drive", |lua, core, (readable, events): (bool, Table)| core.drive(lua, readable, &events));
+    methods.add_method("flush", |_, core, ()| Ok(core.flush()));
+    methods.add_method("close", |_, core, ()| {
+        core.close();
+        Ok(())
+    });
+    methods.add_method("wait", |_, core, seconds: Option<f64>| {
+        core.wait(seconds);
+        Ok(())
+    });
+    methods.add_method("info", |_, core, ()| {
+        let engine = core.engine.borrow();
+        Ok((engine.dialect().name(), engine.info().map(str::to_owned)))
+    });
+}
+
+fn add_request_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
+    type Path = mlua::LuaString;
+    methods.add_method("set", |_, core, args: (Path, Option<u64>, bool, Option<f64>, bool)| {
+        let (path, staged, respond, timeout, value_as_result) = args;
+        let options = RequestOptions { respond, timeout, value_as_result };
+        let path = text::from_bytes(&path.as_bytes());
+        Ok(to_lua(core.with(staged, |engine, value| engine.set(&path, value, options))))
+    });
+    methods.add_method("call", |_, core, args: (Path, Option<u64>, bool, Option<f64>)| {
+        let (path, staged, respond, timeout) = args;
+        let (path, options) = (text::from_bytes(&path.as_bytes()), request(respond, timeout));
+        let sent = core.with(staged, |engine, args| engine.call(&path, args.unwrap_or(Raw::NULL), options));
+        Ok(to_lua(sent))
+    });
+    methods.add_method("request", |_, core, args: (String, Option<u64>, bool, Option<f64>)| {
+        let (service, staged, respond, timeout) = args;
+        let options = request(respond, timeout);
+        let sent = core.with(staged, |engine, params| {
+            engine.request(&service, params.unwrap_or(Raw::NULL), options)
+        });
+        Ok(to_lua(sent))
+    });
+}
+
+fn add_fetch_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
+    // fetch(number|nil, expression, respond, timeout): number, id|true; or nil, message.
+    methods.add_method("fetch", |lua, core, args: (Option<u32>, String, bool, Option<f64>)| {
+        let (number, expression, respond, timeout) = args;
+        let options = request(respond, timeout);
+        let sent = core.engine.borrow_mut().fetch(number, Raw::trusted(&expression), options);
+        Ok(match sent {
+            Ok((number, Some(id))) => (Value::Integer(number.into()), Value::Integer(id.into())),
+            Ok((number, None)) => (Value::Integer(number.into()), Value::Boolean(true)),
+            Err(failure) => (Value::Nil, Value::String(lua.create_string(failure.to_string())?)),
+        })
+    });
+    methods.add_method("unfetch", |_, core, args: (u32, bool, Option<f64>)| {
+        let (number, respond, timeout) = args;
+        Ok(to_lua(core.engine.borrow_mut().unfetch(number, request(respond, timeout))))
+    });
+}
+
+fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
+    type Path = mlua::LuaString;
+    methods.add_method("add", |_, core, args: (Path, Option<u64>, bool, Option<f64>)| {
+        let (path, staged, respond, timeout) = args;
+        let (path, options) = (text::from_bytes(&path.as_bytes()), request(respond, timeout));
+        Ok(to_lua(core.with(staged, |engine, value| engine.add(&path, value, options))))
+    });
+    methods.add_method("remove", |_, core, (path, respond, timeout): (Path, bool, Option<f64>)| {
+        let sent = core.engine.borrow_mut().remove(&text::from_bytes(&path.as_bytes()), request(respond, timeout));
+        Ok(to_lua(sent))
+    });
+    methods.add_method("change", |_, core, (path, staged): (Path, Option<u64>)| {
+        let path = text::from_bytes(&path.as_bytes());
+        Ok(done(core.with(staged, |engine, value| engine.change(&path, value))))
+    });
+    methods.add_method("own", |_, core, (path, element, role): (Path, u32, String)| {
+        let role = match role.as_str() {
+            "state" => Role::State,
+            "method" => Role::Method,
+            _ => Role::Raw,
+        };
+        core.engine.borrow_mut().own(&text::from_bytes(&path.as_bytes()), element, role);
+        Ok(())
+    });
+    methods.add_method("disown", |_, core, path: Path| {
+        core.engine.borrow_mut().disown(&text::from_bytes(&path.as_bytes()));
+        Ok(())
+    });
+    methods.add_method("answer", |_, core, (id, staged): (String, Option<u64>)| {
+        Ok(done(core.with(staged, |engine, result| engine.answer(&id, result.unwrap_or(Raw::TRUE)))))
+    });
+    methods.add_method("refuse", |_, core, (id, staged): (String, Option<u64>)| {
+        Ok(done(core.with(staged, |engine, error| engine.refuse(&id, error.unwrap_or(Raw::NULL)))))
+    });
+}

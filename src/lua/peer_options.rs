@@ -1,0 +1,86 @@
+//! The options of `core.peer`: from the Lua table that `lua/jet/config.lua` makes.
+
+use std::time::Duration;
+
+use mlua::Table;
+
+use crate::peer::Options;
+use crate::transport::{self, Target};
+
+/// What a peer is made of.
+pub struct PeerOptions {
+    /// For the engine.
+    pub engine: Options,
+    /// For the connection.
+    pub dial: transport::Options,
+    /// Whether messages with invalid UTF-8 are dropped instead of read as Latin-1.
+    pub refuse_latin1: bool,
+}
+
+/// Why options are refused: the text of the error for the program.
+pub type Refusal = String;
+
+fn refuse(key: &str, expected: &str, got: impl std::fmt::Display) -> Refusal {
+    format!("bad argument 'config.{key}' to 'new' ({expected} expected, got {got})")
+}
+
+/// Reads one field; a wrong type is a fault of the Lua file, worded for whoever mends it.
+fn field<T: mlua::FromLua>(options: &Table, key: &str) -> Result<T, Refusal> {
+    options.get(key).map_err(|error| format!("option '{key}': {error}"))
+}
+
+/// A whole number of at least 1; `default` if it is not given.
+fn limit(options: &Table, key: &str, default: usize) -> Result<usize, Refusal> {
+    match field::<Option<f64>>(options, key)? {
+        None => Ok(default),
+        Some(value) if value >= 1.0 && value <= f64::from(u32::MAX) && value.fract() == 0.0 => Ok(value as usize),
+        Some(value) => Err(refuse(key, "whole number of at least 1", value)),
+    }
+}
+
+fn seconds(options: &Table, key: &str, default: Duration) -> Result<Duration, Refusal> {
+    let Some(value) = field::<Option<f64>>(options, key)? else {
+        return Ok(default);
+    };
+    match Duration::try_from_secs_f64(value) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(refuse(key, "positive number of seconds", value)),
+    }
+}
+
+/// A number that other peers on the bus hardly have; see `Options::instance`.
+fn instance() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+impl PeerOptions {
+    /// Reads and checks the options.
+    ///
+    /// # Errors
+    /// The text of the Lua error.
+    pub fn read(options: &Table) -> Result<PeerOptions, Refusal> {
+        let defaults = Options::default();
+        let engine = Options {
+            name: field(options, "name")?,
+            instance: instance(),
+            max_message: limit(options, "max_message", defaults.max_message)?,
+            max_depth: limit(options, "max_depth", defaults.max_depth)?,
+            max_unsent: limit(options, "max_unsent", defaults.max_unsent)?,
+            max_requests: limit(options, "max_requests", defaults.max_requests)?,
+        };
+        let mut dial = transport::Options::new(target(options)?);
+        dial.max_message = engine.max_message;
+        dial.connect_timeout = seconds(options, "connect_timeout", dial.connect_timeout)?;
+        let refuse_latin1 = match field::<Option<String>>(options, "invalid_utf8")?.as_deref() {
+            None | Some("latin1") => false,
+            Some("error") => true,
+            Some(other) => return Err(refuse("invalid_utf8", "'latin1' or 'error'", format!("'{other}'"))),
+        };
+        Ok(PeerOptions { engine, dial, refuse_latin1 })
+    }
+}
+
+fn target(options: &Table) -> Result<Target, Refusal> {
+    Ok(Target::Tcp { host: field(options, "host")?, port: field(options, "port")? })
+}

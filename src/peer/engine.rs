@@ -1,0 +1,165 @@
+//! [`Engine`]: the state of one peer, its phases, limits and output.
+//!
+//! What is sent is in `outgoing`, what is received in `incoming`, the first words of a
+//! connection in `greeting`, fetchers in `fetching`.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::json::scan::DEFAULT_MAX_DEPTH;
+use crate::protocol::DEFAULT_MAX_MESSAGE;
+
+use super::dialect::Dialect;
+use super::fetching::Fetchers;
+use super::requests::Requests;
+
+/// How many bytes may wait to be sent. A quarter of a gigabyte holds the adds of a hundred
+/// thousand large states; a program that is that far ahead of its daemon has lost it.
+pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
+
+/// How many requests may wait for their response: ten times what the largest test bench has
+/// open, so that only a program in a loop meets it.
+pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
+
+/// What a peer is made with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The name the daemon shows for this peer, as JSON text; none if the program gave none.
+    pub name: Option<String>,
+    /// Makes the fetch ids of this peer differ from those of others, for daemons that keep all
+    /// of them in one table.
+    pub instance: u64,
+    /// Largest message in bytes, both ways.
+    pub max_message: usize,
+    /// Deepest nesting of a received message.
+    pub max_depth: usize,
+    /// Most bytes that wait to be sent.
+    pub max_unsent: usize,
+    /// Most requests that wait for a response.
+    pub max_requests: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            name: None,
+            instance: 0,
+            max_message: DEFAULT_MAX_MESSAGE,
+            max_depth: DEFAULT_MAX_DEPTH,
+            max_unsent: DEFAULT_MAX_UNSENT,
+            max_requests: DEFAULT_MAX_REQUESTS,
+        }
+    }
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not connected yet; the program's messages are kept.
+    Dialling,
+    /// Connected, the daemon has not said yet what it is. Goes on without at the instant.
+    Greeting(Instant),
+    /// The program's messages go straight to the output.
+    Ready,
+    /// No connection any more.
+    Closed,
+}
+
+/// What kind of element a path of this peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A state: requests set it.
+    State,
+    /// A method: requests call it.
+    Method,
+    /// Whatever the program makes of it: requests come as the messages they are.
+    Raw,
+}
+
+/// One peer: see the [module](super).
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) options: Options,
+    pub(super) phase: Phase,
+    pub(super) dialect: Dialect,
+    /// What the daemon answered to `info`, as JSON text.
+    pub(super) info: Option<String>,
+    pub(super) requests: Requests,
+    pub(super) elements: HashMap<Box<str>, (u32, Role)>,
+    pub(super) fetchers: Fetchers,
+    /// Frames that leave with the next write.
+    pub(super) out: Vec<u8>,
+    /// Frames of the program from before the daemon was known.
+    pub(super) early: Vec<u8>,
+}
+
+impl Engine {
+    /// A peer that is not connected yet. The program may use it already.
+    pub fn new(options: Options) -> Engine {
+        Engine {
+            fetchers: Fetchers::new(options.instance),
+            options,
+            phase: Phase::Dialling,
+            dialect: Dialect::Unknown,
+            info: None,
+            requests: Requests::default(),
+            elements: HashMap::new(),
+            out: Vec::new(),
+            early: Vec::new(),
+        }
+    }
+
+    /// The bytes to send now, frames with their length in front. Who sends them takes them out.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Whether there is something to send now.
+    pub fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// The connection is gone, or the program does not want it any more. Every call fails from
+    /// now on; who keeps the callbacks of open requests ends them.
+    pub fn closed(&mut self) {
+        self.phase = Phase::Closed;
+        self.early = Vec::new();
+        self.out = Vec::new();
+        self.fetchers.clear();
+    }
+
+    /// Whether the daemon is known and the program's messages leave at once.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Which daemon this is; [`Dialect::Unknown`] until it has answered.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// What the daemon answered to `info`, as JSON text.
+    pub fn info(&self) -> Option<&str> {
+        self.info.as_deref()
+    }
+
+    /// From now on requests for `path` come as events that carry `element`.
+    pub fn own(&mut self, path: &str, element: u32, role: Role) {
+        self.elements.insert(path.into(), (element, role));
+    }
+
+    /// Requests for `path` are unknown from now on.
+    pub fn disown(&mut self, path: &str) {
+        self.elements.remove(path);
+    }
+
+    /// How many requests wait for their response.
+    pub fn open_requests(&self) -> usize {
+        self.requests.len()
+    }
+}

@@ -1,0 +1,267 @@
+//! The messages a program sends: requests, notifications and answers.
+//!
+//! Values are JSON text already and are copied as they are. What cannot be sent leaves no trace.
+
+use crate::json::{write, Raw};
+use crate::protocol::error::{self, Code};
+use crate::protocol::framing::{self, TooLong};
+
+use super::engine::{Engine, Phase};
+use super::requests::Purpose;
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection is gone.
+    Closed,
+    /// The message exceeds the limit.
+    TooLong(TooLong),
+    /// More bytes wait to be sent than the limit allows (limit in bytes).
+    Unsent(usize),
+    /// More requests wait for a response than the limit allows.
+    Requests(usize),
+    /// The fetch expression means nothing.
+    Expression(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Closed => f.write_str("Connection closed"),
+            Failure::TooLong(error) => error.fmt(f),
+            Failure::Unsent(limit) => write!(f, "more than {limit} bytes wait to be sent (max_unsent)"),
+            Failure::Requests(limit) => write!(f, "more than {limit} requests are open (max_requests)"),
+            Failure::Expression(reason) => write!(f, "invalid fetch expression: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What goes along with any request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestOptions {
+    /// Whether the program wants the response; without, the message is a notification.
+    pub respond: bool,
+    /// Seconds the owner of the path has to answer (for `add`: the default of that element).
+    pub timeout: Option<f64>,
+    /// Whether a set shall answer with the new value.
+    pub value_as_result: bool,
+}
+
+/// What a program sends and gets: the id of the request, or none for a notification.
+pub type Sent = Result<Option<u32>, Failure>;
+
+impl Engine {
+    /// Adds a state (with a value) or a method (without).
+    ///
+    /// # Errors
+    /// [`Failure`], as all functions that send.
+    pub fn add(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
+        self.send_path("add", path, value.map(|value| ("value", value)), options)
+    }
+
+    /// Removes an element of this peer.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn remove(&mut self, path: &str, options: RequestOptions) -> Sent {
+        self.send_path("remove", path, None, options)
+    }
+
+    /// Posts a new value of a state of this peer; none clears it. Nobody answers.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn change(&mut self, path: &str, value: Option<Raw>) -> Result<(), Failure> {
+        let value = value.map(|value| ("value", value));
+        self.send_path("change", path, value, RequestOptions::default()).map(drop)
+    }
+
+    /// Asks the owner of a state to set it.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn set(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
+        self.send_path("set", path, value.map(|value| ("value", value)), options)
+    }
+
+    /// Calls a method; `args` is an array or object.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn call(&mut self, path: &str, args: Raw, options: RequestOptions) -> Sent {
+        self.send_path("call", path, Some(("args", args)), options)
+    }
+
+    /// Sends a request of any other service, `params` being an object that is sent as it is but
+    /// for the options, which win over members of the same name.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn request(&mut self, service: &str, params: Raw, options: RequestOptions) -> Sent {
+        self.send(Purpose::Program, service, options, |out| {
+            for (key, value) in params.members() {
+                if !overridden(&key, options) {
+                    member(out, &key, value.text());
+                }
+            }
+        })
+    }
+
+    fn send_path(
+        &mut self,
+        service: &str,
+        path: &str,
+        extra: Option<(&str, Raw)>,
+        options: RequestOptions,
+    ) -> Sent {
+        self.send(Purpose::Program, service, options, |out| {
+            out.extend_from_slice(b"\"path\":");
+            write::string(out, path);
+            out.push(b',');
+            if let Some((key, value)) = extra {
+                member(out, key, value.text());
+            }
+        })
+    }
+
+    /// Writes one message. `params` appends members, each with a comma behind it.
+    pub(super) fn send(
+        &mut self,
+        purpose: Purpose,
+        service: &str,
+        options: RequestOptions,
+        params: impl FnOnce(&mut Vec<u8>),
+    ) -> Sent {
+        self.check_limits(options.respond)?;
+        let id = options.respond.then(|| self.requests.begin(purpose));
+        let max_message = self.options.max_message;
+        let out = self.message_buffer();
+        let mark = framing::begin(out);
+        write_request(out, id, service, options, params);
+        if let Err(error) = framing::end(out, mark, max_message) {
+            if let Some(id) = id {
+                self.requests.end(id);
+            }
+            return Err(Failure::TooLong(error));
+        }
+        Ok(id)
+    }
+
+    pub(super) fn check_limits(&self, respond: bool) -> Result<(), Failure> {
+        if self.phase == Phase::Closed {
+            return Err(Failure::Closed);
+        }
+        if self.out.len() + self.early.len() > self.options.max_unsent {
+            return Err(Failure::Unsent(self.options.max_unsent));
+        }
+        if respond && self.requests.len() >= self.options.max_requests {
+            return Err(Failure::Requests(self.options.max_requests));
+        }
+        Ok(())
+    }
+
+    /// Where messages of the program go now.
+    fn message_buffer(&mut self) -> &mut Vec<u8> {
+        match self.phase {
+            Phase::Ready => &mut self.out,
+            _ => &mut self.early,
+        }
+    }
+
+    /// Answers a request with a result. `id` is the one of the event, as JSON text.
+    ///
+    /// # Errors
+    /// [`Failure::Closed`], [`Failure::TooLong`]
+    pub fn answer(&mut self, id: &str, result: Raw) -> Result<(), Failure> {
+        self.respond(id, |out| {
+            out.extend_from_slice(b"\"result\":");
+            out.extend_from_slice(result.text().as_bytes());
+        })
+    }
+
+    /// Answers a request with an error object that the program made.
+    ///
+    /// # Errors
+    /// [`Failure::Closed`], [`Failure::TooLong`]
+    pub fn refuse(&mut self, id: &str, error: Raw) -> Result<(), Failure> {
+        self.respond(id, |out| {
+            out.extend_from_slice(b"\"error\":");
+            out.extend_from_slice(error.text().as_bytes());
+        })
+    }
+
+    /// Answers a request with an error of the protocol.
+    ///
+    /// # Errors
+    /// [`Failure::Closed`], [`Failure::TooLong`]
+    pub fn refuse_with(&mut self, id: &str, code: Code, data: Option<Raw>) -> Result<(), Failure> {
+        self.respond(id, |out| {
+            out.extend_from_slice(b"\"error\":");
+            error::object(out, code, data);
+        })
+    }
+
+    fn respond(&mut self, id: &str, body: impl FnOnce(&mut Vec<u8>)) -> Result<(), Failure> {
+        if self.phase == Phase::Closed {
+            return Err(Failure::Closed);
+        }
+        let mark = framing::begin(&mut self.out);
+        self.out.extend_from_slice(b"{\"id\":");
+        self.out.extend_from_slice(id.as_bytes());
+        self.out.push(b',');
+        body(&mut self.out);
+        self.out.push(b'}');
+        framing::end(&mut self.out, mark, self.options.max_message).map_err(Failure::TooLong)
+    }
+}
+
+/// Appends `"key":value,`.
+pub(super) fn member(out: &mut Vec<u8>, key: &str, value: &str) {
+    write::string(out, key);
+    out.push(b':');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b',');
+}
+
+/// Whether the options of a call replace that member of its params.
+pub(super) fn overridden(key: &str, options: RequestOptions) -> bool {
+    match key {
+        "timeout" => options.timeout.is_some(),
+        "valueAsResult" => options.value_as_result,
+        _ => false,
+    }
+}
+
+/// Appends the message of a request, or of a notification if there is no id.
+pub(super) fn write_request(
+    out: &mut Vec<u8>,
+    id: Option<u32>,
+    service: &str,
+    options: RequestOptions,
+    params: impl FnOnce(&mut Vec<u8>),
+) {
+    out.push(b'{');
+    if let Some(id) = id {
+        out.extend_from_slice(b"\"id\":");
+        write::integer(out, i64::from(id));
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"method\":");
+    write::string(out, service);
+    out.extend_from_slice(b",\"params\":{");
+    params(out);
+    if let Some(seconds) = options.timeout {
+        out.extend_from_slice(b"\"timeout\":");
+        write::float(out, seconds);
+        out.push(b',');
+    }
+    if options.value_as_result {
+        member(out, "valueAsResult", "true");
+    }
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.extend_from_slice(b"}}");
+}
