@@ -55,15 +55,56 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(b"null");
         return;
     }
+    if decimal(out, value) {
+        return;
+    }
     // `{:?}` is the shortest exact form and turns to exponents beyond 1e16 and below 1e-5.
     write!(out, "{value:?}").expect("writing to a Vec cannot fail");
+}
+
+/// Appends a number that a few decimals express exactly, which is what people and sensors
+/// produce; several times as fast as the general way. `false`, and nothing written, for others.
+fn decimal(out: &mut Vec<u8>, value: f64) -> bool {
+    const POWERS: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
+    // In this range the general way writes no exponent either.
+    if !(1e-4..1e9).contains(&value.abs()) {
+        return false;
+    }
+    for (decimals, power) in POWERS.into_iter().enumerate().skip(1) {
+        let scaled = value * power;
+        let whole = if value < 0.0 { scaled - 0.5 } else { scaled + 0.5 } as i64;
+        // Both are exact, so the quotient is the double nearest to the decimal number: what a
+        // reader makes of the text. The first that fits has the fewest digits.
+        if whole as f64 / power == value {
+            write_decimal(out, whole, decimals);
+            return true;
+        }
+    }
+    false
+}
+
+/// Appends `whole` with its last digits behind the point.
+fn write_decimal(out: &mut Vec<u8>, whole: i64, decimals: usize) {
+    let divisor = 10i64.pow(decimals as u32);
+    if whole < 0 {
+        out.push(b'-');
+    }
+    integer(out, (whole / divisor).abs());
+    out.push(b'.');
+    let mut fraction = [b'0'; 4];
+    let mut rest = (whole % divisor).abs();
+    for digit in fraction[..decimals].iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&fraction[..decimals]);
 }
 
 /// Appends a number of a Lua that does not tell 5 from 5.0: whole numbers without a fraction.
 pub fn whole_or_float(out: &mut Vec<u8>, value: f64) {
     // Below this every whole double is exact, and is written in full.
     const EXACT_LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53
-    let whole = value.fract() == 0.0 && value.abs() < EXACT_LIMIT;
+    let whole = value as i64 as f64 == value && value.abs() < EXACT_LIMIT;
     if whole && (value != 0.0 || value.is_sign_positive()) {
         return integer(out, value as i64);
     }
@@ -100,10 +141,14 @@ mod tests {
 
     #[test]
     fn floats_read_back_the_same() {
-        for value in [1.0, 0.1 + 0.2, 1e300, 5e-324, -0.0, 1e16, 123456789.125] {
+        let mut values = vec![1.0, 0.1 + 0.2, 1e300, 5e-324, -0.0, 1e16, 123456789.125, 1e-4, 0.00012, 21.37];
+        values.extend((-20_000..20_000).map(|step| f64::from(step) / 1000.0));
+        values.extend((0..20_000).map(|step| f64::from(step) * 0.0007));
+        for value in values {
             let json = written(|out| float(out, value));
             assert_eq!(json.parse::<f64>().expect("a number").to_bits(), value.to_bits(), "{json}");
             assert!(json.contains(['.', 'e']), "{json}");
+            assert_eq!(json, format!("{value:?}"), "the shortest");
         }
     }
 

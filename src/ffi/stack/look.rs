@@ -25,7 +25,8 @@ pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
         return 0.0;
     }
     let number = ffi::lua_tonumber(state, index);
-    if number >= 1.0 && number.fract() == 0.0 && number.is_finite() {
+    // The cast saturates, so it gives back the number only if that is whole and not too large.
+    if number >= 1.0 && number as i64 as f64 == number {
         number
     } else {
         0.0
