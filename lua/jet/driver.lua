@@ -89,10 +89,12 @@ end
 function Driver:start()
   local ok, reason = self.core:dial()
   if not ok then
-    self:lost(reason, true)
-  else
-    self:rearm()
+    return self:lost(reason, true)
   end
+  -- The connection may be there or refused at once; callbacks come from the loop all the same.
+  self.starting = true
+  self:ready(false, false)
+  self.starting = false
 end
 
 --- Tells the loop what the connection waits for now.
@@ -254,7 +256,7 @@ end
 
 --- Sends what is queued now; what the socket does not take goes when it is writable again.
 function Driver:flush()
-  if self.closed or not self.up then
+  if self.closed then
     return
   end
   local left, reason = self.core:flush()
@@ -332,7 +334,7 @@ function Driver:lost(reason, later)
   end
   self.core:close()
   self.cursor, self.count, self.events = 0, 0, {}
-  if later then
+  if later or self.starting then
     self.adapter.after(0, function()
       self:finish()
     end)

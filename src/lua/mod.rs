@@ -4,6 +4,10 @@
 //! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
 //! is kept in Rust and no borrow is held while a callback runs.
 
+mod peer;
+mod peer_events;
+mod peer_methods;
+mod peer_options;
 mod value;
 
 use mlua::{Lua, Result, Table};
@@ -16,5 +20,6 @@ fn jet_core(lua: &Lua) -> Result<Table> {
     library::pin();
     let module = lua.create_table()?;
     value::register(lua, &module)?;
+    peer::register(lua, &module)?;
     Ok(module)
 }

@@ -3,7 +3,7 @@
 //! Nothing here raises: a function that fails returns nil and a message, and the Lua file raises
 //! it at the line of the program.
 
-use mlua::{Table, UserData, UserDataMethods, Value};
+use mlua::{FromLua, Lua, LuaString, Table, UserData, UserDataMethods, Value};
 
 use crate::json::Raw;
 use crate::peer::engine::Role;
@@ -19,6 +19,17 @@ type SentToLua = (Value, Option<String>);
 
 /// `true`, or nil and a message.
 type Done = (Option<bool>, Option<String>);
+
+/// A path as Lua gave it; bytes that are no UTF-8 are taken as Latin-1, as in values.
+struct Path(String);
+
+impl FromLua for Path {
+    fn from_lua(value: Value, lua: &Lua) -> mlua::Result<Path> {
+        let bytes = LuaString::from_lua(value, lua)?;
+        let path = text::from_bytes(&bytes.as_bytes()).into_owned();
+        Ok(Path(path))
+    }
+}
 
 fn request(respond: bool, timeout: Option<f64>) -> RequestOptions {
     RequestOptions { respond, timeout, value_as_result: false }
@@ -74,7 +85,9 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
     methods.add_method("dial", |_, core, ()| Ok(core.dial()));
     methods.add_method("watch", |_, core, ()| Ok(core.watch()));
     methods.add_method("timer", |_, core, ()| Ok(core.timer()));
-    methods.add_method("drive", |lua, core, (readable, events): (bool, Table)| core.drive(lua, readable, &events));
+    methods.add_method("drive", |lua, core, (readable, events): (bool, Table)| {
+        core.drive(lua, readable, &events)
+    });
     methods.add_method("flush", |_, core, ()| Ok(core.flush()));
     methods.add_method("close", |_, core, ()| {
         core.close();
@@ -91,25 +104,22 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
 }
 
 fn add_request_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
-    type Path = mlua::LuaString;
     methods.add_method("set", |_, core, args: (Path, Option<u64>, bool, Option<f64>, bool)| {
         let (path, staged, respond, timeout, value_as_result) = args;
         let options = RequestOptions { respond, timeout, value_as_result };
-        let path = text::from_bytes(&path.as_bytes());
-        Ok(to_lua(core.with(staged, |engine, value| engine.set(&path, value, options))))
+        Ok(to_lua(core.with(staged, |engine, value| engine.set(&path.0, value, options))))
     });
     methods.add_method("call", |_, core, args: (Path, Option<u64>, bool, Option<f64>)| {
         let (path, staged, respond, timeout) = args;
-        let (path, options) = (text::from_bytes(&path.as_bytes()), request(respond, timeout));
-        let sent = core.with(staged, |engine, args| engine.call(&path, args.unwrap_or(Raw::NULL), options));
+        let options = request(respond, timeout);
+        let sent = core.with(staged, |engine, args| engine.call(&path.0, args.unwrap_or(Raw::NULL), options));
         Ok(to_lua(sent))
     });
     methods.add_method("request", |_, core, args: (String, Option<u64>, bool, Option<f64>)| {
         let (service, staged, respond, timeout) = args;
         let options = request(respond, timeout);
-        let sent = core.with(staged, |engine, params| {
-            engine.request(&service, params.unwrap_or(Raw::NULL), options)
-        });
+        let sent = core
+            .with(staged, |engine, params| engine.request(&service, params.unwrap_or(Raw::NULL), options));
         Ok(to_lua(sent))
     });
 }
@@ -133,19 +143,17 @@ fn add_fetch_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
 }
 
 fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
-    type Path = mlua::LuaString;
     methods.add_method("add", |_, core, args: (Path, Option<u64>, bool, Option<f64>)| {
         let (path, staged, respond, timeout) = args;
-        let (path, options) = (text::from_bytes(&path.as_bytes()), request(respond, timeout));
-        Ok(to_lua(core.with(staged, |engine, value| engine.add(&path, value, options))))
+        let options = request(respond, timeout);
+        Ok(to_lua(core.with(staged, |engine, value| engine.add(&path.0, value, options))))
     });
     methods.add_method("remove", |_, core, (path, respond, timeout): (Path, bool, Option<f64>)| {
-        let sent = core.engine.borrow_mut().remove(&text::from_bytes(&path.as_bytes()), request(respond, timeout));
+        let sent = core.engine.borrow_mut().remove(&path.0, request(respond, timeout));
         Ok(to_lua(sent))
     });
     methods.add_method("change", |_, core, (path, staged): (Path, Option<u64>)| {
-        let path = text::from_bytes(&path.as_bytes());
-        Ok(done(core.with(staged, |engine, value| engine.change(&path, value))))
+        Ok(done(core.with(staged, |engine, value| engine.change(&path.0, value))))
     });
     methods.add_method("own", |_, core, (path, element, role): (Path, u32, String)| {
         let role = match role.as_str() {
@@ -153,11 +161,11 @@ fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
             "method" => Role::Method,
             _ => Role::Raw,
         };
-        core.engine.borrow_mut().own(&text::from_bytes(&path.as_bytes()), element, role);
+        core.engine.borrow_mut().own(&path.0, element, role);
         Ok(())
     });
     methods.add_method("disown", |_, core, path: Path| {
-        core.engine.borrow_mut().disown(&text::from_bytes(&path.as_bytes()));
+        core.engine.borrow_mut().disown(&path.0);
         Ok(())
     });
     methods.add_method("answer", |_, core, (id, staged): (String, Option<u64>)| {

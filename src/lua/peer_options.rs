@@ -33,7 +33,9 @@ fn field<T: mlua::FromLua>(options: &Table, key: &str) -> Result<T, Refusal> {
 fn limit(options: &Table, key: &str, default: usize) -> Result<usize, Refusal> {
     match field::<Option<f64>>(options, key)? {
         None => Ok(default),
-        Some(value) if value >= 1.0 && value <= f64::from(u32::MAX) && value.fract() == 0.0 => Ok(value as usize),
+        Some(value) if value >= 1.0 && value <= f64::from(u32::MAX) && value.fract() == 0.0 => {
+            Ok(value as usize)
+        }
         Some(value) => Err(refuse(key, "whole number of at least 1", value)),
     }
 }
