@@ -1,0 +1,144 @@
+//! Lua patterns over bytes, with the results of Lua's own `string.find` and `string.match`.
+//!
+//! All items of Lua 5.1 to 5.4 are known, classes follow the C locale. Mistakes are found when a
+//! pattern is compiled, while Lua finds them when a match gets that far. What Lua takes ages for
+//! does not take long here (see `matcher`).
+
+mod class;
+mod compile;
+mod matcher;
+
+use compile::{Item, Program, Single, MAX_CAPTURES};
+use matcher::Span;
+
+/// A compiled Lua pattern.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    source: Box<str>,
+    program: Program,
+    /// The text to look for if no byte of the pattern is special.
+    plain: bool,
+    fold: bool,
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// Lua's words for the mistake, such as `malformed pattern (ends with '%')`.
+    pub fn compile(source: &str) -> Result<Pattern, String> {
+        Pattern::with_case(source, false)
+    }
+
+    /// Compiles a pattern that sees its subjects in ASCII lower case. The pattern itself is
+    /// lowered too, as the daemon of 2013 did it: `%D` becomes `%d`.
+    ///
+    /// # Errors
+    /// As [`Pattern::compile`].
+    pub fn case_insensitive(source: &str) -> Result<Pattern, String> {
+        Pattern::with_case(&source.to_ascii_lowercase(), true)
+    }
+
+    fn with_case(source: &str, fold: bool) -> Result<Pattern, String> {
+        let program = compile::compile(source.as_bytes())?;
+        let plain = !program.anchored
+            && !fold
+            && program.items.len() == source.len()
+            && program.items.iter().all(|item| matches!(item, Item::One(Single::Byte(_))));
+        Ok(Pattern { source: source.into(), program, plain, fold })
+    }
+
+    /// The text of the pattern; in lower case if it ignores case.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the pattern matches anywhere in `subject`. Allocates nothing, unless the match is
+    /// so hard that its failures have to be remembered.
+    pub fn is_match(&self, subject: &str) -> bool {
+        if self.plain {
+            return subject.contains(&*self.source);
+        }
+        matcher::find(&self.program, subject.as_bytes(), self.fold).is_some()
+    }
+
+    /// The first match with what it captured.
+    pub fn find<'s>(&self, subject: &'s str) -> Option<Captures<'s>> {
+        let found = matcher::find(&self.program, subject.as_bytes(), self.fold)?;
+        let mut captures = Captures {
+            subject,
+            whole: Span { start: found.start, end: found.end, position: false },
+            count: self.program.captures,
+            spans: found.captures,
+        };
+        // As in Lua, the whole match is the first capture of a pattern without any.
+        if captures.count == 0 {
+            captures.count = 1;
+            captures.spans[0] = captures.whole;
+        }
+        Some(captures)
+    }
+
+    /// The text every match starts a path with, and whether the match is that whole path: for a
+    /// pattern `^net/` or `^name$`. `None` if the pattern says nothing of the kind.
+    pub fn literal_start(&self) -> Option<(&str, bool)> {
+        if !self.program.anchored || self.fold {
+            return None;
+        }
+        let is_literal = |item: &Item| matches!(item, Item::One(Single::Byte(byte)) if byte.is_ascii());
+        let mut length = self.program.items.iter().take_while(|item| is_literal(item)).count();
+        // Only as long as source and items go in step, that is, up to the first escape.
+        let source = self.source.get(1..)?;
+        length = length.min(source.find(['%', '.', '[', '(', ')', '$']).unwrap_or(source.len()));
+        let exact = self.program.items.get(length..) == Some(&[Item::End]);
+        let text = source.get(..length)?;
+        (exact || length > 0).then_some((text, exact))
+    }
+}
+
+/// What a pattern captured of a subject.
+#[derive(Debug, Clone, Copy)]
+pub struct Captures<'s> {
+    subject: &'s str,
+    whole: Span,
+    count: usize,
+    spans: [Span; MAX_CAPTURES],
+}
+
+/// One capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capture<'s> {
+    /// The captured bytes. They need not be UTF-8: `.` is one byte.
+    Bytes(&'s [u8]),
+    /// The position of a position capture `()`, counted from 1.
+    Position(usize),
+}
+
+impl<'s> Captures<'s> {
+    /// The byte offsets where the match starts and ends, counted from 0, the end not included.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.whole.start..self.whole.end
+    }
+
+    /// How many captures there are; 1, the whole match, for a pattern without any.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Never true: a pattern without captures captures its whole match.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The capture with that number, counted from 1 as in Lua; 0 is the whole match.
+    pub fn get(&self, number: usize) -> Option<Capture<'s>> {
+        let span = match number.checked_sub(1) {
+            None => self.whole,
+            Some(index) => *self.spans.get(..self.count)?.get(index)?,
+        };
+        if span.position {
+            return Some(Capture::Position(span.start + 1));
+        }
+        self.subject.as_bytes().get(span.start..span.end).map(Capture::Bytes)
+    }
+}

@@ -1,0 +1,219 @@
+//! Reads the text of a Lua pattern into items. Matching them is in `matcher`.
+//!
+//! Lua finds mistakes in a pattern only when a match gets that far. Here they are all found
+//! before, with the words of Lua 5.4.
+
+use super::class::ByteSet;
+
+/// Lua's own limit of captures in one pattern.
+pub(super) const MAX_CAPTURES: usize = 32;
+
+/// Most quantified items in one pattern. They nest while matching, and Lua 5.2 and later give up
+/// at this depth too.
+const MAX_QUANTIFIED: usize = 200;
+
+/// How often a quantified item may match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// `*`, and the rest of `+`: as many as possible.
+    Greedy,
+    /// `-`: as few as possible.
+    Lazy,
+    /// `?`
+    Optional,
+}
+
+/// What one byte is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Single {
+    Byte(u8),
+    Any,
+    Set(Box<ByteSet>),
+}
+
+impl Single {
+    pub(super) fn matches(&self, byte: u8) -> bool {
+        match self {
+            Single::Byte(wanted) => *wanted == byte,
+            Single::Any => true,
+            Single::Set(set) => set.contains(byte),
+        }
+    }
+}
+
+/// One step of a pattern. Items are passed in order, each exactly once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    One(Single),
+    /// A quantified single; the number counts these, for the memory of failures.
+    Repeated(Single, Repeat, usize),
+    Open(usize),
+    Close(usize),
+    Position(usize),
+    BackReference(usize),
+    Balance(u8, u8),
+    Frontier(Box<ByteSet>),
+    End,
+}
+
+/// A pattern as items.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Program {
+    pub(super) items: Vec<Item>,
+    /// The pattern begins with `^`.
+    pub(super) anchored: bool,
+    pub(super) captures: usize,
+    /// How many items are quantified.
+    pub(super) quantified: usize,
+    /// Whether an item depends on what was captured.
+    pub(super) back_references: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Capture {
+    Open,
+    Closed,
+    Position,
+}
+
+/// Reads a pattern.
+///
+/// # Errors
+/// The message Lua 5.4 has for the mistake.
+pub(super) fn compile(pattern: &[u8]) -> Result<Program, String> {
+    let anchored = pattern.first() == Some(&b'^');
+    let program = Program { anchored, ..Program::default() };
+    let mut reader = Reader { pattern, at: usize::from(anchored), program, captures: Vec::new() };
+    while let Some(&byte) = pattern.get(reader.at) {
+        reader.item(byte)?;
+    }
+    if reader.captures.contains(&Capture::Open) {
+        return Err("unfinished capture".into());
+    }
+    reader.program.captures = reader.captures.len();
+    Ok(reader.program)
+}
+
+struct Reader<'a> {
+    pattern: &'a [u8],
+    at: usize,
+    program: Program,
+    captures: Vec<Capture>,
+}
+
+impl Reader<'_> {
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.pattern.get(self.at + ahead).copied()
+    }
+
+    fn push(&mut self, item: Item, length: usize) -> Result<(), String> {
+        self.program.items.push(item);
+        self.at += length;
+        Ok(())
+    }
+
+    fn item(&mut self, byte: u8) -> Result<(), String> {
+        match (byte, self.peek(1)) {
+            (b'(', next) => self.open(next == Some(b')')),
+            (b')', _) => self.close(),
+            (b'$', None) => self.push(Item::End, 1),
+            (b'%', Some(b'b')) => match (self.peek(2), self.peek(3)) {
+                (Some(open), Some(close)) => self.push(Item::Balance(open, close), 4),
+                _ => Err("malformed pattern (missing arguments to '%b')".into()),
+            },
+            (b'%', Some(b'f')) => self.frontier(),
+            (b'%', Some(digit @ b'0'..=b'9')) => self.back_reference(digit),
+            _ => self.single(),
+        }
+    }
+
+    fn open(&mut self, position: bool) -> Result<(), String> {
+        let index = self.captures.len();
+        if index >= MAX_CAPTURES {
+            return Err("too many captures".into());
+        }
+        if position {
+            self.captures.push(Capture::Position);
+            return self.push(Item::Position(index), 2);
+        }
+        self.captures.push(Capture::Open);
+        self.push(Item::Open(index), 1)
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        let open = self.captures.iter().rposition(|capture| *capture == Capture::Open);
+        let index = open.ok_or("invalid pattern capture")?;
+        self.captures[index] = Capture::Closed;
+        self.push(Item::Close(index), 1)
+    }
+
+    fn back_reference(&mut self, digit: u8) -> Result<(), String> {
+        let index = usize::from(digit).wrapping_sub(usize::from(b'1'));
+        if matches!(self.captures.get(index), None | Some(Capture::Open)) {
+            return Err(format!("invalid capture index %{}", char::from(digit)));
+        }
+        self.program.back_references = true;
+        self.push(Item::BackReference(index), 2)
+    }
+
+    fn frontier(&mut self) -> Result<(), String> {
+        if self.peek(2) != Some(b'[') {
+            return Err("missing '[' after '%f' in pattern".into());
+        }
+        self.at += 2;
+        let (set, length) = self.set()?;
+        self.push(Item::Frontier(Box::new(set)), length)
+    }
+
+    /// The set whose `[` stands here, and the length of its text.
+    fn set(&self) -> Result<(ByteSet, usize), String> {
+        let missing = "malformed pattern (missing ']')";
+        let mut ahead = if self.peek(1) == Some(b'^') { 2 } else { 1 };
+        // The first byte belongs to the set even if it is a `]`.
+        loop {
+            let byte = self.peek(ahead).ok_or(missing)?;
+            ahead += if byte == b'%' && self.peek(ahead + 1).is_some() { 2 } else { 1 };
+            if self.peek(ahead) == Some(b']') {
+                break;
+            }
+        }
+        let inside = self.pattern.get(self.at + 1..self.at + ahead).ok_or(missing)?;
+        Ok((ByteSet::bracket(inside), ahead + 1))
+    }
+
+    fn single(&mut self) -> Result<(), String> {
+        let (single, length) = match self.peek(0) {
+            Some(b'.') => (Single::Any, 1),
+            Some(b'[') => {
+                let (set, length) = self.set()?;
+                (Single::Set(Box::new(set)), length)
+            }
+            Some(b'%') => {
+                let letter = self.peek(1).ok_or("malformed pattern (ends with '%')")?;
+                let class = ByteSet::class(letter);
+                let escaped = class == ByteSet::single(letter);
+                (if escaped { Single::Byte(letter) } else { Single::Set(Box::new(class)) }, 2)
+            }
+            byte => (Single::Byte(byte.unwrap_or(0)), 1),
+        };
+        match self.peek(length) {
+            Some(b'*') => self.repeated(single, Repeat::Greedy, length + 1),
+            Some(b'-') => self.repeated(single, Repeat::Lazy, length + 1),
+            Some(b'?') => self.repeated(single, Repeat::Optional, length + 1),
+            Some(b'+') => {
+                self.program.items.push(Item::One(single.clone()));
+                self.repeated(single, Repeat::Greedy, length + 1)
+            }
+            _ => self.push(Item::One(single), length),
+        }
+    }
+
+    fn repeated(&mut self, single: Single, repeat: Repeat, length: usize) -> Result<(), String> {
+        let number = self.program.quantified;
+        if number >= MAX_QUANTIFIED {
+            return Err("pattern too complex".into());
+        }
+        self.program.quantified += 1;
+        self.push(Item::Repeated(single, repeat, number), length)
+    }
+}

@@ -1,0 +1,253 @@
+//! Runs a compiled Lua pattern over a subject, without ever taking exponential time.
+//!
+//! The items of a pattern are passed in order, each exactly once, so backtracking happens only at
+//! quantified items, and whether the rest of a pattern matches depends on nothing but where it
+//! starts: captures matter to back references only, and a capture is always set anew on the way to
+//! its next use. So a quantified item that failed at a position fails there for ever. A match that
+//! takes more than a few steps starts again and remembers these failures, which bounds the time by
+//! items times bytes.
+
+use super::compile::{Item, Program, Repeat, Single, MAX_CAPTURES};
+
+/// Steps a match may take before it starts to remember failures. Nearly none needs that many.
+const EASY_STEPS: u32 = 2_000;
+
+/// Steps after which a match is given up and counts as none: some ten milliseconds of work. Only
+/// patterns with back references or `%b`, and subjects too long to remember failures for, get there.
+const MAX_STEPS: u32 = 4_000_000;
+
+/// Most failures that can be remembered: quantified items times positions, one bit each.
+const MAX_MEMORY: usize = 1 << 23;
+
+/// One captured piece, as byte offsets; for a position capture both are the position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) position: bool,
+}
+
+/// Where a pattern matched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) captures: [Span; MAX_CAPTURES],
+}
+
+/// Finds the first match. With `fold` the bytes of the subject count as ASCII lower case.
+pub(super) fn find(program: &Program, subject: &[u8], fold: bool) -> Option<Found> {
+    let mut run = Run::new(program, subject, fold, EASY_STEPS);
+    let found = run.search();
+    if !run.given_up() {
+        return found;
+    }
+    run = Run::new(program, subject, fold, MAX_STEPS);
+    let bits = program.quantified * (subject.len() + 1);
+    if !program.back_references && bits <= MAX_MEMORY {
+        run.failed = vec![0; bits.div_ceil(64)];
+    }
+    // A match whose steps ran out never reports success: each way out of it fails.
+    run.search()
+}
+
+struct Run<'a> {
+    program: &'a Program,
+    subject: &'a [u8],
+    fold: bool,
+    steps_left: u32,
+    captures: [Span; MAX_CAPTURES],
+    /// Bit (number of the quantified item, position): entered there, the item fails. Empty: not
+    /// remembered.
+    failed: Vec<u64>,
+}
+
+impl<'a> Run<'a> {
+    fn new(program: &'a Program, subject: &'a [u8], fold: bool, steps_left: u32) -> Self {
+        let captures = [Span::default(); MAX_CAPTURES];
+        Run { program, subject, fold, steps_left, captures, failed: Vec::new() }
+    }
+
+    fn given_up(&self) -> bool {
+        self.steps_left == 0
+    }
+
+    /// Takes so many steps; false when none are left.
+    fn spend(&mut self, steps: usize) -> bool {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.steps_left = self.steps_left.saturating_sub(steps);
+        !self.given_up()
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        let byte = *self.subject.get(at)?;
+        Some(if self.fold { byte.to_ascii_lowercase() } else { byte })
+    }
+
+    fn search(&mut self) -> Option<Found> {
+        let last = if self.program.anchored { 0 } else { self.subject.len() };
+        for start in 0..=last {
+            if let Some(end) = self.from(0, start) {
+                return Some(Found { start, end, captures: self.captures });
+            }
+            if self.given_up() {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Matches the items from `item` on at `at`; gives the end of the match. Recursion goes as
+    /// deep as there are quantified items, which `compile` limits.
+    fn from(&mut self, item: usize, mut at: usize) -> Option<usize> {
+        let program = self.program;
+        for (offset, step) in program.items.get(item..)?.iter().enumerate() {
+            if !self.spend(1) {
+                return None;
+            }
+            at = match step {
+                Item::One(single) => single.matches(self.byte(at)?).then_some(at + 1)?,
+                Item::Repeated(single, repeat, number) => {
+                    return self.repeated(single, *repeat, *number, item + offset + 1, at);
+                }
+                Item::End => (at == self.subject.len()).then_some(at)?,
+                Item::Frontier(set) => {
+                    let before = at.checked_sub(1).and_then(|before| self.byte(before)).unwrap_or(0);
+                    let here = self.byte(at).unwrap_or(0);
+                    (!set.contains(before) && set.contains(here)).then_some(at)?
+                }
+                Item::Balance(open, close) => self.balance(*open, *close, at)?,
+                Item::BackReference(index) => self.back_reference(*index, at)?,
+                Item::Open(index) => {
+                    self.captures[*index] = Span { start: at, end: at, position: false };
+                    at
+                }
+                Item::Close(index) => {
+                    self.captures[*index].end = at;
+                    at
+                }
+                Item::Position(index) => {
+                    self.captures[*index] = Span { start: at, end: at, position: true };
+                    at
+                }
+            };
+        }
+        Some(at)
+    }
+
+    fn balance(&mut self, open: u8, close: u8, start: usize) -> Option<usize> {
+        if self.byte(start)? != open {
+            return None;
+        }
+        let mut depth = 1usize;
+        for at in start + 1..self.subject.len() {
+            let byte = self.byte(at)?;
+            if byte == close {
+                depth -= 1;
+                if depth == 0 {
+                    return self.spend(at - start).then_some(at + 1);
+                }
+            } else if byte == open {
+                depth += 1;
+            }
+        }
+        self.spend(self.subject.len() - start);
+        None
+    }
+
+    fn back_reference(&mut self, index: usize, at: usize) -> Option<usize> {
+        let Span { start, end, position } = self.captures[index];
+        // Lua never matches a reference to a position capture.
+        if position || !self.spend(end - start) {
+            return None;
+        }
+        let end = at + (end - start);
+        let (seen, here) = (self.subject.get(start..start + (end - at))?, self.subject.get(at..end)?);
+        let same = if self.fold { seen.eq_ignore_ascii_case(here) } else { seen == here };
+        same.then_some(end)
+    }
+
+    fn repeated(
+        &mut self,
+        single: &Single,
+        repeat: Repeat,
+        number: usize,
+        next: usize,
+        at: usize,
+    ) -> Option<usize> {
+        if self.has_failed(number, at) {
+            return None;
+        }
+        match repeat {
+            Repeat::Greedy => self.greedy(single, number, next, at),
+            Repeat::Lazy => self.lazy(single, number, next, at),
+            Repeat::Optional => self.optional(single, number, next, at),
+        }
+    }
+
+    fn greedy(&mut self, single: &Single, number: usize, next: usize, start: usize) -> Option<usize> {
+        let mut end = start;
+        // Where the item has failed before, everything longer has been tried.
+        while self.byte(end).is_some_and(|byte| single.matches(byte)) && !self.has_failed(number, end + 1) {
+            end += 1;
+        }
+        if !self.spend(end - start + 1) {
+            return None;
+        }
+        for at in (start..=end).rev() {
+            if let Some(found) = self.from(next, at) {
+                return Some(found);
+            }
+            if self.given_up() {
+                return None;
+            }
+        }
+        self.fail(number, start, end);
+        None
+    }
+
+    fn lazy(&mut self, single: &Single, number: usize, next: usize, start: usize) -> Option<usize> {
+        let mut at = start;
+        loop {
+            if let Some(found) = self.from(next, at) {
+                return Some(found);
+            }
+            let goes_on = self.byte(at).is_some_and(|byte| single.matches(byte));
+            if !self.spend(1) {
+                return None;
+            }
+            if !goes_on || self.has_failed(number, at + 1) {
+                self.fail(number, start, at);
+                return None;
+            }
+            at += 1;
+        }
+    }
+
+    fn optional(&mut self, single: &Single, number: usize, next: usize, at: usize) -> Option<usize> {
+        if self.byte(at).is_some_and(|byte| single.matches(byte)) {
+            if let Some(found) = self.from(next, at + 1) {
+                return Some(found);
+            }
+        }
+        let found = self.from(next, at);
+        if found.is_none() && !self.given_up() {
+            self.fail(number, at, at);
+        }
+        found
+    }
+
+    fn has_failed(&self, number: usize, at: usize) -> bool {
+        let bit = number * (self.subject.len() + 1) + at;
+        self.failed.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    fn fail(&mut self, number: usize, first: usize, last: usize) {
+        let row = number * (self.subject.len() + 1);
+        for bit in row + first..=row + last {
+            if let Some(word) = self.failed.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+    }
+}
