@@ -1,0 +1,169 @@
+//! [`SortedView`]: the elements of one sorted fetch in their order, and what changes in its window
+//! from step to step. Which elements belong to it is decided by the expression, not here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::ranked::{Id, Ranked};
+use super::sort::{Sort, SortKey};
+use crate::json::Raw;
+
+/// The elements that one sorted fetch matches, in order.
+///
+/// Each step costs logarithmic time plus what it reports.
+#[derive(Debug, Clone)]
+pub struct SortedView {
+    sort: Sort,
+    rows: Ranked<Row>,
+    ids: HashMap<Arc<str>, Id>,
+}
+
+#[derive(Debug, Clone)]
+struct Row {
+    key: SortKey,
+    path: Arc<str>,
+    value: Option<Arc<str>>,
+}
+
+/// What a step changed in the window: the ranks with another element or another value than before,
+/// and how many ranks of the window are occupied.
+#[derive(Debug, Clone, Copy)]
+pub struct Changes<'v> {
+    view: &'v SortedView,
+    /// The first changed rank, counted from 0.
+    start: usize,
+    /// How many ranks have changed.
+    count: usize,
+}
+
+/// One changed rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'v> {
+    /// The rank, counted from 1 over all elements, not from the start of the window.
+    pub index: usize,
+    /// The path of the element there.
+    pub path: &'v Arc<str>,
+    /// Its value as JSON text; `None` for a method.
+    pub value: Option<&'v Arc<str>>,
+}
+
+impl<'v> Changes<'v> {
+    /// How many ranks of the window are occupied.
+    pub fn n(&self) -> usize {
+        self.view.occupied(self.view.rows.len())
+    }
+
+    /// How many ranks have changed. None at all if the last ranks have only become vacant.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether no rank has another element or value: then only [`Changes::n`] is new.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The changed ranks, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'v>> + 'v {
+        let start = self.start;
+        self.view.rows.iter_from(start).take(self.count).enumerate().map(move |(offset, row)| Entry {
+            index: start + offset + 1,
+            path: &row.path,
+            value: row.value.as_ref(),
+        })
+    }
+}
+
+impl SortedView {
+    /// A view without elements.
+    pub fn new(sort: Sort) -> SortedView {
+        SortedView { sort, rows: Ranked::default(), ids: HashMap::new() }
+    }
+
+    /// The order and the window.
+    pub fn sort(&self) -> &Sort {
+        &self.sort
+    }
+
+    /// How many elements there are, inside the window and outside.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether the view has an element with this path.
+    pub fn contains(&self, path: &str) -> bool {
+        self.ids.contains_key(path)
+    }
+
+    /// The whole window, as it is sent once at the beginning, even if it is empty.
+    pub fn snapshot(&self) -> Changes<'_> {
+        self.changed(self.sort.from - 1, usize::MAX)
+    }
+
+    /// Adds an element, or gives it another value: JSON text, `None` for a method. Gives what
+    /// changed in the window, `None` if nothing did.
+    pub fn set(&mut self, path: &Arc<str>, value: Option<Arc<str>>) -> Option<Changes<'_>> {
+        let key = self.sort.key(value.as_deref().map(Raw::trusted));
+        let Some(&id) = self.ids.get(path) else {
+            return self.insert(key, path, value);
+        };
+        let row = self.rows.get_mut(id)?;
+        if row.key == key {
+            let is_news = row.value != value;
+            row.value = value;
+            let rank = self.rows.rank(id);
+            return self.news(rank, rank, self.rows.len()).filter(|_| is_news);
+        }
+        let before = self.rows.rank(id);
+        self.rows.remove(id);
+        let after = self.place(Row { key, path: path.clone(), value });
+        self.news(before.min(after), before.max(after), self.rows.len())
+    }
+
+    /// Takes an element out. Gives what changed in the window, `None` if nothing did.
+    pub fn remove(&mut self, path: &str) -> Option<Changes<'_>> {
+        let id = self.ids.remove(path)?;
+        let rank = self.rows.rank(id);
+        self.rows.remove(id);
+        self.news(rank, usize::MAX, self.rows.len() + 1)
+    }
+
+    fn insert(&mut self, key: SortKey, path: &Arc<str>, value: Option<Arc<str>>) -> Option<Changes<'_>> {
+        let rank = self.place(Row { key, path: path.clone(), value });
+        self.news(rank, usize::MAX, self.rows.len() - 1)
+    }
+
+    /// Puts a row where it belongs; gives its rank.
+    fn place(&mut self, row: Row) -> usize {
+        let path = row.path.clone();
+        let sort = &self.sort;
+        let id = self.rows.insert(row, |a, b| sort.compare((&a.key, &a.path), (&b.key, &b.path)));
+        self.ids.insert(path, id);
+        self.rows.rank(id)
+    }
+
+    /// How many ranks of the window are occupied with so many elements in all.
+    fn occupied(&self, total: usize) -> usize {
+        self.sort.to.min(total).saturating_sub(self.sort.from - 1)
+    }
+
+    /// What of the ranks `first..=last`, counted from 0, lies in the window and is occupied.
+    fn changed(&self, first: usize, last: usize) -> Changes<'_> {
+        let start = first.max(self.sort.from - 1);
+        let end = last.saturating_add(1).min(self.sort.to).min(self.rows.len());
+        Changes { view: self, start, count: end.saturating_sub(start) }
+    }
+
+    /// As [`SortedView::changed`], `None` if that is nothing and the window is as full as it was
+    /// with `total_before` elements.
+    fn news(&self, first: usize, last: usize, total_before: usize) -> Option<Changes<'_>> {
+        let changes = self.changed(first, last);
+        let is_as_full = self.occupied(total_before) == self.occupied(self.rows.len());
+        (changes.count > 0 || !is_as_full).then_some(changes)
+    }
+}
