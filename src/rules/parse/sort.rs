@@ -1,0 +1,106 @@
+//! Reads the `sort` of an expression, in the forms of both generations.
+
+use super::{is_object, mistyped, unknown_key, value};
+use crate::json::{Kind, Raw};
+use crate::rules::field_path::FieldPath;
+use crate::rules::sort::{Sort, SortBy};
+
+const KEYS: [&str; 7] = ["byPath", "byValue", "byValueField", "prop", "descending", "from", "to"];
+
+/// Keys that other peers put beside, for their own use.
+const PASSENGERS: [&str; 3] = ["by", "asArray", "as_array"];
+
+/// Reads a sort.
+///
+/// A string is the default sort whatever it says, as it always was. `from` and `to` may be written
+/// as numeric strings; a `from` below 1 is 1, as ranks begin there.
+pub(super) fn read(raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Sort, String> {
+    let mut sort = Sort::default();
+    if let Some(text) = raw.as_str() {
+        warnings.push(format!("sort: '{text}' says nothing, sorted by path"));
+        return Ok(sort);
+    }
+    if !is_object(raw) {
+        return Err(mistyped("sort", "an object", raw));
+    }
+    for (key, _) in raw.members() {
+        if !KEYS.contains(&&*key) && !PASSENGERS.contains(&&*key) {
+            warnings.push(unknown_key("sort", &key, &KEYS));
+        }
+    }
+    let given = |key: &str| raw.get(key).filter(|value| value.as_bool() != Some(false));
+    match (given("byValue"), given("byValueField")) {
+        (Some(by_value), _) => by_value_with(&mut sort, by_value, given("prop"), warnings)?,
+        (None, Some(fields)) => by_field(&mut sort, fields, warnings)?,
+        (None, None) if raw.get("prop").is_some() => {
+            warnings.push("sort: prop has no effect without byValue".into());
+        }
+        _ => (),
+    }
+    if given("byPath").is_some_and(Raw::is_truthy) {
+        sort.by = SortBy::Path;
+    }
+    sort.descending = raw.get("descending").is_some_and(Raw::is_truthy);
+    sort.from = rank("sort.from", given("from"), sort.from)?.max(1);
+    sort.to = rank("sort.to", given("to"), sort.to)?;
+    Ok(sort)
+}
+
+/// `byValue`: true, or the name of a type; with `prop` it is about that member of the value.
+fn by_value_with(
+    sort: &mut Sort,
+    by_value: Raw<'_>,
+    prop: Option<Raw<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let field = value::prop("sort.prop", prop)?;
+    demand_type(sort, "sort.byValue", &field, by_value, warnings)?;
+    sort.by = SortBy::Value(field);
+    Ok(())
+}
+
+/// `byValueField = {field = type}`. The type true demands none.
+fn by_field(sort: &mut Sort, fields: Raw<'_>, warnings: &mut Vec<String>) -> Result<(), String> {
+    if fields.kind() != Kind::Object {
+        return Err(mistyped("sort.byValueField", "an object", fields));
+    }
+    let mut members = fields.members();
+    let (text, type_name) = members.next().ok_or("sort.byValueField: names no field")?;
+    if members.next().is_some() {
+        warnings.push(format!("sort.byValueField: only '{text}' is used"));
+    }
+    let field = value::field("sort.byValueField", &text)?;
+    demand_type(sort, "sort.byValueField", &field, type_name, warnings)?;
+    sort.by = SortBy::Value(field);
+    Ok(())
+}
+
+fn demand_type(
+    sort: &mut Sort,
+    at: &str,
+    field: &FieldPath,
+    raw: Raw<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    if raw.as_bool() == Some(true) {
+        return Ok(());
+    }
+    sort.filter = Some((field.clone(), value::type_name(at, raw, warnings)?));
+    Ok(())
+}
+
+/// A rank: a whole number or its text. Below 0 counts as 0.
+fn rank(at: &str, raw: Option<Raw<'_>>, default: usize) -> Result<usize, String> {
+    let Some(raw) = raw else {
+        return Ok(default);
+    };
+    let number = match raw.as_str() {
+        Some(text) => text.trim().parse::<f64>().ok(),
+        None => raw.as_f64(),
+    };
+    match number {
+        // The conversion saturates, which is as good as any rank nothing has.
+        Some(number) if number.fract() == 0.0 => Ok(number as usize),
+        _ => Err(format!("{at}: expected a whole number")),
+    }
+}

@@ -1,0 +1,167 @@
+//! Rules on paths: plain text in its variants, and Lua patterns. Reading them from an expression
+//! is in `parse`.
+
+use super::lua_pattern::Pattern;
+
+/// Paths longer than this are lowered into a buffer to search them without regard to case; the
+/// search in place is quicker, but its time grows with the product of both lengths.
+const FOLD_IN_PLACE: usize = 512;
+
+/// One rule on a path. All rules of an expression must hold.
+#[derive(Debug, Clone)]
+pub enum PathRule {
+    /// Plain text.
+    Text(TextRule),
+    /// `match` or `matches` of 2013: one of the patterns matches anywhere in the path.
+    Match(Vec<Pattern>),
+    /// `unmatch` or `unmatches` of 2013: none of the patterns matches.
+    Unmatch(Vec<Pattern>),
+    /// `text`, the string form of a fetch: the path contains it, or it matches as a pattern.
+    /// Text that is no pattern counts as plain text only.
+    PlainOrPattern(TextRule, Option<Pattern>),
+}
+
+impl PathRule {
+    /// Whether a path satisfies the rule.
+    pub fn holds(&self, path: &str) -> bool {
+        match self {
+            PathRule::Text(rule) => rule.holds(path),
+            PathRule::Match(patterns) => patterns.iter().any(|pattern| pattern.is_match(path)),
+            PathRule::Unmatch(patterns) => !patterns.iter().any(|pattern| pattern.is_match(path)),
+            PathRule::PlainOrPattern(plain, pattern) => {
+                plain.holds(path) || pattern.as_ref().is_some_and(|pattern| pattern.is_match(path))
+            }
+        }
+    }
+}
+
+/// Where a word of a [`TextRule`] is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// the whole path
+    Equals,
+    /// its beginning
+    StartsWith,
+    /// its end
+    EndsWith,
+    /// anywhere in it
+    Contains,
+}
+
+/// How many words of a [`TextRule`] must be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantity {
+    /// at least one; never true without words
+    One,
+    /// every one; always true without words
+    All,
+    /// not a single one; always true without words
+    None,
+}
+
+/// A plain text rule, such as `startsWith` or `containsNoneOf`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextRule {
+    name: &'static str,
+    how: How,
+    quantity: Quantity,
+    words: Vec<Box<str>>,
+    fold: bool,
+}
+
+impl TextRule {
+    /// A rule of that name and meaning. With `fold` ASCII case does not count.
+    pub fn new(
+        name: &'static str,
+        how: How,
+        quantity: Quantity,
+        mut words: Vec<Box<str>>,
+        fold: bool,
+    ) -> TextRule {
+        if fold {
+            words.iter_mut().for_each(|word| word.make_ascii_lowercase());
+        }
+        if how == How::Equals {
+            words.sort_unstable();
+            words.dedup();
+        }
+        TextRule { name, how, quantity, words, fold }
+    }
+
+    /// The rule's name in an expression.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where the words are looked for.
+    pub fn how(&self) -> How {
+        self.how
+    }
+
+    /// How many of the words must be found.
+    pub fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    /// The words; in lower case if case does not count, sorted if they must equal the path.
+    pub fn words(&self) -> &[Box<str>] {
+        &self.words
+    }
+
+    /// Whether ASCII case does not count.
+    pub fn ignores_case(&self) -> bool {
+        self.fold
+    }
+
+    /// Whether a path satisfies the rule.
+    pub fn holds(&self, path: &str) -> bool {
+        match self.quantity {
+            Quantity::One => self.any(path),
+            Quantity::None => !self.any(path),
+            Quantity::All => self.words.iter().all(|word| self.finds(path, word)),
+        }
+    }
+
+    fn any(&self, path: &str) -> bool {
+        if self.how == How::Equals {
+            return self.is_listed(path);
+        }
+        self.words.iter().any(|word| self.finds(path, word))
+    }
+
+    /// Finds the path among the sorted words.
+    fn is_listed(&self, path: &str) -> bool {
+        let lower = |byte: u8| if self.fold { byte.to_ascii_lowercase() } else { byte };
+        self.words.binary_search_by(|word| word.bytes().cmp(path.bytes().map(lower))).is_ok()
+    }
+
+    fn finds(&self, path: &str, word: &str) -> bool {
+        match self.how {
+            How::Equals => self.same(path.as_bytes(), word),
+            How::StartsWith => path.as_bytes().get(..word.len()).is_some_and(|start| self.same(start, word)),
+            How::EndsWith => {
+                let start = path.len().checked_sub(word.len());
+                start.and_then(|start| path.as_bytes().get(start..)).is_some_and(|end| self.same(end, word))
+            }
+            How::Contains => self.contains(path, word),
+        }
+    }
+
+    fn same(&self, part: &[u8], word: &str) -> bool {
+        if self.fold {
+            part.eq_ignore_ascii_case(word.as_bytes())
+        } else {
+            part == word.as_bytes()
+        }
+    }
+
+    fn contains(&self, path: &str, word: &str) -> bool {
+        if !self.fold {
+            return path.contains(word);
+        }
+        if path.len() > FOLD_IN_PLACE {
+            return path.to_ascii_lowercase().contains(word);
+        }
+        word.is_empty() || path.as_bytes().windows(word.len()).any(|part| self.same(part, word))
+    }
+}
