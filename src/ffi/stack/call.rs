@@ -172,10 +172,14 @@ unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     results
 }
 
-/// `array(t)`: marks `t` as an array also while it is empty, and gives it back.
+/// `array([t])`: marks `t`, or a new table, as an array also while it is empty; gives it back.
 unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
-    ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
     ffi::lua_settop(state, 1);
+    if ffi::lua_isnil(state, 1) != 0 {
+        ffi::lua_newtable(state);
+        ffi::lua_replace(state, 1);
+    }
+    ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
     if ffi::lua_getmetatable(state, 1) != 0 {
         if ffi::lua_rawequal(state, -1, ARRAY) == 0 && !says_array(state) {
             let message = c"the table has a metatable already; give that a field __jsontype = 'array'";
