@@ -2,6 +2,7 @@
 #
 #   make                  build for the newest Lua found
 #   make LUA=luajit       build for that interpreter: lua5.1 lua5.2 lua5.3 lua5.4 luajit, or a path to one
+#   make TRANSPORTS=      a smaller module: TCP and Unix sockets only (default: websocket,tls)
 #   make PROFILE=dev      quick build with debug checks instead of a release
 #   eval "$(make -s env LUA=lua5.4)"     let this shell's interpreter find the build
 #   make clean            remove all that was built
@@ -11,6 +12,7 @@
 LUA     ?= $(firstword $(foreach l,lua5.4 lua5.3 lua5.2 lua5.1 luajit lua,$(if $(shell command -v $(l)),$(l))))
 PROFILE ?= release
 CARGO   ?= cargo
+TRANSPORTS ?= websocket,tls
 
 # Which Lua is it? The usual names say so; any other interpreter is asked.
 NAME := $(notdir $(LUA))
@@ -38,7 +40,7 @@ endif
 build: check-lua
 	@echo "$(BUILD): $(PROFILE) build with feature $(FEATURE)"
 	@RUSTFLAGS="$(RUSTFLAGS) $(MODULE_FLAGS)" $(CARGO) build --lib --profile $(PROFILE) --no-default-features \
-		--features $(FEATURE) --target-dir $(TARGET)
+		--features $(FEATURE),$(TRANSPORTS) --target-dir $(TARGET)
 	@mkdir -p $(BUILD)/jet
 	@if [ -d lua ]; then cp -R lua/. $(BUILD)/; fi
 	@cmp -s $(OUT)/$(LIBRARY) $(BUILD)/jet/core.so || { \

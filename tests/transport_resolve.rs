@@ -34,7 +34,11 @@ fn name_server(
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
             let query = &buffer[..length];
             let (name, kind) = question(query);
-            match script(&name, kind) {
+            let reply = script(&name, kind);
+            if asked.send((name, kind)).is_err() {
+                return;
+            }
+            match reply {
                 Reply::Say(code, records) => {
                     socket.send_to(&answer(query, kind, code, &records), client).expect("sent");
                 }
@@ -45,9 +49,6 @@ fn name_server(
                     socket.send_to(b"garbage", client).expect("sent");
                 }
                 Reply::Silence => {}
-            }
-            if asked.send((name, kind)).is_err() {
-                return;
             }
         }
     });
@@ -153,7 +154,7 @@ fn a_name_that_does_not_exist_fails_at_once() {
 
 #[test]
 fn failing_and_dead_servers_are_followed_by_the_next() {
-    let (failing, _) = name_server(|_, _| Reply::Say(SERVER_FAILURE, Vec::new()));
+    let (failing, _failed) = name_server(|_, _| Reply::Say(SERVER_FAILURE, Vec::new()));
     let dead = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("bound");
     let (good, _questions) = name_server(|_, kind| loopback(kind));
     let (_listener, options, _files) = setup("jet.example", "", &servers(&[failing, dead, good]));

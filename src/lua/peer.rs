@@ -135,9 +135,12 @@ impl PeerCore {
         let mut slot = self.connection.try_borrow_mut().map_err(|_| NothingToDo)?;
         let connection = slot.as_mut().ok_or(NothingToDo)?;
         let mut failure = None;
+        // Messages may have come with the end of a handshake.
+        let mut opened = false;
         match connection.drive(Instant::now()) {
             Ok(Status::Dialling) => return Err(NothingToDo),
             Ok(Status::Open) if !self.connected.replace(true) => {
+                opened = true;
                 let mut engine = self.engine.borrow_mut();
                 engine.connected(Instant::now());
                 failure = connection.write(engine.output()).err();
@@ -146,7 +149,7 @@ impl PeerCore {
             Err(error) => failure = Some(error),
         }
         // What came before the end is handled before the end.
-        let fresh = readable || failure.is_some();
+        let fresh = readable || opened || failure.is_some();
         if fresh {
             failure = connection.read().err().or(failure);
         }

@@ -2,39 +2,19 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
-
+use super::address::{self, Address};
 use super::dial::Dial;
 use super::error::{Error, ErrorKind};
-use super::inbox::Inbox;
-use super::options::{literal_addresses, Options, Target, MAX_CONNECT_TIMEOUT};
+use super::input::{receive, Input};
+use super::options::{Options, Target, MAX_CONNECT_TIMEOUT};
 use super::outbox::Outbox;
 use super::resolve::{self, Begun, Lookup};
 use super::retired::Retired;
 use super::socket::Socket;
-
-/// What a descriptor should be watched for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Tell me when there is something to read, or the stream has ended.
-    pub read: bool,
-    /// Tell me when it can be written.
-    pub write: bool,
-}
-
-/// What [`Connection::wait`] saw. Nothing set: the time is over or a signal came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// There is something to read, or the stream has ended or broken.
-    pub readable: bool,
-    /// It can be written, or the stream has broken.
-    pub writable: bool,
-    /// A signal ended the waiting early.
-    pub interrupted: bool,
-}
+use super::wait::{self, Interest, Ready};
+use super::wire::Wire;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +29,7 @@ pub enum Status {
 enum State {
     Resolving(Box<Lookup>, u16),
     Dialling(Dial),
+    Handshaking(Socket),
     Open(Socket),
     /// With its descriptor, open until close() or drop, so that the loop can stop watching it.
     Failed(Error, Option<OwnedFd>),
@@ -56,13 +37,18 @@ enum State {
 
 impl State {
     fn begin(options: &Options, connect_by: Instant) -> Result<State, Error> {
-        let Target::Tcp { host, port } = &options.target;
-        if let Some(addresses) = literal_addresses(host, *port)? {
-            return Ok(State::Dialling(Dial::new(addresses, connect_by)));
+        let (host, port) = match &options.target {
+            Target::Tcp { host, port } => (host, *port),
+            Target::Unix(name) => {
+                return Ok(State::Dialling(Dial::new([address::unix(name)?], connect_by)));
+            }
+        };
+        if let Some(addresses) = address::literal(host, port)? {
+            return Ok(State::Dialling(Dial::new(addresses.into_iter().map(Address::Tcp), connect_by)));
         }
         Ok(match resolve::begin(host, &options.resolver, connect_by)? {
-            Begun::Known(addresses) => State::Dialling(Dial::to(&addresses, *port, connect_by)),
-            Begun::Lookup(lookup) => State::Resolving(lookup, *port),
+            Begun::Known(addresses) => State::Dialling(Dial::tcp(&addresses, port, connect_by)),
+            Begun::Lookup(lookup) => State::Resolving(lookup, port),
         })
     }
 }
@@ -76,15 +62,19 @@ impl State {
 #[derive(Debug)]
 pub struct Connection {
     state: State,
-    inbox: Inbox,
+    wire: Wire,
+    /// Frames written before the connection was open.
+    waiting: Vec<u8>,
+    /// Messages came with the end of the handshakes and have not been read.
+    has_unread: bool,
     outbox: Outbox,
     retired: Retired,
     connect_by: Instant,
 }
 
 impl Connection {
-    /// Checks the options and begins to connect; whether that works is told by
-    /// [`drive`](Self::drive), which may be called at once.
+    /// Checks the options (which may read certificates from files) and begins to connect; whether
+    /// that works is told by [`drive`](Self::drive), which may be called at once.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if the options cannot work.
@@ -92,7 +82,9 @@ impl Connection {
         let connect_by = now + options.connect_timeout.min(MAX_CONNECT_TIMEOUT);
         let mut connection = Connection {
             state: State::begin(&options, connect_by)?,
-            inbox: Inbox::new(options.max_message),
+            wire: Wire::client(&options)?,
+            waiting: Vec::new(),
+            has_unread: false,
             outbox: Outbox::default(),
             retired: Retired::default(),
             connect_by,
@@ -111,7 +103,7 @@ impl Connection {
         match &self.state {
             State::Resolving(lookup, _) => lookup.fd(),
             State::Dialling(dial) => dial.fd(),
-            State::Open(socket) => Some(socket.as_fd()),
+            State::Handshaking(socket) | State::Open(socket) => Some(socket.as_fd()),
             State::Failed(_, fd) => fd.as_ref().map(AsFd::as_fd),
         }
     }
@@ -121,7 +113,9 @@ impl Connection {
         match &self.state {
             State::Resolving(..) => Interest { read: true, write: false },
             State::Dialling(_) => Interest { read: false, write: true },
-            State::Open(_) => Interest { read: true, write: self.outbox.unsent() > 0 },
+            State::Handshaking(_) | State::Open(_) => {
+                Interest { read: true, write: self.outbox.unsent() > 0 }
+            }
             State::Failed(..) => Interest::default(),
         }
     }
@@ -131,56 +125,107 @@ impl Connection {
         match &self.state {
             State::Resolving(lookup, _) => Some(lookup.deadline()),
             State::Dialling(dial) => Some(dial.deadline()),
+            State::Handshaking(_) => Some(self.connect_by),
             State::Open(_) | State::Failed(..) => None,
         }
     }
 
     /// Goes on with connecting, or with sending what could not leave before. To be called when
     /// the descriptor is ready and at the [`deadline`](Self::deadline); harmless at any other time.
+    /// When it says `Open` for the first time, [`read`](Self::read) has to follow, whatever the
+    /// descriptor was ready for: messages may have come with the end of a handshake.
     ///
     /// # Errors
     /// Why the connection did not come up or has broken; the same again on later calls.
     pub fn drive(&mut self, now: Instant) -> Result<Status, Error> {
         self.retired = Retired::default();
         match &self.state {
-            State::Resolving(..) | State::Dialling(_) => self.dial(now),
             State::Open(_) => {
                 let flushed = self.flush_now();
                 self.remember(flushed).map(|()| Status::Open)
             }
             State::Failed(error, _) => Err(error.clone()),
+            _ => self.dial(now),
         }
     }
 
     fn dial(&mut self, now: Instant) -> Result<Status, Error> {
-        let result = self.dial_on(now);
-        self.remember(result)
+        let result = self.look_up(now).and_then(|()| self.connect(now)).and_then(|()| self.handshake(now));
+        self.remember(result)?;
+        Ok(if matches!(self.state, State::Open(_)) { Status::Open } else { Status::Dialling })
     }
 
-    fn dial_on(&mut self, now: Instant) -> Result<Status, Error> {
-        if let State::Resolving(lookup, port) = &mut self.state {
-            let Some(addresses) = lookup.drive(now, &mut self.retired)? else {
-                return Ok(Status::Dialling);
-            };
-            let dial = Dial::to(&addresses, *port, self.connect_by);
+    fn look_up(&mut self, now: Instant) -> Result<(), Error> {
+        let State::Resolving(lookup, port) = &mut self.state else { return Ok(()) };
+        if let Some(addresses) = lookup.drive(now, &mut self.retired)? {
+            let dial = Dial::tcp(&addresses, *port, self.connect_by);
             if let State::Resolving(lookup, _) = std::mem::replace(&mut self.state, State::Dialling(dial)) {
                 lookup.retire(&mut self.retired);
             }
         }
-        if let State::Dialling(dial) = &mut self.state {
-            let Some(socket) = dial.drive(now, &mut self.retired)? else {
-                return Ok(Status::Dialling);
-            };
-            self.state = State::Open(socket);
+        Ok(())
+    }
+
+    fn connect(&mut self, now: Instant) -> Result<(), Error> {
+        let State::Dialling(dial) = &mut self.state else { return Ok(()) };
+        if let Some(socket) = dial.drive(now, &mut self.retired)? {
+            self.state = State::Handshaking(socket);
+            self.outbox.take(self.wire.output());
         }
-        self.flush_now().map(|()| Status::Open)
+        Ok(())
+    }
+
+    /// Goes on with the handshakes of TLS and WebSocket; without either they are done already.
+    fn handshake(&mut self, now: Instant) -> Result<(), Error> {
+        if !matches!(self.state, State::Handshaking(_)) {
+            return Ok(());
+        }
+        if !self.wire.is_open() {
+            self.receive().map_err(|error| match error.kind() {
+                ErrorKind::Closed => {
+                    Error::new(ErrorKind::Unreachable, format!("{error} during the handshake"))
+                }
+                _ => error,
+            })?;
+            if !self.wire.is_open() && now >= self.connect_by {
+                return Err(Error::new(ErrorKind::Unreachable, "connection timed out during the handshake"));
+            }
+        }
+        self.has_unread = self.wire.messages().len() > 0;
+        if self.wire.is_open() {
+            let failed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
+            if let State::Handshaking(socket) = std::mem::replace(&mut self.state, failed) {
+                self.state = State::Open(socket);
+            }
+            self.outbox.take(self.wire.pack(&mut self.waiting));
+            self.waiting = Vec::new();
+        }
+        self.flush_now()
     }
 
     /// Sends what can leave without waiting.
     fn flush_now(&mut self) -> Result<(), Error> {
         match &self.state {
-            State::Open(socket) => self.outbox.flush(socket),
+            State::Handshaking(socket) | State::Open(socket) => self.outbox.flush(socket),
             _ => Ok(()),
+        }
+    }
+
+    /// Takes what has come and answers what the layers have to answer.
+    fn receive(&mut self) -> Result<(), Error> {
+        let (State::Handshaking(socket) | State::Open(socket)) = &self.state else { return Ok(()) };
+        let input = self.wire.fill(|buffer| receive(socket, buffer));
+        let processed = self.wire.process();
+        self.outbox.take(self.wire.output());
+        let flushed = self.outbox.flush(socket);
+        processed.and(flushed)?;
+        match input {
+            Ok(Input::Open) => Ok(()),
+            Ok(Input::Ended) if self.wire.is_inside_message() => {
+                Err(Error::new(ErrorKind::Closed, "connection closed by the daemon inside a message"))
+            }
+            Ok(Input::Ended) => Err(Error::new(ErrorKind::Closed, "connection closed by the daemon")),
+            Err(error) => Err(Error::broken(&error)),
         }
     }
 
@@ -189,7 +234,7 @@ impl Connection {
         if let Err(error) = &result {
             let failed = State::Failed(error.clone(), None);
             let fd = match std::mem::replace(&mut self.state, failed) {
-                State::Open(socket) => Some(socket.into()),
+                State::Handshaking(socket) | State::Open(socket) => Some(socket.into()),
                 State::Failed(_, fd) => fd,
                 State::Resolving(..) | State::Dialling(_) => self.retired.take(),
             };
@@ -206,23 +251,38 @@ impl Connection {
     /// that came before are in the batch all the same: they are to be handled first. Later calls give
     /// the same error and an empty batch.
     pub fn read(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.has_unread) {
+            return Ok(());
+        }
         match &self.state {
-            State::Resolving(..) | State::Dialling(_) => Ok(()),
-            State::Open(socket) => {
-                let result = self.inbox.read(socket);
+            State::Open(_) => {
+                let result = self.receive();
                 self.remember(result)
             }
             State::Failed(error, _) => {
-                self.inbox.clear();
+                self.wire.clear();
                 Err(error.clone())
             }
+            _ => Ok(()),
         }
     }
 
     /// The complete messages of the last [`read`](Self::read), in order, without length prefixes.
-    /// They stay where they are until the next one. Their bytes are not validated.
+    /// They stay where they are until the next one. Their bytes are not validated, and a message of
+    /// a WebSocket may be empty.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
-        self.inbox.messages()
+        self.wire.messages()
+    }
+
+    /// Whether that message of the batch came in a binary frame of a WebSocket.
+    pub fn is_binary(&self, message: usize) -> bool {
+        self.wire.is_binary(message)
+    }
+
+    /// Whether a WebSocket's messages are sent in binary frames from now on (after a switch to
+    /// msgpack); else in text frames.
+    pub fn set_binary(&mut self, binary: bool) {
+        self.wire.set_binary(binary);
     }
 
     /// Sends what is in `out`, whole frames with their 4-byte lengths, and empties it. What the
@@ -233,12 +293,8 @@ impl Connection {
     /// [`read`](Self::read), after the messages that it sent before.
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         match &self.state {
-            State::Resolving(..) | State::Dialling(_) => {
-                self.outbox.take(out);
-                Ok(())
-            }
             State::Open(_) => {
-                self.outbox.take(out);
+                self.outbox.take(self.wire.pack(out));
                 let flushed = self.flush_now();
                 self.remember(flushed)
             }
@@ -246,12 +302,16 @@ impl Connection {
                 out.clear();
                 Err(error.clone())
             }
+            _ => {
+                self.waiting.append(out);
+                Ok(())
+            }
         }
     }
 
     /// Bytes that were written and have not left for the kernel: what a limit is compared with.
     pub fn unsent(&self) -> usize {
-        self.outbox.unsent()
+        self.outbox.unsent() + self.waiting.len()
     }
 
     /// Sends what the kernel takes without waiting, then ends the connection in order. Take the
@@ -259,13 +319,16 @@ impl Connection {
     pub fn close(&mut self) {
         let closed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
         if let State::Open(socket) = std::mem::replace(&mut self.state, closed) {
+            self.wire.close();
+            self.outbox.take(self.wire.output());
             // There is nobody left to tell.
             let _ = self.outbox.flush(&socket);
             socket.finish();
             // Unread input would turn the end into a reset, which can overtake what was sent.
-            let _ = self.inbox.read(&socket);
+            let _ = receive(&socket, &mut Vec::new());
         }
-        self.inbox.clear();
+        self.wire.clear();
+        self.waiting = Vec::new();
         self.outbox = Outbox::default();
     }
 
@@ -276,19 +339,7 @@ impl Connection {
     /// Only what poll(2) itself refuses.
     pub fn wait(&self, interest: Interest, until: Option<Instant>) -> io::Result<Ready> {
         let until = [until, self.deadline()].into_iter().flatten().min();
-        let left = until.map(|at| at.saturating_duration_since(Instant::now()));
-        let Some(fd) = self.borrowed_fd() else {
-            return Ok(Ready::default());
-        };
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, interest.read);
-        flags.set(PollFlags::OUT, interest.write);
-        let mut polled = [PollFd::from_borrowed_fd(fd, flags)];
-        match poll(&mut polled, left.map(timespec).as_ref()) {
-            Ok(_) => Ok(ready(polled[0].revents())),
-            Err(Errno::INTR) => Ok(Ready { interrupted: true, ..Ready::default() }),
-            Err(error) => Err(error.into()),
-        }
+        wait::wait(self.borrowed_fd(), interest, until)
     }
 
     /// Blocks until everything written has left for the kernel, but not beyond `until`. Says whether
@@ -300,7 +351,7 @@ impl Connection {
         loop {
             let now = Instant::now();
             let status = self.drive(now)?;
-            if status == Status::Open && self.outbox.unsent() == 0 {
+            if status == Status::Open && self.unsent() == 0 {
                 return Ok(true);
             }
             if now >= until {
@@ -312,19 +363,5 @@ impl Connection {
             };
             self.wait(interest, Some(until)).map_err(|error| Error::broken(&error))?;
         }
-    }
-}
-
-fn timespec(left: Duration) -> Timespec {
-    // Only a time beyond the range of the system's clock does not fit: for ever, then.
-    Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
-}
-
-fn ready(flags: PollFlags) -> Ready {
-    let broken = flags.intersects(PollFlags::ERR | PollFlags::HUP);
-    Ready {
-        readable: broken || flags.contains(PollFlags::IN),
-        writable: broken || flags.contains(PollFlags::OUT),
-        interrupted: false,
     }
 }

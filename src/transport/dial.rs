@@ -1,13 +1,19 @@
 //! Dialling: the addresses of a daemon, one after the other, within one deadline.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::address::Address;
 use super::error::{reason, Error, ErrorKind};
 use super::retired::Retired;
 use super::socket::Socket;
+
+/// When to try a Unix socket again whose queue of connections is full: unlike TCP there is no event
+/// for that. Short against what a person notices, long against what it costs.
+const QUEUE_PAUSE: Duration = Duration::from_millis(10);
 
 /// One attempt that failed.
 #[derive(Debug)]
@@ -19,27 +25,31 @@ struct Failure {
 /// Tries addresses in turn until one connects.
 #[derive(Debug)]
 pub(super) struct Dial {
-    addresses: VecDeque<SocketAddr>,
+    addresses: VecDeque<Address>,
     attempt: Option<Attempt>,
     deadline: Instant,
     failures: Vec<Failure>,
+    /// When to go on after a full queue.
+    pause: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Attempt {
     socket: Socket,
-    address: SocketAddr,
+    address: Address,
     until: Instant,
 }
 
 impl Dial {
-    pub fn new(addresses: Vec<SocketAddr>, deadline: Instant) -> Self {
-        Dial { addresses: addresses.into(), attempt: None, deadline, failures: Vec::new() }
+    pub fn new(addresses: impl IntoIterator<Item = Address>, deadline: Instant) -> Self {
+        let addresses = addresses.into_iter().collect();
+        Dial { addresses, attempt: None, deadline, failures: Vec::new(), pause: None }
     }
 
     /// As [`new`](Self::new), for one port of several addresses.
-    pub fn to(addresses: &[IpAddr], port: u16, deadline: Instant) -> Self {
-        Dial::new(addresses.iter().map(|&address| SocketAddr::new(address, port)).collect(), deadline)
+    pub fn tcp(addresses: &[IpAddr], port: u16, deadline: Instant) -> Self {
+        let address = |&address: &IpAddr| Address::Tcp(SocketAddr::new(address, port));
+        Dial::new(addresses.iter().map(address), deadline)
     }
 
     /// Goes on as far as it can now. `None`: not connected yet.
@@ -55,11 +65,15 @@ impl Dial {
                         self.attempt = Some(attempt);
                         return Ok(None);
                     }
-                    Ok(false) => self.fail("connection timed out".to_owned(), attempt.address),
-                    Err(error) => self.fail(reason(&error), attempt.address),
+                    Ok(false) => self.fail("connection timed out".to_owned(), &attempt.address),
+                    Err(error) => self.fail(reason(&error), &attempt.address),
                 }
                 retired.keep(attempt.socket);
             }
+            if self.pause.is_some_and(|until| now < until) {
+                return Ok(None);
+            }
+            self.pause = None;
             let Some(address) = self.addresses.pop_front() else {
                 return Err(self.error());
             };
@@ -67,18 +81,25 @@ impl Dial {
         }
     }
 
-    fn begin(&mut self, address: SocketAddr, now: Instant) {
+    fn begin(&mut self, address: Address, now: Instant) {
         let left = self.deadline.saturating_duration_since(now);
         // An attempt gets its share of what is left: one black hole must not use up the time of
         // the addresses after it.
         let share = left / u32::try_from(self.addresses.len() + 1).unwrap_or(u32::MAX);
-        match Socket::connect_tcp(address) {
+        match Socket::connect(&address) {
             Ok(socket) => self.attempt = Some(Attempt { socket, address, until: now + share }),
-            Err(error) => self.fail(reason(&error), address),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !left.is_zero() => {
+                self.pause = Some(self.deadline.min(now + QUEUE_PAUSE));
+                self.addresses.push_front(address);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.fail("the daemon accepts no connection".to_owned(), &address);
+            }
+            Err(error) => self.fail(reason(&error), &address),
         }
     }
 
-    fn fail(&mut self, reason: String, address: SocketAddr) {
+    fn fail(&mut self, reason: String, address: &Address) {
         self.failures.push(Failure { reason, address: address.to_string() });
     }
 
@@ -89,7 +110,8 @@ impl Dial {
 
     /// When to call [`drive`](Self::drive) even if nothing happens.
     pub fn deadline(&self) -> Instant {
-        self.attempt.as_ref().map_or(self.deadline, |attempt| attempt.until)
+        let until = self.attempt.as_ref().map(|attempt| attempt.until);
+        until.or(self.pause).unwrap_or(self.deadline)
     }
 
     /// Every reason once, each with the addresses it holds for.
@@ -114,7 +136,6 @@ impl Dial {
 mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Duration;
 
     fn drive_to_end(mut dial: Dial) -> Result<Socket, Error> {
         let end = Instant::now() + Duration::from_secs(10);
@@ -127,16 +148,16 @@ mod tests {
         }
     }
 
-    fn refused(count: u8) -> Vec<SocketAddr> {
+    fn refused(count: u8) -> Vec<Address> {
         // Nobody listens on the discard port of these loopback addresses.
-        (1..=count).map(|last| SocketAddr::from(([127, 7, 7, last], 9))).collect()
+        (1..=count).map(|last| Address::Tcp(([127, 7, 7, last], 9).into())).collect()
     }
 
     #[test]
     fn of_many_addresses_the_one_that_works_is_found() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let mut addresses = refused(60);
-        addresses.push(listener.local_addr().expect("bound"));
+        addresses.push(Address::Tcp(listener.local_addr().expect("bound")));
         let dial = Dial::new(addresses, Instant::now() + Duration::from_secs(10));
         drive_to_end(dial).expect("the last one answers");
     }
@@ -144,7 +165,7 @@ mod tests {
     #[test]
     fn every_reason_is_told_once_with_its_addresses() {
         let mut addresses = refused(2);
-        addresses.insert(1, SocketAddr::from(([255, 255, 255, 255], 9)));
+        addresses.insert(1, Address::Tcp(([255, 255, 255, 255], 9).into()));
         let dial = Dial::new(addresses, Instant::now() + Duration::from_secs(10));
         let text = drive_to_end(dial).expect_err("nobody listens").to_string();
         assert!(text.starts_with("connection refused (127.7.7.1:9, 127.7.7.2:9); "), "{text}");

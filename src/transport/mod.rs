@@ -5,22 +5,28 @@
 //! [`drive`](Connection::drive), [`read`](Connection::read) and [`write`](Connection::write).
 //! A program that blocks uses the same thing with [`wait`](Connection::wait).
 //!
-//! Files: `options` what to connect to, `connection` the state machine, `resolve` host names,
-//! `dial` trying addresses, `socket` the system calls, `inbox` and `outbox` the bytes in between,
-//! `retired` descriptors given up, `error` why it failed.
+//! Files: `options` and `url` what to connect to, `connection` the state machine, `resolve` host
+//! names, `address` what needs no look-up, `dial` trying addresses, `socket` the system calls, `wire`
+//! TLS, WebSocket and length prefixes, `input` and `outbox` the bytes in between, `wait` for programs
+//! that block, `retired` descriptors given up, `error` why it failed.
 //! What the messages say is the peer's business.
 
+mod address;
 mod connection;
 mod dial;
 mod error;
-mod inbox;
+mod input;
 mod options;
 mod outbox;
 mod resolve;
 mod retired;
 mod socket;
+mod url;
+mod wait;
+pub mod wire;
 
-pub use connection::{Connection, Interest, Ready, Status};
+pub use connection::{Connection, Status};
 pub use error::{Error, ErrorKind};
-pub use options::{Options, Target, DEFAULT_CONNECT_TIMEOUT};
+pub use options::{Options, Target, TlsOptions, WebSocketOptions, DEFAULT_CONNECT_TIMEOUT};
 pub use resolve::ResolverFiles;
+pub use wait::{Interest, Ready};

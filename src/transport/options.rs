@@ -1,10 +1,11 @@
-//! What to connect to and within which limits. How it is done lives in `dial`.
+//! What to connect to, how, and within which limits. How it is done lives elsewhere; these are
+//! plain data, the same in every build.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::resolve::ResolverFiles;
-use super::{Error, ErrorKind};
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
 /// How long connecting may take in all: name look-up, every address and every handshake.
@@ -18,13 +19,61 @@ pub(super) const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Where the daemon listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The trivial protocol over TCP.
+    /// TCP.
     Tcp {
-        /// An IPv4 or IPv6 address (brackets allowed) or a host name.
+        /// An IPv4 or IPv6 address (brackets and a scope like `%eth0` allowed) or a host name.
         host: String,
         /// 1..=65535.
         port: u16,
     },
+    /// A Unix domain socket: a path, or an abstract name of Linux behind a leading `@` or NUL.
+    Unix(Vec<u8>),
+}
+
+/// WebSocket framing instead of length prefixes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebSocketOptions {
+    /// Path and query, beginning with a slash.
+    pub path: String,
+    /// The subprotocol asked for: `jet`. An answer without one is accepted.
+    pub subprotocol: Option<String>,
+    /// Further headers of the upgrade request: name and value.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        WebSocketOptions { path: "/".to_owned(), subprotocol: Some("jet".to_owned()), headers: Vec::new() }
+    }
+}
+
+impl fmt::Debug for WebSocketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values of headers (and queries) are where people put their secrets.
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let path = self.path.split('?').next().unwrap_or_default();
+        f.debug_struct("WebSocketOptions")
+            .field("path", &path)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// TLS under the framing, and whom to trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 fingerprints of the daemon's certificate, 64 hexadecimal digits, colons allowed: it
+    /// has to be one of these. Without a [`ca_file`](Self::ca_file) nothing else is asked of it,
+    /// neither who signed it, nor its name, nor its age.
+    pub pins: Vec<String>,
+    /// PEM file with the own certificate and its intermediates, for daemons that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the key of the own certificate.
+    pub key: Option<PathBuf>,
+    /// The name the certificate has to be for; by default the host connected to.
+    pub server_name: Option<String>,
 }
 
 /// How to connect.
@@ -32,6 +81,10 @@ pub enum Target {
 pub struct Options {
     /// Where the daemon listens.
     pub target: Target,
+    /// WebSocket framing; without it the trivial protocol.
+    pub websocket: Option<WebSocketOptions>,
+    /// TLS under either framing.
+    pub tls: Option<TlsOptions>,
     /// The time within which the connection has to be open; [`DEFAULT_CONNECT_TIMEOUT`].
     pub connect_timeout: Duration,
     /// The largest message accepted, in bytes without its length prefix; [`DEFAULT_MAX_MESSAGE`].
@@ -41,102 +94,25 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options for this target, everything else as by default.
+    /// The trivial protocol to this target, everything else as by default.
     pub fn new(target: Target) -> Self {
         Options {
             target,
+            websocket: None,
+            tls: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             max_message: DEFAULT_MAX_MESSAGE,
             resolver: ResolverFiles::default(),
         }
     }
 
-    /// Options for the trivial protocol over TCP, everything else as by default.
+    /// The trivial protocol over TCP, everything else as by default.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Options::new(Target::Tcp { host: host.into(), port })
     }
-}
 
-/// The addresses that `host` stands for without asking anybody, or `None` for a name that has
-/// to be looked up. `localhost` is both loopback addresses (RFC 6761, section 6.3), IPv4 first
-/// because most daemons in the field are found there.
-///
-/// # Errors
-/// [`ErrorKind::Options`] if there is no host or no port.
-pub(super) fn literal_addresses(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, Error> {
-    if port == 0 {
-        return Err(Error::new(ErrorKind::Options, "port must be in 1..65535"));
-    }
-    if host.is_empty() {
-        return Err(Error::new(ErrorKind::Options, "the host to connect to is empty"));
-    }
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(Some(vec![SocketAddr::new(address, port)]));
-    }
-    if let Some(address) = scoped(bare, port)? {
-        return Ok(Some(vec![address]));
-    }
-    let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
-    if name == "localhost" || name.ends_with(".localhost") {
-        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-        return Ok(Some(loopback.map(|address| SocketAddr::new(address, port)).to_vec()));
-    }
-    Ok(None)
-}
-
-/// An IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
-fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
-    let Some((address, interface)) = text.split_once('%') else {
-        return Ok(None);
-    };
-    let index = interface.parse().ok().or_else(|| interface_index(interface));
-    match (address.parse::<Ipv6Addr>(), index) {
-        (Ok(address), Some(index)) => Ok(Some(SocketAddrV6::new(address, port, 0, index).into())),
-        (Ok(_), None) => {
-            Err(Error::new(ErrorKind::Options, format!("there is no network interface '{interface}'")))
-        }
-        (Err(_), _) => Ok(None),
-    }
-}
-
-/// The number of a network interface, as Linux tells it in a file.
-fn interface_index(name: &str) -> Option<u32> {
-    if name.is_empty() || name.contains('/') || name.starts_with('.') {
-        return None;
-    }
-    std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(host: &str) -> Option<Vec<String>> {
-        let found = literal_addresses(host, 1).expect("valid");
-        found.map(|list| list.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn addresses_and_localhost_need_no_look_up() {
-        assert_eq!(texts("10.1.2.3"), Some(vec!["10.1.2.3:1".to_owned()]));
-        assert_eq!(texts("::1"), Some(vec!["[::1]:1".to_owned()]));
-        assert_eq!(texts("[fe80::2]"), Some(vec!["[fe80::2]:1".to_owned()]));
-        let both = Some(vec!["127.0.0.1:1".to_owned(), "[::1]:1".to_owned()]);
-        assert_eq!(texts("LocalHost"), both);
-        assert_eq!(texts("jet.localhost."), both);
-        assert_eq!(texts("localhost.example"), None);
-        assert_eq!(texts("fe80::1%lo"), Some(vec!["[fe80::1%1]:1".to_owned()]));
-        assert_eq!(texts("fe80::1%7"), Some(vec!["[fe80::1%7]:1".to_owned()]));
-    }
-
-    #[test]
-    fn nothing_to_connect_to_is_the_callers_mistake() {
-        let empty = literal_addresses("", 1).expect_err("no host");
-        assert_eq!(empty.kind(), ErrorKind::Options);
-        let port = literal_addresses("127.0.0.1", 0).expect_err("no port");
-        assert_eq!(port.to_string(), "port must be in 1..65535");
-        let interface = literal_addresses("fe80::1%../x", 1).expect_err("no interface");
-        assert_eq!(interface.to_string(), "there is no network interface '../x'");
+    /// The trivial protocol over a Unix domain socket, everything else as by default.
+    pub fn unix(name: impl Into<Vec<u8>>) -> Self {
+        Options::new(Target::Unix(name.into()))
     }
 }

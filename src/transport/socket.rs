@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{self, sockopt, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
@@ -18,18 +19,29 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Begins to connect to a TCP address.
+    /// Begins to connect.
     ///
     /// # Errors
-    /// What the system says at once, for example that there is no route.
-    pub fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let fd =
-            net::socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
-        sockopt::set_tcp_nodelay(&fd, true)?;
-        sockopt::set_socket_keepalive(&fd, true)?;
+    /// What the system says at once, for example that there is no route; `WouldBlock` if the queue of
+    /// a Unix socket is full and it has to be tried again.
+    pub fn connect(address: &Address) -> io::Result<Self> {
+        let family = match address {
+            Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
+            Address::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
+            Address::Unix(_) => AddressFamily::UNIX,
+        };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+        let begun = match address {
+            Address::Tcp(address) => {
+                sockopt::set_tcp_nodelay(&fd, true)?;
+                sockopt::set_socket_keepalive(&fd, true)?;
+                net::connect(&fd, address)
+            }
+            Address::Unix(address) => net::connect(&fd, address),
+        };
         // EINTR: the connecting goes on all the same.
-        match net::connect(&fd, &address) {
+        match begun {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(Socket { fd }),
             Err(error) => Err(error.into()),
         }

@@ -134,3 +134,66 @@ impl Drop for TempDir {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// A daemon's end over any blocking stream, for a script that thinks in messages.
+pub struct Remote<S> {
+    pub stream: S,
+    pub wire: jet::transport::wire::Wire,
+    waiting: std::collections::VecDeque<Vec<u8>>,
+}
+
+impl<S: Read + Write> Remote<S> {
+    pub fn new(stream: S, wire: jet::transport::wire::Wire) -> Self {
+        Remote { stream, wire, waiting: Default::default() }
+    }
+
+    /// The next message, or why there is none.
+    pub fn receive(&mut self) -> Result<Vec<u8>, String> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            if length == 0 {
+                return Err("end".to_owned());
+            }
+            self.wire.fill(|input| input.extend_from_slice(&buffer[..length]));
+            let processed = self.wire.process();
+            self.waiting.extend(self.wire.messages().map(<[u8]>::to_vec));
+            self.flush();
+            processed.map_err(|error| error.to_string())?;
+        }
+    }
+
+    /// Reads until the handshakes are done.
+    pub fn open(&mut self) -> Result<(), String> {
+        while !self.wire.is_open() {
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            self.wire.fill(|input| input.extend_from_slice(&buffer[..length]));
+            let processed = self.wire.process();
+            self.waiting.extend(self.wire.messages().map(<[u8]>::to_vec));
+            self.flush();
+            processed.map_err(|error| error.to_string())?;
+            if length == 0 {
+                return Err("end".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one message.
+    pub fn send(&mut self, message: &[u8]) {
+        let mut frames = frame(message);
+        let bytes = std::mem::take(self.wire.pack(&mut frames));
+        self.stream.write_all(&bytes).expect("written");
+    }
+
+    /// Sends what the layers have to say.
+    pub fn flush(&mut self) {
+        let bytes = std::mem::take(self.wire.output());
+        // The other side may be gone already.
+        let _ = self.stream.write_all(&bytes);
+    }
+}

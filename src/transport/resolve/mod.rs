@@ -24,7 +24,7 @@ use super::retired::Retired;
 /// should not cost the five seconds that resolv.conf means by default. Doubles in every round.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 
-/// How long to wait for the other family when one has addresses (RFC 8305, section 3, says 50 ms
+/// How long to wait for the other family when one has addresses or has failed (RFC 8305, section 3, says 50 ms
 /// for browsers; here nobody is looking, and servers that never answer AAAA are the exception).
 const OTHER_FAMILY: Duration = Duration::from_millis(200);
 
@@ -203,7 +203,7 @@ impl Query {
         let complete =
             self.answers.iter().all(Option::is_some) || self.answers.contains(&Some(Answer::NoSuchName));
         if !complete && now < self.until {
-            if self.has_addresses() {
+            if self.has_addresses() || self.answers.contains(&Some(Answer::Failure)) {
                 self.until = self.until.min(now + OTHER_FAMILY);
             }
             return Outcome::Waiting;
