@@ -12,6 +12,9 @@ pub(super) const MAX_CAPTURES: usize = 32;
 /// at this depth too.
 const MAX_QUANTIFIED: usize = 200;
 
+/// Without any of these `string.find` takes a pattern for plain text, so a lone `)` is no mistake.
+const SPECIALS: &[u8] = b"^$*+?.([%-";
+
 /// How often a quantified item may match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -81,6 +84,10 @@ enum Capture {
 /// # Errors
 /// The message Lua 5.4 has for the mistake.
 pub(super) fn compile(pattern: &[u8]) -> Result<Program, String> {
+    if !pattern.iter().any(|byte| SPECIALS.contains(byte)) {
+        let items = pattern.iter().map(|byte| Item::One(Single::Byte(*byte))).collect();
+        return Ok(Program { items, ..Program::default() });
+    }
     let anchored = pattern.first() == Some(&b'^');
     let program = Program { anchored, ..Program::default() };
     let mut reader = Reader { pattern, at: usize::from(anchored), program, captures: Vec::new() };

@@ -12,12 +12,16 @@ use super::compile::{Item, Program, Repeat, Single, MAX_CAPTURES};
 /// Steps a match may take before it starts to remember failures. Nearly none needs that many.
 const EASY_STEPS: u32 = 2_000;
 
-/// Steps after which a match is given up and counts as none: some ten milliseconds of work. Only
-/// patterns with back references or `%b`, and subjects too long to remember failures for, get there.
-const MAX_STEPS: u32 = 4_000_000;
+/// Steps after which a match that cannot remember is given up and counts as none: some hundred
+/// microseconds. Only back references, and subjects too long to remember failures for, get there.
+const MAX_STEPS: u32 = 200_000;
+
+/// The same for a match that remembers, whose steps are bounded already by items times bytes: only
+/// patterns and paths that are both huge get there, or `%b` on a huge path.
+const MAX_STEPS_REMEMBERING: u32 = 50_000_000;
 
 /// Most failures that can be remembered: quantified items times positions, one bit each.
-const MAX_MEMORY: usize = 1 << 23;
+const MAX_MEMORY: usize = 1 << 26;
 
 /// One captured piece, as byte offsets; for a position capture both are the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,9 +46,11 @@ pub(super) fn find(program: &Program, subject: &[u8], fold: bool) -> Option<Foun
     if !run.given_up() {
         return found;
     }
-    run = Run::new(program, subject, fold, MAX_STEPS);
     let bits = program.quantified * (subject.len() + 1);
-    if !program.back_references && bits <= MAX_MEMORY {
+    if program.back_references || bits > MAX_MEMORY {
+        run = Run::new(program, subject, fold, MAX_STEPS);
+    } else {
+        run = Run::new(program, subject, fold, MAX_STEPS_REMEMBERING);
         run.failed = vec![0; bits.div_ceil(64)];
     }
     // A match whose steps ran out never reports success: each way out of it fails.

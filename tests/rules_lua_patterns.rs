@@ -1,0 +1,223 @@
+//! Our Lua patterns against Lua's own: thousands of made-up patterns and subjects through
+//! `lua5.4`, all results compared. Also what Lua would take for ever for.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jet::rules::{Capture, Pattern};
+
+/// Reads lines `<pattern> <subject>` in hexadecimal, writes for each `E <message>`, `N`, or
+/// `<start> <end>` and the captures.
+const SCRIPT: &str = r#"
+local function unhex(s) return (s:gsub('%x%x', function(h) return string.char(tonumber(h, 16)) end)) end
+local function hex(s) return (s:gsub('.', function(c) return string.format('%02x', c:byte()) end)) end
+local out = {}
+for line in io.lines() do
+  local p, s = line:match('^(%x*) (%x*)$')
+  local r = table.pack(pcall(string.find, unhex(s), unhex(p)))
+  if not r[1] then out[#out + 1] = 'E ' .. r[2]
+  elseif not r[2] then out[#out + 1] = 'N'
+  else
+    local t = {r[2], r[3]}
+    -- Find takes a pattern like 'a)' for plain text, match for a mistake.
+    local captured = table.pack(pcall(string.match, unhex(s), unhex(p)))
+    if not captured[1] then captured = {true, unhex(s):sub(r[2], r[3])} end
+    for i = 2, #captured do
+      local c = captured[i]
+      t[#t + 1] = type(c) == 'number' and '@' .. c or 'x' .. hex(c)
+    end
+    out[#out + 1] = table.concat(t, ' ')
+  end
+end
+io.write(table.concat(out, '\n'), '\n')
+"#;
+
+/// Pieces patterns are made of, sensible and not.
+const PIECES: [&str; 64] = [
+    "a", "b", "c", "A", "1", ".", "%a", "%d", "%l", "%s", "%u", "%w", "%x", "%p", "%c", "%g", "%z", "%A",
+    "%D", "%L", "%S", "%U", "%W", "%X", "%P", "%C", "%G", "%.", "%%", "[abc]", "[^a]", "[a-c]", "[%a1]",
+    "[%d-x]", "[]]", "[^]]", "[a-]", "[-a]", "[a%]]", "[^%w]", "(", ")", "(a)", "(.-)", "(%w*)", "()", "%1",
+    "%2", "%b()", "%bab", "%f[%w]", "%f[^a]", "%f[%z]", "^", "$", "*", "+", "-", "?", "é", "\0", "[", "%",
+    "%f",
+];
+
+const QUANTIFIERS: [&str; 8] = ["", "", "", "", "*", "+", "-", "?"];
+
+const SUBJECT_PIECES: [&str; 20] = [
+    "a", "b", "c", "A", "B", "1", "2", " ", "_", ".", "(", ")", "ab", "aab", "abc", "é", "\0", "]", "-", "^",
+];
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+
+    fn pattern(&mut self) -> String {
+        let mut pattern = if self.below(6) == 0 { "^".to_owned() } else { String::new() };
+        for _ in 0..self.below(6) {
+            pattern.push_str(self.pick(&PIECES));
+            pattern.push_str(self.pick(&QUANTIFIERS));
+        }
+        if self.below(6) == 0 {
+            pattern.push('$');
+        }
+        pattern
+    }
+
+    fn subject(&mut self) -> String {
+        (0..self.below(9)).map(|_| self.pick(&SUBJECT_PIECES)).collect()
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What Lua says to each pair; `None` without a Lua.
+fn ask_lua(pairs: &[(String, String)]) -> Option<Vec<String>> {
+    let mut lua = Command::new("lua5.4")
+        .args(["-e", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = lua.stdin.take().expect("piped");
+    let lines: String = pairs.iter().map(|(p, s)| format!("{} {}\n", hex(p), hex(s))).collect();
+    stdin.write_all(lines.as_bytes()).expect("lua reads");
+    drop(stdin);
+    let output = lua.wait_with_output().expect("lua ends");
+    Some(String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect())
+}
+
+/// The same from our matcher, in the same form.
+fn ask_us(pattern: &str, subject: &str) -> String {
+    let pattern = match Pattern::compile(pattern) {
+        Ok(pattern) => pattern,
+        Err(mistake) => return format!("E {mistake}"),
+    };
+    let found = pattern.find(subject);
+    assert_eq!(found.is_some(), pattern.is_match(subject));
+    let Some(captures) = found else {
+        return "N".into();
+    };
+    let mut out = format!("{} {}", captures.range().start + 1, captures.range().end);
+    for number in 1..=captures.len() {
+        match captures.get(number).expect("within its length") {
+            Capture::Position(position) => out.push_str(&format!(" @{position}")),
+            Capture::Bytes(bytes) => {
+                out.push_str(" x");
+                bytes.iter().for_each(|byte| out.push_str(&format!("{byte:02x}")));
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn results_are_those_of_lua() {
+    let mut random = Random(7);
+    let mut pairs: Vec<(String, String)> =
+        (0..60_000).map(|_| (random.pattern(), random.subject())).collect();
+    // Half of random pairs are errors; sensible pieces give the rest something to find.
+    pairs.extend((0..60_000).map(|_| {
+        let pattern = (0..=random.below(4))
+            .map(|_| format!("{}{}", random.pick(&PIECES[..40]), random.pick(&QUANTIFIERS)))
+            .collect();
+        (pattern, random.subject())
+    }));
+    let Some(answers) = ask_lua(&pairs) else {
+        println!("skipped: there is no lua5.4 to compare with");
+        return;
+    };
+    assert_eq!(answers.len(), pairs.len());
+    let mut matches = 0;
+    for ((pattern, subject), lua) in pairs.iter().zip(&answers) {
+        let ours = ask_us(pattern, subject);
+        matches += usize::from(!lua.starts_with(['E', 'N']));
+        // Lua finds a mistake only if the match gets there, and only the first it gets to.
+        let is_late = ours.starts_with('E') && (lua == "N" || lua.starts_with('E'));
+        assert!(ours == *lua || is_late, "{pattern:?} on {subject:?}: lua {lua:?}, we {ours:?}");
+    }
+    assert!(matches > 20_000, "only {matches} pairs match, the test compares nothing");
+}
+
+#[test]
+fn mistakes_are_told_in_the_words_of_lua() {
+    for (pattern, mistake) in [
+        ("a%", "malformed pattern (ends with '%')"),
+        ("[a", "malformed pattern (missing ']')"),
+        ("[%]", "malformed pattern (missing ']')"),
+        ("[]", "malformed pattern (missing ']')"),
+        ("%b(", "malformed pattern (missing arguments to '%b')"),
+        ("%fa", "missing '[' after '%f' in pattern"),
+        ("(a))", "invalid pattern capture"),
+        ("(a", "unfinished capture"),
+        ("%1", "invalid capture index %1"),
+        ("(a%1)", "invalid capture index %1"),
+        ("%0", "invalid capture index %0"),
+        (&"()".repeat(33), "too many captures"),
+        (&"a?".repeat(201), "pattern too complex"),
+    ] {
+        assert_eq!(Pattern::compile(pattern).expect_err(pattern), mistake);
+    }
+}
+
+#[test]
+fn hostile_patterns_take_no_time() {
+    let long = "a".repeat(5_000);
+    let started = Instant::now();
+    for (pattern, expected) in [
+        ("a*a*a*a*a*a*a*a*a*a*b", false),
+        ("^a-a-a-a-a-a-a-a-a-a-$", true),
+        ("(a*)*(a*)(.-)(.-)(.-)b", false),
+        ("a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?a?b", false),
+        ("[ab]*[ac]*[ad]*()x", false),
+    ] {
+        assert_eq!(Pattern::compile(pattern).expect("valid").is_match(&long), expected, "{pattern}");
+    }
+    // These cannot be bounded but by giving up: no match.
+    for pattern in ["(a*)(a*)(a*)%1%2%3b", "(.-)(.-)(.-)(.-)%4%3%2%1b", "%bab.-%bab.-%bab"] {
+        assert!(!Pattern::compile(pattern).expect("valid").is_match(&long), "{pattern}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn case_can_be_ignored() {
+    let pattern = Pattern::case_insensitive("^Net/%D+(X)$").expect("valid");
+    assert_eq!(pattern.source(), "^net/%d+(x)$");
+    assert!(pattern.is_match("nET/12x") && !pattern.is_match("net/abx"));
+    let captures = pattern.find("NET/1X").expect("matches");
+    assert_eq!(captures.get(1), Some(Capture::Bytes(b"X")));
+    assert!(Pattern::case_insensitive("(a)%1").expect("valid").is_match("xaA"));
+}
+
+#[test]
+fn literal_starts_are_what_every_match_starts_with() {
+    for (pattern, expected) in [
+        ("^net/", Some(("net/", false))),
+        ("^name$", Some(("name", true))),
+        ("^$", Some(("", true))),
+        ("^ab?", Some(("a", false))),
+        ("^ab+", Some(("ab", false))),
+        ("^ab%.c", Some(("ab", false))),
+        ("^a$b", Some(("a", false))),
+        ("^a%$", Some(("a", false))),
+        ("^(ab)", None),
+        ("^.", None),
+        ("^", None),
+        ("ab$", None),
+        ("^é", None),
+    ] {
+        assert_eq!(Pattern::compile(pattern).expect("valid").literal_start(), expected, "{pattern}");
+    }
+    assert_eq!(Pattern::case_insensitive("^a").expect("valid").literal_start(), None);
+}
