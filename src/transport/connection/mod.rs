@@ -1,20 +1,20 @@
-//! The connection as a state machine: dialling, open, ended. See the module's front page.
+//! The connection as a state machine: what the loop's side calls. See the module's front page.
+//! How it comes up is in `opening`.
+
+mod opening;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Instant;
 
-use super::address::{self, Address};
-use super::dial::Dial;
 use super::error::{Error, ErrorKind};
 use super::input::{receive, Input};
-use super::options::{Options, Target, MAX_CONNECT_TIMEOUT};
+use super::options::{Options, MAX_CONNECT_TIMEOUT};
 use super::outbox::Outbox;
-use super::resolve::{self, Begun, Lookup};
 use super::retired::Retired;
-use super::socket::Socket;
 use super::wait::{self, Interest, Ready};
 use super::wire::Wire;
+use opening::State;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,34 +23,6 @@ pub enum Status {
     Dialling,
     /// Messages can come and go.
     Open,
-}
-
-#[derive(Debug)]
-enum State {
-    Resolving(Box<Lookup>, u16),
-    Dialling(Dial),
-    Handshaking(Socket),
-    Open(Socket),
-    /// With its descriptor, open until close() or drop, so that the loop can stop watching it.
-    Failed(Error, Option<OwnedFd>),
-}
-
-impl State {
-    fn begin(options: &Options, connect_by: Instant) -> Result<State, Error> {
-        let (host, port) = match &options.target {
-            Target::Tcp { host, port } => (host, *port),
-            Target::Unix(name) => {
-                return Ok(State::Dialling(Dial::new([address::unix(name)?], connect_by)));
-            }
-        };
-        if let Some(addresses) = address::literal(host, port)? {
-            return Ok(State::Dialling(Dial::new(addresses.into_iter().map(Address::Tcp), connect_by)));
-        }
-        Ok(match resolve::begin(host, &options.resolver, connect_by)? {
-            Begun::Known(addresses) => State::Dialling(Dial::tcp(&addresses, port, connect_by)),
-            Begun::Lookup(lookup) => State::Resolving(lookup, port),
-        })
-    }
 }
 
 /// A connection to a daemon that never blocks.
@@ -65,8 +37,8 @@ pub struct Connection {
     wire: Wire,
     /// Frames written before the connection was open.
     waiting: Vec<u8>,
-    /// Messages came with the end of the handshakes and have not been read.
-    has_unread: bool,
+    /// What came with the end of the handshakes and is for the next read.
+    early: Option<Result<(), Error>>,
     outbox: Outbox,
     retired: Retired,
     connect_by: Instant,
@@ -84,7 +56,7 @@ impl Connection {
             state: State::begin(&options, connect_by)?,
             wire: Wire::client(&options)?,
             waiting: Vec::new(),
-            has_unread: false,
+            early: None,
             outbox: Outbox::default(),
             retired: Retired::default(),
             connect_by,
@@ -149,60 +121,6 @@ impl Connection {
         }
     }
 
-    fn dial(&mut self, now: Instant) -> Result<Status, Error> {
-        let result = self.look_up(now).and_then(|()| self.connect(now)).and_then(|()| self.handshake(now));
-        self.remember(result)?;
-        Ok(if matches!(self.state, State::Open(_)) { Status::Open } else { Status::Dialling })
-    }
-
-    fn look_up(&mut self, now: Instant) -> Result<(), Error> {
-        let State::Resolving(lookup, port) = &mut self.state else { return Ok(()) };
-        if let Some(addresses) = lookup.drive(now, &mut self.retired)? {
-            let dial = Dial::tcp(&addresses, *port, self.connect_by);
-            if let State::Resolving(lookup, _) = std::mem::replace(&mut self.state, State::Dialling(dial)) {
-                lookup.retire(&mut self.retired);
-            }
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self, now: Instant) -> Result<(), Error> {
-        let State::Dialling(dial) = &mut self.state else { return Ok(()) };
-        if let Some(socket) = dial.drive(now, &mut self.retired)? {
-            self.state = State::Handshaking(socket);
-            self.outbox.take(self.wire.output());
-        }
-        Ok(())
-    }
-
-    /// Goes on with the handshakes of TLS and WebSocket; without either they are done already.
-    fn handshake(&mut self, now: Instant) -> Result<(), Error> {
-        if !matches!(self.state, State::Handshaking(_)) {
-            return Ok(());
-        }
-        if !self.wire.is_open() {
-            self.receive().map_err(|error| match error.kind() {
-                ErrorKind::Closed => {
-                    Error::new(ErrorKind::Unreachable, format!("{error} during the handshake"))
-                }
-                _ => error,
-            })?;
-            if !self.wire.is_open() && now >= self.connect_by {
-                return Err(Error::new(ErrorKind::Unreachable, "connection timed out during the handshake"));
-            }
-        }
-        self.has_unread = self.wire.messages().len() > 0;
-        if self.wire.is_open() {
-            let failed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
-            if let State::Handshaking(socket) = std::mem::replace(&mut self.state, failed) {
-                self.state = State::Open(socket);
-            }
-            self.outbox.take(self.wire.pack(&mut self.waiting));
-            self.waiting = Vec::new();
-        }
-        self.flush_now()
-    }
-
     /// Sends what can leave without waiting.
     fn flush_now(&mut self) -> Result<(), Error> {
         match &self.state {
@@ -251,8 +169,8 @@ impl Connection {
     /// that came before are in the batch all the same: they are to be handled first. Later calls give
     /// the same error and an empty batch.
     pub fn read(&mut self) -> Result<(), Error> {
-        if std::mem::take(&mut self.has_unread) {
-            return Ok(());
+        if let Some(early) = self.early.take() {
+            return self.remember(early);
         }
         match &self.state {
             State::Open(_) => {
