@@ -1,1 +1,29 @@
-//! The bus: elements, fetchers and routes without I/O, and the server that drives them.
+//! The bus: which elements there are, who fetches them, who answers for them.
+//!
+//! [`Bus`] is the engine: frames and the clock go in, frames and log lines come out. It owns no
+//! socket, thread or timer; [`server`] drives it.
+//!
+//! - [`bus`]: the engine's front door: connections, received messages, deadlines
+//! - [`services`]: what each request does; `routing`: set, call and their answers
+//! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
+//!   fetchers of a path
+//! - [`publish`]: from a change to notifications; `conditions`: the rules of 2013 that look beyond
+//!   one element
+//! - [`client`]: one connection; [`reply`]: writing messages; [`deadlines`]: what is due when
+
+pub mod bus;
+pub mod client;
+mod conditions;
+pub mod deadlines;
+pub mod elements;
+pub mod fetchers;
+pub mod path_index;
+mod publish;
+mod reply;
+mod routing;
+pub mod server;
+mod services;
+mod slab;
+
+pub use bus::{Bus, Config};
+pub use client::ClientKey;

@@ -1,0 +1,261 @@
+//! [`Bus`]: the engine's front door. Connections come and go, frames come in, deadlines pass.
+
+use std::time::Instant;
+
+use crate::json::scan::DEFAULT_MAX_DEPTH;
+use crate::json::{write, Kind, Raw};
+use crate::protocol::error::{INVALID_REQUEST, PARSE_ERROR};
+use crate::protocol::message::Message;
+use crate::protocol::{text, DEFAULT_MAX_MESSAGE};
+
+use super::client::{Client, ClientKey};
+use super::conditions::Dependents;
+use super::deadlines::Deadlines;
+use super::elements::Elements;
+use super::fetchers::Fetchers;
+use super::reply::{failure, into_text, Clients};
+pub use super::routing::DEFAULT_TIMEOUT;
+
+/// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
+/// hundred thousand large states; a peer that is that far behind does not read.
+pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
+
+/// How many of one connection's requests may wait for owners: ten times what the largest test
+/// bench has open.
+pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
+
+/// How much of a frame that is no JSON goes back with the error.
+const SHOWN_OF_GARBAGE: usize = 1000;
+
+/// The limits of a bus.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Largest message in bytes, both ways.
+    pub max_message: usize,
+    /// Deepest nesting of a message.
+    pub max_depth: usize,
+    /// Most bytes that wait for one connection; a peer beyond that is given up.
+    pub max_unsent: usize,
+    /// Most requests of one connection that wait for their owners.
+    pub max_requests: usize,
+    /// Seconds an owner has to answer unless the request or the element says otherwise.
+    pub timeout: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            max_message: DEFAULT_MAX_MESSAGE,
+            max_depth: DEFAULT_MAX_DEPTH,
+            max_unsent: DEFAULT_MAX_UNSENT,
+            max_requests: DEFAULT_MAX_REQUESTS,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something was given up.
+    Crit,
+    /// Somebody did something odd, came or went.
+    Info,
+    /// The messages of a peer that asked for it.
+    Debug,
+}
+
+/// One line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// What happened.
+    pub text: String,
+}
+
+/// The bus: see the [module](super).
+#[derive(Debug)]
+pub struct Bus {
+    pub(super) clients: Clients,
+    pub(super) elements: Elements,
+    pub(super) fetchers: Fetchers,
+    pub(super) dependents: Dependents,
+    /// Paths whose element is just going; what hangs on them is looked at when it is gone.
+    pub(super) orphaned: Vec<String>,
+    pub(super) deadlines: Deadlines<(ClientKey, u64)>,
+    pub(super) open_routes: usize,
+    pub(super) last_route: u64,
+}
+
+impl Bus {
+    /// An empty bus.
+    pub fn new(config: Config) -> Bus {
+        Bus {
+            clients: Clients::new(config),
+            elements: Elements::default(),
+            fetchers: Fetchers::default(),
+            dependents: Dependents::new(),
+            orphaned: Vec::new(),
+            deadlines: Deadlines::default(),
+            open_routes: 0,
+            last_route: 0,
+        }
+    }
+
+    /// A new connection.
+    pub fn connect(&mut self) -> ClientKey {
+        self.clients.slab.insert(Client::default())
+    }
+
+    /// A connection is gone: what it fetched, added and owed goes with it.
+    pub fn disconnect(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.slab.get_mut(key) else {
+            return;
+        };
+        client.condemned = true;
+        let fetchers = std::mem::take(&mut client.fetchers);
+        let mut elements: Vec<_> = client.elements.iter().copied().collect();
+        let routes = std::mem::take(&mut client.routes);
+        fetchers.into_values().for_each(|fetcher| self.end_fetcher(fetcher));
+        self.orphan(routes);
+        self.elements.sort_by_age(&mut elements);
+        elements.into_iter().for_each(|element| self.take_off(element));
+        self.clients.slab.remove(key);
+    }
+
+    /// Takes one received message, without its length prefix.
+    pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
+        let json = text::from_bytes(bytes);
+        if matches!(json, std::borrow::Cow::Owned(_)) {
+            self.note_latin1(key);
+        }
+        if self.clients.get(key).is_some_and(|client| client.debug) {
+            let line = format!("{} -> {json}", self.clients.title(key));
+            self.clients.log(Level::Debug, line);
+        }
+        match Raw::parse(&json, self.clients.config.max_depth) {
+            Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {
+                raw.elements().for_each(|message| self.receive_one(key, message, now));
+            }
+            Ok(raw) => self.receive_one(key, raw, now),
+            Err(error) => self.refuse_garbage(key, &json, &error.to_string()),
+        }
+    }
+
+    fn note_latin1(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key).filter(|client| !client.latin1_noted) else {
+            return;
+        };
+        client.latin1_noted = true;
+        let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
+        self.clients.log(Level::Info, line);
+    }
+
+    fn refuse_garbage(&mut self, key: ClientKey, json: &str, reason: &str) {
+        let line = format!("{} sent no JSON: {reason}", self.clients.title(key));
+        self.clients.log(Level::Info, line);
+        let shown = json.char_indices().nth(SHOWN_OF_GARBAGE).map_or(json, |(end, _)| &json[..end]);
+        let mut data = Vec::new();
+        write::string(&mut data, shown);
+        let data = into_text(data);
+        self.clients.send(key, |out| failure(out, None, PARSE_ERROR, Some(Raw::trusted(&data))));
+    }
+
+    fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+        let Some(message) = Message::read(raw) else {
+            return self.refuse_message(key, None, raw);
+        };
+        // Only what has an id is answered; `false` and null are no ids.
+        let id = message.id.filter(|id| id.is_truthy());
+        match message {
+            Message { method: Some(method), params, .. } => {
+                let outcome = self.serve(key, id, method, params, now);
+                self.clients.reply(key, id, &outcome);
+            }
+            Message { result: Some(_), .. } | Message { error: Some(_), .. } => {
+                self.answered(key, raw, &message);
+            }
+            _ => {
+                if let Some(id) = id {
+                    self.answered_nothing(key, id);
+                }
+                self.refuse_message(key, id, raw);
+            }
+        }
+    }
+
+    /// Says that a message is neither request nor response.
+    fn refuse_message(&mut self, key: ClientKey, id: Option<Raw>, raw: Raw) {
+        let id = id.map(Raw::text);
+        self.clients.send(key, |out| failure(out, id, INVALID_REQUEST, Some(raw)));
+    }
+
+    /// Tells a connection that it broke the protocol, right before the server ends it.
+    pub fn refuse_frame(&mut self, key: ClientKey, reason: &str) {
+        let mut data = Vec::new();
+        write::string(&mut data, reason);
+        let outcome = into_text(data);
+        self.clients.send(key, |out| failure(out, None, INVALID_REQUEST, Some(Raw::trusted(&outcome))));
+        let line = format!("closing {}: {reason}", self.clients.title(key));
+        self.clients.log(Level::Crit, line);
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) wants to be called.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Does what is due.
+    pub fn handle_deadline(&mut self, now: Instant) {
+        self.expire(now);
+    }
+
+    /// The connections that have something to send since this was last asked, each once.
+    pub fn take_dirty(&mut self) -> Vec<ClientKey> {
+        let dirty = std::mem::take(&mut self.clients.dirty);
+        for key in &dirty {
+            if let Some(client) = self.clients.get_mut(*key) {
+                client.dirty = false;
+            }
+        }
+        dirty
+    }
+
+    /// The connections that were given up and are to be ended.
+    pub fn take_closing(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.clients.closing)
+    }
+
+    /// What has been logged since this was last asked.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.clients.log)
+    }
+
+    /// The bytes a connection has to send now: whole frames, from the first unsent byte on.
+    pub fn unsent(&self, key: ClientKey) -> &[u8] {
+        self.clients.get(key).map_or(&[], Client::unsent)
+    }
+
+    /// Notes that so many bytes of [`unsent`](Self::unsent) have left.
+    pub fn advance(&mut self, key: ClientKey, count: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.advance(count);
+        }
+    }
+
+    /// How the log calls a connection.
+    pub fn title(&self, key: ClientKey) -> &str {
+        self.clients.title(key)
+    }
+
+    /// How many elements, fetchers and requests without an answer there are.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        (self.elements.len(), self.fetchers.len(), self.open_routes)
+    }
+
+    /// The limits this bus keeps.
+    pub fn config(&self) -> &Config {
+        &self.clients.config
+    }
+}

@@ -1,0 +1,78 @@
+//! [`Client`]: one connection to the bus, as the engine sees it.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use super::elements::ElementKey;
+use super::fetchers::FetcherKey;
+use super::slab::Key;
+
+/// Names a connection for as long as it lasts, and nothing afterwards.
+pub type ClientKey = Key<Client>;
+
+/// A request that was forwarded to the owner of its path.
+#[derive(Debug)]
+pub struct Route {
+    /// Who asked.
+    pub requester: ClientKey,
+    /// The id it wants back, as JSON text; none for a request nobody waits for.
+    pub id: Option<Box<str>>,
+    /// The path, for the log and for the error when its owner goes.
+    pub path: Box<str>,
+    /// The params as they came, for the error when time is up.
+    pub params: Box<str>,
+    /// When time is up.
+    pub due: Instant,
+}
+
+/// One connection.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// The name it gave itself, as JSON text.
+    pub name: Option<Box<str>>,
+    /// Whether its messages are logged.
+    pub debug: bool,
+    /// Its fetchers by their id as JSON text.
+    pub fetchers: HashMap<Box<str>, FetcherKey>,
+    /// What it has added.
+    pub elements: HashSet<ElementKey>,
+    /// What it has been asked and not answered, by the number in the routed id.
+    pub routes: HashMap<u64, Route>,
+    /// How many of its own requests others have not answered.
+    pub asked: usize,
+    /// Whether the log has been told that its bytes are no UTF-8.
+    pub latin1_noted: bool,
+    /// Frames that have not left, from `sent` on.
+    pub(super) out: Vec<u8>,
+    pub(super) sent: usize,
+    /// Whether it is on the list of connections that have something to send.
+    pub(super) dirty: bool,
+    /// Whether it was given up and waits for the server to end it.
+    pub(super) condemned: bool,
+}
+
+impl Client {
+    /// What has to be sent, whole frames from the first unsent byte on.
+    pub fn unsent(&self) -> &[u8] {
+        self.out.get(self.sent..).unwrap_or_default()
+    }
+
+    /// Notes that so many bytes have left.
+    pub fn advance(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent >= self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+            // One burst shall not hold its memory for ever.
+            self.out.shrink_to(1 << 20);
+        } else if self.sent > self.out.len() / 2 {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// How the log calls it.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or("unnamed peer")
+    }
+}

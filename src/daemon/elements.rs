@@ -1,0 +1,161 @@
+//! [`Elements`]: the states and methods on the bus.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::json::{write, Raw};
+use crate::rules::PathHint;
+
+use super::client::ClientKey;
+use super::fetchers::FetcherKey;
+use super::slab::{Key, Slab};
+
+/// Names an element for as long as it is there.
+pub type ElementKey = Key<Element>;
+
+/// A fetcher whose path rules match an element.
+#[derive(Debug, Clone, Copy)]
+pub struct Watcher {
+    /// The fetcher.
+    pub fetcher: FetcherKey,
+    /// Whether it has been told of the element and not of its end.
+    pub reported: bool,
+}
+
+/// One state or method.
+#[derive(Debug)]
+pub struct Element {
+    /// Its path.
+    pub path: Arc<str>,
+    /// Its path as JSON text.
+    pub path_json: Arc<str>,
+    /// Its value as JSON text; none for methods and cleared states.
+    pub value: Option<Arc<str>>,
+    /// Whether it is a state: it had a value once, or its owner said so.
+    pub is_state: bool,
+    /// Whether nobody may set or call it.
+    pub fetch_only: bool,
+    /// Seconds its owner has to answer, if it was added with a time-out.
+    pub timeout: Option<f64>,
+    /// Who added it.
+    pub owner: ClientKey,
+    /// When it was added, compared with others.
+    pub serial: u64,
+    /// The fetchers whose path rules match.
+    pub watchers: Vec<Watcher>,
+}
+
+impl Element {
+    /// The value, to be looked into.
+    pub fn raw(&self) -> Option<Raw<'_>> {
+        self.value.as_deref().map(Raw::trusted)
+    }
+}
+
+/// What an element is made of.
+#[derive(Debug)]
+pub struct Description<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// The value; none for methods.
+    pub value: Option<Raw<'a>>,
+    /// See [`Element::is_state`].
+    pub is_state: bool,
+    /// See [`Element::fetch_only`].
+    pub fetch_only: bool,
+    /// See [`Element::timeout`].
+    pub timeout: Option<f64>,
+}
+
+/// All elements, found by path and by the beginning of their path.
+#[derive(Debug, Default)]
+pub struct Elements {
+    slab: Slab<Element>,
+    by_path: HashMap<Arc<str>, ElementKey>,
+    in_order: BTreeMap<Arc<str>, ElementKey>,
+    serial: u64,
+}
+
+impl Elements {
+    /// Adds an element; `None` if the path is taken.
+    pub fn insert(&mut self, description: Description<'_>, owner: ClientKey) -> Option<ElementKey> {
+        if self.by_path.contains_key(description.path) {
+            return None;
+        }
+        let path: Arc<str> = description.path.into();
+        let mut path_json = Vec::with_capacity(path.len() + 2);
+        write::string(&mut path_json, &path);
+        self.serial += 1;
+        let key = self.slab.insert(Element {
+            path: path.clone(),
+            path_json: String::from_utf8_lossy(&path_json).into(),
+            value: description.value.map(|value| value.text().into()),
+            is_state: description.is_state,
+            fetch_only: description.fetch_only,
+            timeout: description.timeout,
+            owner,
+            serial: self.serial,
+            watchers: Vec::new(),
+        });
+        self.by_path.insert(path.clone(), key);
+        self.in_order.insert(path, key);
+        Some(key)
+    }
+
+    /// Takes an element off the bus.
+    pub fn remove(&mut self, key: ElementKey) -> Option<Element> {
+        let element = self.slab.remove(key)?;
+        self.by_path.remove(&element.path);
+        self.in_order.remove(&element.path);
+        Some(element)
+    }
+
+    /// The element of a key.
+    pub fn get(&self, key: ElementKey) -> Option<&Element> {
+        self.slab.get(key)
+    }
+
+    /// The element of a key.
+    pub fn get_mut(&mut self, key: ElementKey) -> Option<&mut Element> {
+        self.slab.get_mut(key)
+    }
+
+    /// The element with that path.
+    pub fn find(&self, path: &str) -> Option<ElementKey> {
+        self.by_path.get(path).copied()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements whose path fits the hint, in the order in which they were added.
+    pub fn candidates(&self, hint: PathHint<'_>) -> Vec<ElementKey> {
+        let mut keys: Vec<ElementKey> = match hint {
+            PathHint::Exact(path) => self.find(path).into_iter().collect(),
+            PathHint::ExactOneOf(paths) => paths.iter().filter_map(|path| self.find(path)).collect(),
+            PathHint::Prefix(prefix) => self.with_prefix(prefix),
+            PathHint::Any => self.slab.iter().map(|(key, _)| key).collect(),
+        };
+        self.sort_by_age(&mut keys);
+        keys
+    }
+
+    /// Puts elements into the order in which they were added.
+    pub fn sort_by_age(&self, keys: &mut [ElementKey]) {
+        keys.sort_by_cached_key(|key| self.get(*key).map_or(0, |element| element.serial));
+    }
+
+    fn with_prefix(&self, prefix: &str) -> Vec<ElementKey> {
+        let range = (Bound::Included(prefix), Bound::Unbounded);
+        let from = self.in_order.range::<str, _>(range);
+        from.take_while(|(path, _)| path.starts_with(prefix)).map(|(_, key)| *key).collect()
+    }
+}

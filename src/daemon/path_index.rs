@@ -1,0 +1,132 @@
+//! [`PathIndex`]: the fetchers that can match a path, found without trying the others.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::rules::PathHint;
+
+/// Fetchers by what their path rules say. A fetcher is in one list for each path or prefix.
+#[derive(Debug)]
+pub struct PathIndex<F> {
+    exact: HashMap<Box<str>, Vec<F>>,
+    prefixes: HashMap<Box<str>, Vec<F>>,
+    /// The lengths of the prefixes in bytes, and how many prefixes have each.
+    lengths: BTreeMap<usize, usize>,
+    others: Vec<F>,
+}
+
+impl<F> Default for PathIndex<F> {
+    fn default() -> Self {
+        PathIndex {
+            exact: HashMap::new(),
+            prefixes: HashMap::new(),
+            lengths: BTreeMap::new(),
+            others: Vec::new(),
+        }
+    }
+}
+
+impl<F: Copy + Eq> PathIndex<F> {
+    /// Notes a fetcher.
+    pub fn insert(&mut self, hint: PathHint<'_>, fetcher: F) {
+        match hint {
+            PathHint::Exact(path) => self.exact.entry(path.into()).or_default().push(fetcher),
+            PathHint::ExactOneOf(paths) => {
+                for path in paths {
+                    let list = self.exact.entry(path.clone()).or_default();
+                    if !list.contains(&fetcher) {
+                        list.push(fetcher);
+                    }
+                }
+            }
+            PathHint::Prefix(prefix) => {
+                let list = self.prefixes.entry(prefix.into()).or_default();
+                if list.is_empty() {
+                    *self.lengths.entry(prefix.len()).or_default() += 1;
+                }
+                list.push(fetcher);
+            }
+            PathHint::Any => self.others.push(fetcher),
+        }
+    }
+
+    /// Forgets a fetcher, given the hint it came with.
+    pub fn remove(&mut self, hint: PathHint<'_>, fetcher: F) {
+        match hint {
+            PathHint::Exact(path) => self.remove_exact(path, fetcher),
+            PathHint::ExactOneOf(paths) => paths.iter().for_each(|path| self.remove_exact(path, fetcher)),
+            PathHint::Prefix(prefix) => self.remove_prefix(prefix, fetcher),
+            PathHint::Any => self.others.retain(|other| *other != fetcher),
+        }
+    }
+
+    fn remove_exact(&mut self, path: &str, fetcher: F) {
+        if let Some(list) = self.exact.get_mut(path) {
+            list.retain(|other| *other != fetcher);
+            if list.is_empty() {
+                self.exact.remove(path);
+            }
+        }
+    }
+
+    fn remove_prefix(&mut self, prefix: &str, fetcher: F) {
+        let Some(list) = self.prefixes.get_mut(prefix) else {
+            return;
+        };
+        list.retain(|other| *other != fetcher);
+        if !list.is_empty() {
+            return;
+        }
+        self.prefixes.remove(prefix);
+        if let Some(count) = self.lengths.get_mut(&prefix.len()) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&prefix.len());
+            }
+        }
+    }
+
+    /// The fetchers whose hint fits the path; whether all of their rules do is for them to say.
+    pub fn candidates<'i>(&'i self, path: &'i str) -> impl Iterator<Item = F> + 'i {
+        let exact = self.exact.get(path).into_iter().flatten();
+        let lengths = self.lengths.range(..=path.len()).map(|(length, _)| *length);
+        let prefixes = lengths.filter_map(move |length| self.prefixes.get(path.get(..length)?)).flatten();
+        exact.chain(prefixes).chain(&self.others).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates(index: &PathIndex<u32>, path: &str) -> Vec<u32> {
+        let mut found: Vec<_> = index.candidates(path).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn only_fetchers_that_can_match_are_found() {
+        let several = ["a/b".into(), "x".into()];
+        let hints = [
+            PathHint::Exact("a/b"),
+            PathHint::Prefix("a/"),
+            PathHint::Prefix("b"),
+            PathHint::Any,
+            PathHint::ExactOneOf(&several),
+            PathHint::Prefix("é"),
+        ];
+        let mut index = PathIndex::default();
+        for (number, hint) in (0..).zip(hints) {
+            index.insert(hint, number);
+        }
+        assert_eq!(candidates(&index, "a/b"), [0, 1, 3, 4]);
+        assert_eq!(candidates(&index, "a"), [3]);
+        assert_eq!(candidates(&index, "ba"), [2, 3]);
+        assert_eq!(candidates(&index, "è"), [3]);
+        for (number, hint) in (0..).zip(hints) {
+            index.remove(hint, number);
+        }
+        assert_eq!(candidates(&index, "a/b"), Vec::<u32>::new());
+        assert!(index.exact.is_empty() && index.prefixes.is_empty() && index.lengths.is_empty());
+    }
+}

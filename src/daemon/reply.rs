@@ -1,0 +1,153 @@
+//! Writing messages into the output of connections: answers, notifications, routed requests.
+
+use crate::json::Raw;
+use crate::protocol::error::{self, Code};
+use crate::protocol::framing;
+
+use super::bus::{Config, Level, LogLine};
+use super::client::{Client, ClientKey};
+use super::slab::Slab;
+
+/// What a service answers: nothing more to say than that it went well, or a value, or an error.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// `true`
+    Done,
+    /// A result as JSON text.
+    Value(String),
+    /// An error and its data as JSON text.
+    Refused(Code, Option<String>),
+    /// The answer has been sent, or will come from the owner of a path.
+    Answered,
+}
+
+impl Outcome {
+    /// Refuses params with data of one member that is a string, as most are.
+    pub(super) fn refused(key: &str, value: &str) -> Outcome {
+        let mut data = Vec::new();
+        error::tag(&mut data, key, value);
+        Outcome::Refused(error::INVALID_PARAMS, Some(into_text(data)))
+    }
+}
+
+/// JSON that was written here as text.
+pub(super) fn into_text(json: Vec<u8>) -> String {
+    // Only text goes in, so nothing is ever lost; the lossy way spares a panic.
+    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The connections, and what comes out of the engine for them and for the log.
+#[derive(Debug)]
+pub(super) struct Clients {
+    pub(super) slab: Slab<Client>,
+    pub(super) config: Config,
+    /// Connections that have something to send, each once.
+    pub(super) dirty: Vec<ClientKey>,
+    /// Connections that were given up.
+    pub(super) closing: Vec<ClientKey>,
+    pub(super) log: Vec<LogLine>,
+}
+
+impl Clients {
+    pub(super) fn new(config: Config) -> Clients {
+        Clients { slab: Slab::default(), config, dirty: Vec::new(), closing: Vec::new(), log: Vec::new() }
+    }
+
+    pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
+        self.slab.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.slab.get_mut(key)
+    }
+
+    /// How the log calls a connection.
+    pub(super) fn title(&self, key: ClientKey) -> &str {
+        self.get(key).map_or("a vanished peer", Client::title)
+    }
+
+    pub(super) fn log(&mut self, level: Level, text: String) {
+        self.log.push(LogLine { level, text });
+    }
+
+    /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
+    /// would take, is left out and logged.
+    pub(super) fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
+            return;
+        };
+        let start = client.out.len();
+        let mark = framing::begin(&mut client.out);
+        write(&mut client.out);
+        let ended = framing::end(&mut client.out, mark, self.config.max_message);
+        let overflow = client.unsent().len() > self.config.max_unsent;
+        if !std::mem::replace(&mut client.dirty, true) {
+            self.dirty.push(key);
+        }
+        if let Err(error) = ended {
+            let text = format!("a message for {} is left out: {error}", client.title());
+            self.log(Level::Crit, text);
+        } else if client.debug {
+            let json = String::from_utf8_lossy(&client.out[start + framing::HEADER..]).into_owned();
+            let text = format!("{} <- {json}", client.title());
+            self.log(Level::Debug, text);
+        }
+        if overflow {
+            self.condemn(key, "it does not read what it is sent");
+        }
+    }
+
+    /// Gives a connection up: nothing is sent to it any more and the server ends it.
+    pub(super) fn condemn(&mut self, key: ClientKey, reason: &str) {
+        let Some(client) = self.slab.get_mut(key) else {
+            return;
+        };
+        client.condemned = true;
+        let text = format!("closing {}: {reason}", client.title());
+        self.closing.push(key);
+        self.log(Level::Crit, text);
+    }
+
+    /// Answers a request; without an id nobody wants to know, so errors go to the log.
+    pub(super) fn reply(&mut self, key: ClientKey, id: Option<Raw>, outcome: &Outcome) {
+        let Some(id) = id else {
+            if let Outcome::Refused(code, data) = outcome {
+                let data = data.as_deref().unwrap_or("");
+                let text = format!("a notification of {} failed: {} {data}", self.title(key), code.message);
+                self.log(Level::Info, text);
+            }
+            return;
+        };
+        match outcome {
+            Outcome::Answered => {}
+            Outcome::Done => self.send(key, |out| result(out, id.text(), "true")),
+            Outcome::Value(json) => self.send(key, |out| result(out, id.text(), json)),
+            Outcome::Refused(code, data) => {
+                let data = data.as_deref().map(Raw::trusted);
+                self.send(key, |out| failure(out, Some(id.text()), *code, data));
+            }
+        }
+    }
+}
+
+/// Appends a response with a result.
+pub(super) fn result(out: &mut Vec<u8>, id: &str, json: &str) {
+    out.extend_from_slice(b"{\"id\":");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b",\"result\":");
+    out.extend_from_slice(json.as_bytes());
+    out.push(b'}');
+}
+
+/// Appends a response with an error; without an id if there was none to be read.
+pub(super) fn failure(out: &mut Vec<u8>, id: Option<&str>, code: Code, data: Option<Raw>) {
+    out.push(b'{');
+    if let Some(id) = id {
+        out.extend_from_slice(b"\"id\":");
+        out.extend_from_slice(id.as_bytes());
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"error\":");
+    error::object(out, code, data);
+    out.push(b'}');
+}

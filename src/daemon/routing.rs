@@ -1,0 +1,237 @@
+//! Set and call: from the requester to the owner of a path and back.
+
+use std::time::{Duration, Instant};
+
+use crate::json::{write, Kind, Raw};
+use crate::protocol::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT};
+use crate::protocol::message::Message;
+
+use super::bus::{Bus, Level};
+use super::client::{ClientKey, Route};
+use super::reply::{failure, into_text, Outcome};
+use super::services::{number_of, path_of, Params};
+
+/// Seconds an owner has to answer if nobody said otherwise.
+pub const DEFAULT_TIMEOUT: f64 = 5.0;
+
+/// Waiting longer than a year is waiting for ever; it keeps the arithmetic of time from overflowing.
+const LONGEST_TIMEOUT: f64 = 365.0 * 24.0 * 3600.0;
+
+/// What is done with the owner's element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Set,
+    Call,
+}
+
+impl Bus {
+    /// Forwards a set or call to the owner of its path.
+    pub(super) fn route(
+        &mut self,
+        requester: ClientKey,
+        id: Option<Raw>,
+        params: Params,
+        action: Action,
+        now: Instant,
+    ) -> Result<Outcome, Outcome> {
+        let path = path_of(params)?;
+        let asked_timeout = number_of(params, "timeout")?;
+        let found = self.elements.find(&path).and_then(|key| self.elements.get(key));
+        let Some(element) = found else {
+            return Err(Outcome::refused("pathNotExists", &path));
+        };
+        if element.is_state != (action == Action::Set) {
+            return Err(Outcome::refused("wrongKind", &path));
+        }
+        if element.fetch_only {
+            return Err(Outcome::refused("fetchOnly", &path));
+        }
+        let owner = element.owner;
+        let seconds = asked_timeout.or(element.timeout).unwrap_or(self.clients.config.timeout);
+        let number = match id {
+            Some(id) => {
+                let due = now + Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_TIMEOUT));
+                Some(self.begin_route(requester, owner, id, &path, params, due)?)
+            }
+            None => None,
+        };
+        self.clients.send(owner, |out| routed_request(out, number, &path, params, action));
+        Ok(Outcome::Answered)
+    }
+
+    /// Notes a request that the owner has to answer.
+    fn begin_route(
+        &mut self,
+        requester: ClientKey,
+        owner: ClientKey,
+        id: Raw,
+        path: &str,
+        params: Params,
+        due: Instant,
+    ) -> Result<u64, Outcome> {
+        let limit = self.clients.config.max_requests;
+        let asking = self.clients.get_mut(requester);
+        if asking.as_ref().is_some_and(|client| client.asked >= limit) {
+            let data = format!("\"more than {limit} requests are open\"");
+            return Err(Outcome::Refused(INTERNAL_ERROR, Some(data)));
+        }
+        if let Some(client) = asking {
+            client.asked += 1;
+        }
+        self.last_route += 1;
+        let number = self.last_route;
+        let route = Route {
+            requester,
+            id: Some(id.text().into()),
+            path: path.into(),
+            params: params.map_or("{}", Raw::text).into(),
+            due,
+        };
+        if let Some(owner) = self.clients.get_mut(owner) {
+            owner.routes.insert(number, route);
+        }
+        self.open_routes += 1;
+        let clients = &self.clients;
+        self.deadlines.set(due, (owner, number), self.open_routes, |(owner, number)| {
+            clients.get(*owner).is_some_and(|owner| owner.routes.contains_key(number))
+        });
+        Ok(number)
+    }
+
+    /// Takes back what [`begin_route`](Self::begin_route) noted, if `from` owes it.
+    fn end_route(&mut self, from: ClientKey, number: u64) -> Option<Route> {
+        let route = self.clients.get_mut(from)?.routes.remove(&number)?;
+        self.open_routes -= 1;
+        if let Some(requester) = self.clients.get_mut(route.requester) {
+            requester.asked -= 1;
+        }
+        Some(route)
+    }
+
+    /// Takes the answer of an owner to its requester: the whole message with the requester's id.
+    pub(super) fn answered(&mut self, from: ClientKey, raw: Raw, message: &Message) {
+        let number = message.id.and_then(Raw::as_str).and_then(|id| route_number(&id));
+        let Some(route) = number.and_then(|number| self.end_route(from, number)) else {
+            let id = message.id.map_or("none", Raw::text);
+            let text =
+                format!("{} answers what it was not asked, or too late: id {id}", self.clients.title(from));
+            return self.clients.log(Level::Info, text);
+        };
+        let Some(id) = route.id else {
+            return;
+        };
+        self.clients.send(route.requester, |out| {
+            out.extend_from_slice(b"{\"id\":");
+            out.extend_from_slice(id.as_bytes());
+            for (key, value) in raw.members().filter(|(key, _)| key != "id") {
+                out.push(b',');
+                write::string(out, &key);
+                out.push(b':');
+                forwarded_member(out, &key, value);
+            }
+            out.push(b'}');
+        });
+    }
+
+    /// Answers in the stead of owners whose time is up.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((owner, number)) = self.deadlines.pop_due(now) {
+            if let Some(route) = self.end_route(owner, number) {
+                self.fail(&route, RESPONSE_TIMEOUT, Raw::trusted(&route.params));
+            }
+        }
+    }
+
+    /// Answers in the stead of an owner that is gone.
+    pub(super) fn orphan(&mut self, routes: impl IntoIterator<Item = (u64, Route)>) {
+        let mut routes: Vec<_> = routes.into_iter().collect();
+        routes.sort_unstable_by_key(|(number, _)| *number);
+        for (_, route) in routes {
+            self.open_routes -= 1;
+            if let Some(requester) = self.clients.get_mut(route.requester) {
+                requester.asked -= 1;
+            }
+            let mut data = Vec::new();
+            error::tag(&mut data, "ownerGone", &route.path);
+            self.fail(&route, CONNECTION_CLOSED, Raw::trusted(&into_text(data)));
+        }
+    }
+
+    fn fail(&mut self, route: &Route, code: error::Code, data: Raw) {
+        if let Some(id) = &route.id {
+            self.clients.send(route.requester, |out| failure(out, Some(id), code, Some(data)));
+        }
+    }
+}
+
+/// The number in the id of a routed request.
+fn route_number(id: &str) -> Option<u64> {
+    id.strip_prefix('r')?.parse().ok()
+}
+
+/// Appends the request as the owner gets it: the path is the method, the params are the value in
+/// an object, or the arguments.
+fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: Params, action: Action) {
+    out.push(b'{');
+    if let Some(number) = number {
+        out.extend_from_slice(b"\"id\":\"r");
+        write::integer(out, number as i64);
+        out.extend_from_slice(b"\",");
+    }
+    out.extend_from_slice(b"\"method\":");
+    write::string(out, path);
+    out.extend_from_slice(b",\"params\":");
+    let member = |key| params.and_then(|params| params.get(key));
+    match action {
+        Action::Call => out.extend_from_slice(member("args").map_or("{}", Raw::text).as_bytes()),
+        Action::Set => {
+            out.push(b'{');
+            for key in ["value", "valueAsResult"] {
+                if let Some(value) = member(key) {
+                    write::string(out, key);
+                    out.push(b':');
+                    out.extend_from_slice(value.text().as_bytes());
+                    out.push(b',');
+                }
+            }
+            if out.last() == Some(&b',') {
+                out.pop();
+            }
+            out.push(b'}');
+        }
+    }
+    out.push(b'}');
+}
+
+/// Appends a member of an owner's answer. An error that is no object becomes one: requesters
+/// look for its code.
+fn forwarded_member(out: &mut Vec<u8>, key: &str, value: Raw) {
+    if key == "error" && value.kind() != Kind::Object {
+        return error::object(out, INTERNAL_ERROR, Some(value));
+    }
+    out.extend_from_slice(value.text().as_bytes());
+}
+
+impl Bus {
+    /// A message with the id of a routed request and neither result nor error: whoever sent it
+    /// has nothing to say, so the requester need not wait.
+    pub(super) fn answered_nothing(&mut self, from: ClientKey, id: Raw) {
+        let number = id.as_str().and_then(|id| route_number(&id));
+        if let Some(route) = number.and_then(|number| self.end_route(from, number)) {
+            let data = "\"the owner answered neither result nor error\"";
+            self.fail(&route, INTERNAL_ERROR, Raw::trusted(data));
+        }
+    }
+}
+
+/// Params that are no object cannot name a path.
+pub(super) fn require_object(params: Params) -> Result<Raw, Outcome> {
+    match params {
+        Some(params) if params.kind() == Kind::Object => Ok(params),
+        _ => {
+            let got = params.map_or("null", Raw::text);
+            let data = format!("{{\"wrongType\":\"params\",\"got\":{got}}}");
+            Err(Outcome::Refused(INVALID_PARAMS, Some(data)))
+        }
+    }
+}

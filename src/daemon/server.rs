@@ -1,0 +1,101 @@
+//! The daemon as a running thing: listeners and connections that drive a [`Bus`] with tokio.
+//!
+//! One thread, one runtime: connections read and hand their messages to the bus; when all that
+//! was readable in a turn has been handled, the housekeeper gives each connection with something
+//! to send one write. What lives here is the thread and its handle; `listener` accepts,
+//! `connection` reads and writes, `core` is what they share.
+
+mod connection;
+mod core;
+mod listener;
+
+use std::io;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+use self::core::Core;
+use super::bus::{Bus, Config, LogLine};
+pub use listener::{bind, BoundListener};
+
+/// The stack of the daemon's thread. Nothing recurses over the depth of a message.
+const STACK_BYTES: usize = 1 << 20;
+
+/// Where log lines go. Called on the daemon's thread; it must not block.
+pub type LogSink = Box<dyn Fn(LogLine) + Send>;
+
+/// What a daemon is started with.
+pub struct Options {
+    /// Limits and time-outs.
+    pub config: Config,
+    /// What it listens on, see [`bind`].
+    pub listeners: Vec<BoundListener>,
+    /// Where its log lines go.
+    pub log: LogSink,
+}
+
+/// A running daemon. Dropping it stops the daemon.
+#[derive(Debug)]
+pub struct Handle {
+    addresses: Vec<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts a daemon in a thread of its own, which handles no signals.
+///
+/// # Errors
+/// The thread or its runtime cannot be made.
+pub fn start(options: Options) -> io::Result<Handle> {
+    let addresses = options.listeners.iter().filter_map(BoundListener::address).collect();
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let (stop, stopped) = oneshot::channel();
+    let thread =
+        std::thread::Builder::new().name("jet-daemon".into()).stack_size(STACK_BYTES).spawn(move || {
+            // The host's handlers run on the host's threads.
+            crate::ffi::signals::block_all_here();
+            LocalSet::new().block_on(&runtime, serve(options, stopped));
+        })?;
+    Ok(Handle { addresses, stop: Some(stop), thread: Some(thread) })
+}
+
+/// Serves until `stopped`, then sends what sockets take and ends all connections.
+async fn serve(options: Options, stopped: oneshot::Receiver<()>) {
+    let core = Core::new(Bus::new(options.config), options.log);
+    let mut tasks = vec![tokio::task::spawn_local(Core::keep_house(core.clone()))];
+    for listener in options.listeners {
+        tasks.push(tokio::task::spawn_local(listener::accept(listener, core.clone())));
+    }
+    // An error means that the handle is gone, which stops as well.
+    let _ = stopped.await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    core.shut_down();
+}
+
+impl Handle {
+    /// The TCP addresses it listens on, with the ports that were chosen for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops the daemon and waits for its thread: nothing of it runs afterwards.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An error means that the thread has ended already.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread has been reported by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,98 @@
+//! What the tasks of a daemon share: the bus, the connections, and the housekeeper that writes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::connection::Connection;
+use super::LogSink;
+use crate::daemon::{Bus, ClientKey};
+
+/// Shared by all tasks of one daemon; they are on one thread.
+pub struct Core {
+    pub bus: RefCell<Bus>,
+    connections: RefCell<HashMap<ClientKey, Rc<Connection>>>,
+    /// Wakes the housekeeper: a message has been handled.
+    work: Notify,
+    stopping: Cell<bool>,
+    log: LogSink,
+}
+
+impl Core {
+    pub fn new(bus: Bus, log: LogSink) -> Rc<Core> {
+        Rc::new(Core {
+            bus: RefCell::new(bus),
+            connections: RefCell::default(),
+            work: Notify::new(),
+            stopping: Cell::new(false),
+            log,
+        })
+    }
+
+    /// Takes a connection up.
+    pub fn add(&self, connection: Rc<Connection>) {
+        self.connections.borrow_mut().insert(connection.key, connection);
+    }
+
+    /// A connection has ended.
+    pub fn remove(&self, key: ClientKey) {
+        if self.connections.borrow_mut().remove(&key).is_some() && !self.stopping.get() {
+            self.bus.borrow_mut().disconnect(key);
+            self.touched();
+        }
+    }
+
+    /// The bus has been given something: there may be something to send.
+    pub fn touched(&self) {
+        self.work.notify_one();
+    }
+
+    /// Sends and keeps deadlines until the daemon stops. It is woken behind everything else that
+    /// is ready, so each connection gets one write for all that a turn brought.
+    pub async fn keep_house(core: Rc<Core>) {
+        loop {
+            let deadline = core.bus.borrow().next_deadline();
+            match deadline {
+                Some(deadline) => {
+                    let due = tokio::time::sleep_until(deadline.into());
+                    tokio::select! {
+                        () = core.work.notified() => {}
+                        () = due => {}
+                    }
+                }
+                None => core.work.notified().await,
+            }
+            core.bus.borrow_mut().handle_deadline(Instant::now());
+            core.flush();
+        }
+    }
+
+    /// Gives each connection with something to send one write, ends those that were given up, and
+    /// hands out the log.
+    pub fn flush(&self) {
+        let dirty = self.bus.borrow_mut().take_dirty();
+        for key in dirty {
+            if let Some(connection) = self.connections.borrow().get(&key) {
+                connection.flush(&mut self.bus.borrow_mut());
+            }
+        }
+        for key in self.bus.borrow_mut().take_closing() {
+            if let Some(connection) = self.connections.borrow().get(&key) {
+                connection.end();
+            }
+        }
+        for line in self.bus.borrow_mut().take_log() {
+            (self.log)(line);
+        }
+    }
+
+    /// Sends what the sockets take without waiting, and lets go of all connections.
+    pub fn shut_down(&self) {
+        self.stopping.set(true);
+        self.flush();
+        self.connections.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,304 @@
+//! What each request does.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::json::{write, Kind, Raw};
+use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::rules::{Event, Expression, SortedView};
+
+use super::bus::{Bus, Level};
+use super::client::ClientKey;
+use super::elements::{Description, Element, ElementKey};
+use super::fetchers::Fetcher;
+use super::reply::{into_text, Outcome};
+use super::routing::{require_object, Action};
+
+/// The params of a request, if it had any.
+pub(super) type Params<'a> = Option<Raw<'a>>;
+
+/// What `info` says of this daemon. `match` is our own mark: fetches of the first generation and
+/// Lua patterns are understood. The rest is what peers in the field look for.
+const FEATURES: &str = r#"{"batches":true,"authentication":false,"authenticate":false,"fetch":"full","asNotification":true,"match":true}"#;
+
+impl Bus {
+    /// Carries out a request and says what to answer.
+    pub(super) fn serve(
+        &mut self,
+        client: ClientKey,
+        id: Option<Raw>,
+        method: Raw,
+        params: Params,
+        now: Instant,
+    ) -> Outcome {
+        let name = method.as_str().unwrap_or_default();
+        let result = match &*name {
+            "add" => self.add(client, params),
+            "remove" => self.remove(client, params),
+            "change" => self.change(client, params),
+            "set" => self.route(client, id, params, Action::Set, now),
+            "call" => self.route(client, id, params, Action::Call, now),
+            "fetch" => self.fetch(client, id, params),
+            "unfetch" => self.unfetch(client, params),
+            "get" => self.get(params),
+            "config" | "configure" => self.configure(client, params),
+            "info" => Ok(Outcome::Value(info())),
+            "authenticate" => Ok(Outcome::Done),
+            "echo" => Ok(Outcome::Value(params.unwrap_or(Raw::TRUE).text().to_owned())),
+            _ => Err(Outcome::Refused(METHOD_NOT_FOUND, Some(method.text().to_owned()))),
+        };
+        result.unwrap_or_else(|refused| refused)
+    }
+
+    fn add(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+        let path = path_of(params)?;
+        let timeout = number_of(params, "timeout")?;
+        let member = |key| params.and_then(|params| params.get(key));
+        let value = member("value");
+        let description = Description {
+            path: &path,
+            value,
+            // Peers of this crate say so, as a state may come without a value.
+            is_state: value.is_some() || member("kind").and_then(Raw::as_str).as_deref() == Some("state"),
+            fetch_only: member("fetchOnly").is_some_and(Raw::is_truthy),
+            timeout,
+        };
+        let Some(key) = self.elements.insert(description, client) else {
+            return Err(Outcome::refused("pathAlreadyExists", &path));
+        };
+        if let Some(client) = self.clients.get_mut(client) {
+            client.elements.insert(key);
+        }
+        self.find_watchers(key);
+        self.publish(key, Event::Add);
+        Ok(Outcome::Done)
+    }
+
+    /// The element of a path, if it is that client's.
+    fn own_element(&self, client: ClientKey, path: &str) -> Result<ElementKey, Outcome> {
+        let Some(key) = self.elements.find(path) else {
+            return Err(Outcome::refused("pathNotExists", path));
+        };
+        match self.elements.get(key) {
+            Some(element) if element.owner == client => Ok(key),
+            _ => Err(Outcome::refused("foreignPath", path)),
+        }
+    }
+
+    fn remove(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+        let path = path_of(params)?;
+        let key = self.own_element(client, &path)?;
+        self.take_off(key);
+        Ok(Outcome::Done)
+    }
+
+    /// Takes an element off the bus and tells who fetched it.
+    pub(super) fn take_off(&mut self, key: ElementKey) {
+        self.publish(key, Event::Remove);
+        let watchers = self.elements.get(key).map(|element| element.watchers.clone()).unwrap_or_default();
+        for watcher in watchers {
+            self.forget_dependencies(watcher.fetcher, key);
+            if let Some(fetcher) = self.fetchers.get_mut(watcher.fetcher) {
+                fetcher.watched.remove(&key);
+            }
+        }
+        if let Some(element) = self.elements.remove(key) {
+            if let Some(owner) = self.clients.get_mut(element.owner) {
+                owner.elements.remove(&key);
+            }
+        }
+        for path in std::mem::take(&mut self.orphaned) {
+            self.look_at_dependents(&path);
+        }
+    }
+
+    fn change(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+        let path = path_of(params)?;
+        let key = self.own_element(client, &path)?;
+        let value = params.and_then(|params| params.get("value"));
+        if let Some(element) = self.elements.get_mut(key) {
+            element.is_state |= value.is_some();
+            element.value = value.map(|value| value.text().into());
+        }
+        self.publish(key, Event::Change);
+        Ok(Outcome::Done)
+    }
+
+    fn fetch(&mut self, client: ClientKey, id: Option<Raw>, params: Params) -> Result<Outcome, Outcome> {
+        let params = require_object(params)?;
+        let Some(fetch_id) = params.get("id").filter(|id| !id.is_null()) else {
+            return Err(missing("id", Some(params)));
+        };
+        let expression = self.expression(client, params)?;
+        let known = self.clients.get(client).and_then(|client| client.fetchers.get(fetch_id.text()));
+        if let Some(&replaced) = known {
+            self.end_fetcher(replaced);
+        }
+        let key = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression));
+        if let Some(client) = self.clients.get_mut(client) {
+            client.fetchers.insert(fetch_id.text().into(), key);
+        }
+        // The answer comes first: many peers listen for adds only from then on.
+        self.clients.reply(client, id, &Outcome::Done);
+        self.publish_all(key);
+        Ok(Outcome::Answered)
+    }
+
+    /// Reads a fetch expression; what is odd about it is logged.
+    fn expression(&mut self, client: ClientKey, params: Raw) -> Result<Expression, Outcome> {
+        let mut warnings = Vec::new();
+        let expression = Expression::parse(params, &mut warnings);
+        for warning in warnings {
+            let text = format!("fetch of {}: {warning}", self.clients.title(client));
+            self.clients.log(Level::Info, text);
+        }
+        expression.map_err(|reason| {
+            let mut data = Vec::from(&b"{\"fetchParams\":"[..]);
+            data.extend_from_slice(params.text().as_bytes());
+            data.extend_from_slice(b",\"reason\":");
+            write::string(&mut data, &reason);
+            data.push(b'}');
+            Outcome::Refused(INVALID_PARAMS, Some(into_text(data)))
+        })
+    }
+
+    fn unfetch(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+        let params = require_object(params)?;
+        let Some(fetch_id) = params.get("id") else {
+            return Err(missing("id", Some(params)));
+        };
+        let known = self.clients.get_mut(client).and_then(|client| client.fetchers.remove(fetch_id.text()));
+        let Some(key) = known else {
+            let data = "\"unfetch of an unknown id\"".to_owned();
+            return Err(Outcome::Refused(INTERNAL_ERROR, Some(data)));
+        };
+        self.end_fetcher(key);
+        Ok(Outcome::Done)
+    }
+
+    /// All that matches now, as an array of what notifications would say.
+    fn get(&mut self, params: Params) -> Result<Outcome, Outcome> {
+        let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
+        let expression = Expression::parse(params, &mut Vec::new())
+            .map_err(|reason| Outcome::refused("reason", &reason))?;
+        let keys = self.elements.candidates(expression.path_hint());
+        let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
+            expression.matches_path(&element.path)
+                && (!expression.needs_value() || expression.matches_value(element.raw()))
+        });
+        let mut json = vec![b'['];
+        match expression.sort() {
+            Some(sort) => {
+                let mut view = SortedView::new(sort.clone());
+                for element in elements {
+                    view.set(&element.path, element.value.clone());
+                }
+                for entry in view.snapshot().iter() {
+                    write_item(&mut json, entry.path, entry.value.map(|value| &**value), Some(entry.index));
+                }
+            }
+            None => {
+                for element in elements.take(expression.max().unwrap_or(usize::MAX)) {
+                    write_item(&mut json, &element.path, element.value.as_deref(), None);
+                    mark_fetch_only(&mut json, element);
+                }
+            }
+        }
+        if json.last() == Some(&b',') {
+            json.pop();
+        }
+        json.push(b']');
+        Ok(Outcome::Value(into_text(json)))
+    }
+
+    /// Settings of the own connection; keys that mean nothing here are fine.
+    fn configure(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+        let member = |key| params.and_then(|params| params.get(key));
+        if member("encoding").and_then(Raw::as_str).as_deref() == Some("msgpack") {
+            return Err(Outcome::refused("encodingNotSupported", "msgpack"));
+        }
+        let Some(settings) = self.clients.get_mut(client) else {
+            return Ok(Outcome::Done);
+        };
+        if let Some(peer) = member("peer") {
+            if settings.name.as_deref() != Some(peer.text()) {
+                let data = r#"{"reason":"a connection can only configure itself"}"#.to_owned();
+                return Err(Outcome::Refused(INVALID_PARAMS, Some(data)));
+            }
+        }
+        if let Some(name) = member("name") {
+            settings.name = Some(name.text().into());
+        }
+        if let Some(debug) = member("debug") {
+            settings.debug = debug.is_truthy();
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Appends an item of `get` and a comma.
+fn write_item(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: Option<usize>) {
+    json.extend_from_slice(b"{\"path\":");
+    write::string(json, path);
+    if index.is_none() {
+        json.extend_from_slice(b",\"event\":\"add\"");
+    }
+    if let Some(value) = value {
+        json.extend_from_slice(b",\"value\":");
+        json.extend_from_slice(value.as_bytes());
+    }
+    if let Some(index) = index {
+        json.extend_from_slice(b",\"index\":");
+        write::integer(json, index as i64);
+    }
+    json.extend_from_slice(b"},");
+}
+
+/// Adds the mark of an element that can only be fetched to the item written last.
+fn mark_fetch_only(json: &mut Vec<u8>, element: &Element) {
+    if element.fetch_only {
+        json.truncate(json.len() - 2);
+        json.extend_from_slice(b",\"fetchOnly\":true},");
+    }
+}
+
+fn info() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        r#"{{"name":"lua-jet-rs","version":"{version}","protocolVersion":"1.1.0","features":{FEATURES}}}"#
+    )
+}
+
+/// Refuses params in which something is missing.
+pub(super) fn missing(key: &str, params: Params) -> Outcome {
+    fault("missingParam", key, params)
+}
+
+fn wrong_type(key: &str, params: Params) -> Outcome {
+    fault("wrongType", key, params)
+}
+
+fn fault(tag: &str, key: &str, params: Params) -> Outcome {
+    let got = params.map_or("{}", Raw::text);
+    let data = format!("{{\"{tag}\":\"{key}\",\"got\":{got}}}");
+    Outcome::Refused(INVALID_PARAMS, Some(data))
+}
+
+/// The path that params name.
+pub(super) fn path_of(params: Params<'_>) -> Result<Cow<'_, str>, Outcome> {
+    if params.is_some_and(|params| params.kind() != Kind::Object) {
+        require_object(params)?;
+    }
+    match params.and_then(|params| params.get("path")) {
+        None => Err(missing("path", params)),
+        Some(path) => path.as_str().ok_or_else(|| wrong_type("path", params)),
+    }
+}
+
+/// A number among the params, if it is there.
+pub(super) fn number_of(params: Params, key: &str) -> Result<Option<f64>, Outcome> {
+    match params.and_then(|params| params.get(key)) {
+        None => Ok(None),
+        Some(number) => number.as_f64().map(Some).ok_or_else(|| wrong_type(key, params)),
+    }
+}
