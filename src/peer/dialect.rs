@@ -4,7 +4,11 @@
 //! `cjet` is the C daemon; node-jet 1 and 2 have the feature `authentication`, node-jet 3 has
 //! `asNotification` or `authenticate`; our own daemon names itself by the feature `match`.
 
+use std::time::Duration;
+
 use crate::json::Raw;
+
+use super::outgoing::RequestOptions;
 
 /// The family of a daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,8 +31,10 @@ pub enum Dialect {
 impl Dialect {
     /// Recognises a daemon by its answer to `info`.
     pub fn recognise(info: Result<Raw, Raw>) -> Dialect {
-        let Ok(info) = info else {
-            return Dialect::Lua;
+        let info = match info {
+            Ok(info) => info,
+            Err(error) if error.get("code").and_then(Raw::as_f64) == Some(-32601.0) => return Dialect::Lua,
+            Err(_) => return Dialect::Unknown,
         };
         let feature = |name| info.get("features").and_then(|features| features.get(name));
         if feature("match").is_some_and(Raw::is_truthy) {
@@ -57,10 +63,57 @@ impl Dialect {
     }
 
     /// The service that takes the name of a peer.
-    pub fn config_service(self) -> &'static str {
+    pub(super) fn config_service(self) -> &'static str {
         match self {
             Dialect::NodeJet3 => "configure",
             _ => "config",
+        }
+    }
+
+    /// Whether fetch ids have to differ from those of other peers.
+    pub(super) fn shares_fetch_ids(self) -> bool {
+        matches!(self, Dialect::NodeJet3 | Dialect::Unknown)
+    }
+
+    /// Whether a fetch id that is in use may not be sent again: it is refused, or both go on.
+    pub(super) fn doubles_fetch_ids(self) -> bool {
+        !matches!(self, Dialect::Own | Dialect::NodeJet)
+    }
+
+    /// Whether a change needs a value.
+    pub(super) fn lacks_cleared_values(self) -> bool {
+        matches!(self, Dialect::NodeJet3 | Dialect::Cjet)
+    }
+
+    /// Whether a request may stay without an answer, or with one that does not say what it was.
+    pub(super) fn hides_timeouts(self) -> bool {
+        matches!(self, Dialect::NodeJet3 | Dialect::Cjet | Dialect::Unknown)
+    }
+
+    /// How long after its own time a request is given up. Daemons that have time-outs go first.
+    pub(super) fn grace(self) -> Duration {
+        match self {
+            Dialect::NodeJet3 => Duration::ZERO,
+            _ => Duration::from_secs(1),
+        }
+    }
+
+    /// The options of a request as this daemon understands them: some take a time of 0 for none
+    /// at all, or for a mistake. At once is the shortest time they know instead.
+    pub(super) fn adapted(self, mut options: RequestOptions) -> RequestOptions {
+        const SHORTEST: f64 = 0.001;
+        if matches!(self, Dialect::NodeJet | Dialect::Cjet) {
+            options.timeout = options.timeout.map(|seconds| seconds.max(SHORTEST));
+        }
+        options
+    }
+
+    /// The result of a request as this daemon takes it: the Lua daemon takes `false` for no
+    /// result at all and lets the other peer wait.
+    pub(super) fn adapted_result(self, result: Raw<'_>) -> Raw<'_> {
+        match result.as_bool() {
+            Some(false) if self == Dialect::Lua => Raw::trusted("{}"),
+            _ => result,
         }
     }
 }
@@ -81,6 +134,8 @@ mod tests {
         for (info, dialect) in cases {
             assert_eq!(Dialect::recognise(Ok(Raw::trusted(info))), dialect, "{info}");
         }
-        assert_eq!(Dialect::recognise(Err(Raw::NULL)), Dialect::Lua);
+        let unknown_service = Raw::trusted(r#"{"code":-32601,"message":"Method not found","data":"info"}"#);
+        assert_eq!(Dialect::recognise(Err(unknown_service)), Dialect::Lua);
+        assert_eq!(Dialect::recognise(Err(Raw::trusted(r#"{"code":-32603}"#))), Dialect::Unknown);
     }
 }

@@ -10,6 +10,7 @@ use crate::json::scan::DEFAULT_MAX_DEPTH;
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
 use super::dialect::Dialect;
+use super::early::Early;
 use super::fetching::Fetchers;
 use super::requests::Requests;
 
@@ -89,8 +90,10 @@ pub struct Engine {
     pub(super) fetchers: Fetchers,
     /// Frames that leave with the next write.
     pub(super) out: Vec<u8>,
-    /// Frames of the program from before the daemon was known.
-    pub(super) early: Vec<u8>,
+    /// What the program sent before the daemon was known.
+    pub(super) early: Early,
+    /// Bytes that were taken out of `out` and have not left.
+    pub(super) backlog: usize,
 }
 
 impl Engine {
@@ -105,7 +108,8 @@ impl Engine {
             requests: Requests::default(),
             elements: HashMap::new(),
             out: Vec::new(),
-            early: Vec::new(),
+            early: Early::default(),
+            backlog: 0,
         }
     }
 
@@ -119,11 +123,17 @@ impl Engine {
         !self.out.is_empty()
     }
 
+    /// Tells how many bytes who sends has taken out of the output and not got rid of; they count
+    /// for `max_unsent`.
+    pub fn set_backlog(&mut self, bytes: usize) {
+        self.backlog = bytes;
+    }
+
     /// The connection is gone, or the program does not want it any more. Every call fails from
     /// now on; who keeps the callbacks of open requests ends them.
     pub fn closed(&mut self) {
         self.phase = Phase::Closed;
-        self.early = Vec::new();
+        self.early = Early::default();
         self.out = Vec::new();
         self.fetchers.clear();
     }

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::outgoing::{write_request, RequestOptions};
 use super::requests::Purpose;
 
-/// How long a daemon may take to say what it is. All known ones answer, if only with an error;
+/// How long a daemon may take for the whole greeting. All known ones answer, if only with an error;
 /// one that does not is used like an unknown one rather than never.
 pub const INFO_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -26,39 +26,46 @@ impl Engine {
         self.greet(Purpose::Info, "info", |_| {});
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn next_timeout(&self) -> Option<Instant> {
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called. The time that requests
+    /// may take begins with the first call after they were made.
+    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Greeting(deadline) => Some(deadline),
+            Phase::Ready => self.requests.next_due(now),
             _ => None,
         }
     }
 
-    /// Goes on without the daemon's answer if that is due.
+    /// Does what is due: goes on without the daemon's answer to the greeting, ends requests that
+    /// the daemon would leave open.
     pub fn handle_timeout(&mut self, now: Instant, events: &mut Vec<Event<'_>>) {
-        if self.next_timeout().is_some_and(|deadline| deadline <= now) {
-            events.push(Event::Note("the daemon does not answer 'info', going on without".into()));
-            self.become_ready(events);
+        match self.phase {
+            Phase::Greeting(deadline) if deadline <= now => {
+                events.push(Event::Note("the daemon does not answer the greeting, going on without".into()));
+                self.become_ready(events);
+            }
+            Phase::Ready => self.end_overdue(now, events),
+            _ => {}
         }
     }
 
     /// The daemon said what it is, or that it does not know the question.
     pub(super) fn learn(&mut self, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
-        self.dialect = Dialect::recognise(outcome);
         self.info = outcome.ok().map(|info| info.text().to_owned());
-        if self.phase == Phase::Ready {
-            // The answer came late; what was sent so far suits every daemon.
-            return;
+        let late = self.phase == Phase::Ready;
+        if !late {
+            // What was sent to an unknown daemon has to go on as it began.
+            self.dialect = Dialect::recognise(outcome);
         }
-        match self.options.name.clone() {
-            Some(name) => {
-                let service = self.dialect.config_service();
-                self.greet(Purpose::Name, service, |out| {
-                    out.extend_from_slice(b"\"name\":");
-                    out.extend_from_slice(name.as_bytes());
-                });
-            }
-            None => self.become_ready(events),
+        let greeted = self.options.name.clone().is_some_and(|name| {
+            let service = self.dialect.config_service();
+            self.greet(Purpose::Name, service, |out| {
+                out.extend_from_slice(b"\"name\":");
+                out.extend_from_slice(name.as_bytes());
+            })
+        });
+        if !greeted {
+            self.become_ready(events);
         }
     }
 
@@ -77,27 +84,20 @@ impl Engine {
             return;
         }
         self.phase = Phase::Ready;
-        let early = std::mem::take(&mut self.early);
-        let mut from = 0;
-        for waiting in self.fetchers.take_early() {
-            self.out.extend_from_slice(&early[from..waiting.position]);
-            from = waiting.position;
-            if let Err(error) = self.write_fetch(waiting.number, waiting.id, waiting.options) {
-                events.push(self.failed_fetch(waiting.number, waiting.id, &error));
-            }
-        }
-        self.out.extend_from_slice(&early[from..]);
         events.push(Event::Ready);
+        self.send_early(events);
     }
 
-    /// Writes a request of the greeting; too short to meet a limit.
-    fn greet(&mut self, purpose: Purpose, service: &str, params: impl FnOnce(&mut Vec<u8>)) {
+    /// Writes a request of the greeting; false if it is longer than messages may be.
+    fn greet(&mut self, purpose: Purpose, service: &str, params: impl FnOnce(&mut Vec<u8>)) -> bool {
         let id = self.requests.begin(purpose);
         let mark = framing::begin(&mut self.out);
         let options = RequestOptions { respond: true, ..RequestOptions::default() };
         write_request(&mut self.out, Some(id), service, options, params);
-        if framing::end(&mut self.out, mark, self.options.max_message).is_err() {
+        let written = framing::end(&mut self.out, mark, self.options.max_message).is_ok();
+        if !written {
             self.requests.end(id);
         }
+        written
     }
 }

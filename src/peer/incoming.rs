@@ -6,14 +6,18 @@ use crate::json::{Kind, Raw};
 use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::protocol::message::Message;
 
+use super::dialect::Dialect;
 use super::engine::{Engine, Role};
 use super::event::Event;
-use super::requests::Purpose;
+use super::requests::{Purpose, Service};
 
 impl Engine {
     /// Takes one received message (an object, or an array of them) and appends what it means.
     /// Answers that need no program go to the output.
     pub fn receive<'a>(&mut self, text: &'a str, events: &mut Vec<Event<'a>>) {
+        if self.is_closed() {
+            return;
+        }
         match Raw::parse(text, self.options.max_depth) {
             Ok(raw) if raw.kind() == Kind::Array => {
                 raw.elements().for_each(|element| self.receive_one(element, events));
@@ -44,17 +48,23 @@ impl Engine {
         };
         match purpose {
             Purpose::Info => self.learn(outcome, events),
-            Purpose::Settled(fetcher, round) => self.fetch_settled(fetcher, round, events),
             Purpose::Name => self.named(outcome, events),
-            Purpose::Program => events.push(response_event(number, outcome)),
-            Purpose::Fetch(fetcher) => {
-                events.push(response_event(number, outcome));
-                self.fetch_answered(fetcher, outcome.is_ok(), events);
+            Purpose::Settled(fetcher, round) => self.fetch_settled(fetcher, round, events),
+            Purpose::Program(service) => {
+                let outcome = self.normalised(number, service, outcome);
+                events.push(Event::Response { id: number, outcome });
+            }
+            Purpose::Fetch(fetcher, round) => {
+                let outcome = self.normalised(number, Service::Done, outcome);
+                let accepted = outcome.is_ok();
+                events.push(Event::Response { id: number, outcome });
+                self.fetch_answered(fetcher, round, accepted, events);
             }
             Purpose::Unfetch(fetcher, round) => {
-                self.fetchers.end(fetcher, round);
-                events.push(response_event(number, outcome));
+                let outcome = self.unfetch_answered(fetcher, round, outcome);
+                events.push(Event::Response { id: number, outcome });
             }
+            Purpose::Shared => {}
         }
     }
 
@@ -73,14 +83,14 @@ impl Engine {
         if id.is_none() && self.notification(&name, params, events) {
             return;
         }
+        if matches!(&*name, "set" | "call") && self.routed_by_service(raw, &name, id, params, events) {
+            return;
+        }
         if let Some(&(element, role)) = self.elements.get(&*name) {
             return match role {
                 Role::Raw => events.push(Event::Raw { element, id, message: raw }),
                 _ => self.routed(element, role, id, params, events),
             };
-        }
-        if matches!(&*name, "set" | "call") && self.routed_by_service(&name, id, params, events) {
-            return;
         }
         self.unknown(raw, id, method, events);
     }
@@ -96,7 +106,7 @@ impl Engine {
         events: &mut Vec<Event<'a>>,
     ) {
         if !matches!(params.kind(), Kind::Object | Kind::Array | Kind::Null) {
-            return self.refuse_params(id);
+            return self.refuse_params(id, None);
         }
         match role {
             Role::State => events.push(Event::Set {
@@ -114,16 +124,23 @@ impl Engine {
     }
 
     /// A request as node-jet 3 routes it: the method is the service, path and value or
-    /// arguments are in the params. False if it is not that.
+    /// arguments are in the params. False if it is not that. From other daemons it can be that
+    /// only if there is no element with the name of the service.
     fn routed_by_service<'a>(
         &mut self,
+        message: Raw<'a>,
         service: &str,
         id: Option<Raw<'a>>,
         params: Raw<'a>,
         events: &mut Vec<Event<'a>>,
     ) -> bool {
-        let path = params.get("path").and_then(Raw::as_str);
-        let Some(&(element, role)) = path.and_then(|path| self.elements.get(&*path)) else {
+        if self.dialect != Dialect::NodeJet3 && self.elements.contains_key(service) {
+            return false;
+        }
+        let Some(path) = params.get("path") else {
+            return false;
+        };
+        let Some(&(element, role)) = path.as_str().and_then(|path| self.elements.get(&*path)) else {
             return false;
         };
         match (service, role) {
@@ -132,15 +149,19 @@ impl Engine {
                 let args = params.get("args").unwrap_or(Raw::NULL);
                 self.routed(element, role, id, args, events);
             }
-            _ => self.refuse_params(id),
+            (_, Role::Raw) => events.push(Event::Raw { element, id, message }),
+            _ => {
+                let data = format!(r#"{{"wrongKind":{}}}"#, path.text());
+                self.refuse_params(id, Some(Raw::trusted(&data)));
+            }
         }
         true
     }
 
-    fn refuse_params(&mut self, id: Option<Raw>) {
+    fn refuse_params(&mut self, id: Option<Raw>, data: Option<Raw>) {
         if let Some(id) = id {
             // Can only fail on a closed connection, and then nobody waits for it.
-            let _ = self.refuse_with(id.text(), INVALID_PARAMS, None);
+            let _ = self.refuse_with(id.text(), INVALID_PARAMS, data);
         }
     }
 
@@ -157,11 +178,6 @@ impl Engine {
         }
         events.push(Event::Unknown { message });
     }
-}
-
-fn response_event<'a>(id: u32, outcome: Result<Raw<'a>, Raw<'a>>) -> Event<'a> {
-    let text = |raw: Raw<'a>| Cow::Borrowed(raw.text());
-    Event::Response { id, outcome: outcome.map(text).map_err(text) }
 }
 
 fn unhandled(raw: Raw) -> Event<'static> {

@@ -14,10 +14,14 @@ impl LocalFetch {
         &mut self,
         _number: u32,
         _happening: Happening,
-        _path: &str,
+        _path: std::borrow::Cow<'a, str>,
         _value: Option<Raw<'a>>,
         _events: &mut Vec<Event<'a>>,
     ) {
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        false
     }
 
     /// All initial adds have come.

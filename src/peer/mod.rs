@@ -7,21 +7,26 @@
 //! - [`outgoing`]: the messages a program sends
 //! - [`incoming`]: what received messages mean
 //! - [`greeting`]: what is said before a program's first message
+//! - `early`: what a program sent before the daemon was known
 //! - [`dialect`]: which daemon this is and what follows from that
-//! - [`fetching`]: the fetchers of a peer
-//! - [`plan`]: what of a fetch the daemon is asked for and what is done here
-//! - [`local_fetch`]: fetch rules and sorting on this side of the wire
+//! - `normalise`: results and errors of all daemons as one
+//! - [`fetching`]: the fetchers of a peer; `notifications`: what comes of them
+//! - `plan`: what of a fetch the daemon is asked for and what is done here
+//! - `local_fetch`: fetch rules and sorting on this side of the wire
 //! - [`requests`]: requests that wait for their response
 
 pub mod dialect;
+mod early;
 pub mod engine;
 pub mod event;
 pub mod fetching;
 pub mod greeting;
 pub mod incoming;
-pub mod local_fetch;
+mod local_fetch;
+mod normalise;
+mod notifications;
 pub mod outgoing;
-pub mod plan;
+mod plan;
 pub mod requests;
 
 pub use dialect::Dialect;

@@ -2,12 +2,14 @@
 //!
 //! Values are JSON text already and are copied as they are. What cannot be sent leaves no trace.
 
+use std::borrow::Cow;
+
 use crate::json::{write, Raw};
 use crate::protocol::error::{self, Code};
 use crate::protocol::framing::{self, TooLong};
 
 use super::engine::{Engine, Phase};
-use super::requests::Purpose;
+use super::requests::{Purpose, Service};
 
 /// Why a message was not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Engine {
     /// # Errors
     /// [`Failure`], as all functions that send.
     pub fn add(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
-        self.send_path("add", path, value.map(|value| ("value", value)), options)
+        self.send_path(Service::Done, "add", path, value.map(|value| ("value", value)), options)
     }
 
     /// Removes an element of this peer.
@@ -66,16 +68,18 @@ impl Engine {
     /// # Errors
     /// [`Failure`]
     pub fn remove(&mut self, path: &str, options: RequestOptions) -> Sent {
-        self.send_path("remove", path, None, options)
+        self.send_path(Service::Done, "remove", path, None, options)
     }
 
-    /// Posts a new value of a state of this peer; none clears it. Nobody answers.
+    /// Posts a new value of a state of this peer; none clears it (some daemons know no such
+    /// thing, there it is null). Nobody answers.
     ///
     /// # Errors
     /// [`Failure`]
     pub fn change(&mut self, path: &str, value: Option<Raw>) -> Result<(), Failure> {
-        let value = value.map(|value| ("value", value));
-        self.send_path("change", path, value, RequestOptions::default()).map(drop)
+        let cleared = self.dialect.lacks_cleared_values().then_some(Raw::NULL);
+        let value = value.or(cleared).map(|value| ("value", value));
+        self.send_path(Service::Done, "change", path, value, RequestOptions::default()).map(drop)
     }
 
     /// Asks the owner of a state to set it.
@@ -83,7 +87,8 @@ impl Engine {
     /// # Errors
     /// [`Failure`]
     pub fn set(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
-        self.send_path("set", path, value.map(|value| ("value", value)), options)
+        let service = if options.value_as_result { Service::Value } else { Service::Set };
+        self.send_path(service, "set", path, value.map(|value| ("value", value)), options)
     }
 
     /// Calls a method; `args` is an array or object.
@@ -91,7 +96,7 @@ impl Engine {
     /// # Errors
     /// [`Failure`]
     pub fn call(&mut self, path: &str, args: Raw, options: RequestOptions) -> Sent {
-        self.send_path("call", path, Some(("args", args)), options)
+        self.send_path(Service::Value, "call", path, Some(("args", args)), options)
     }
 
     /// Sends a request of any other service, `params` being an object that is sent as it is but
@@ -100,60 +105,75 @@ impl Engine {
     /// # Errors
     /// [`Failure`]
     pub fn request(&mut self, service: &str, params: Raw, options: RequestOptions) -> Sent {
-        self.send(Purpose::Program, service, options, |out| {
-            for (key, value) in params.members() {
-                if !overridden(&key, options) {
-                    member(out, &key, value.text());
-                }
-            }
+        if service == "config" {
+            return self.config(params, options);
+        }
+        self.send(Purpose::Program(Service::Other), service, options, |out| {
+            write_members(out, params.members(), options);
         })
     }
 
     fn send_path(
         &mut self,
-        service: &str,
+        service: Service,
+        method: &str,
         path: &str,
         extra: Option<(&str, Raw)>,
         options: RequestOptions,
     ) -> Sent {
-        self.send(Purpose::Program, service, options, |out| {
-            out.extend_from_slice(b"\"path\":");
-            write::string(out, path);
-            out.push(b',');
-            if let Some((key, value)) = extra {
-                member(out, key, value.text());
+        let options = self.dialect.adapted(options);
+        let sent = self.send(Purpose::Program(service), method, options, |out| {
+            write_path(out, path, extra);
+        })?;
+        if let (Some(id), Service::Set | Service::Value) = (sent, service) {
+            if self.phase == Phase::Ready && self.dialect.hides_timeouts() {
+                let mut params = Vec::from(*b"{");
+                write_path(&mut params, path, extra);
+                end_params(&mut params, options);
+                self.watch_over(id, &String::from_utf8_lossy(&params));
             }
-        })
+        }
+        Ok(sent)
     }
 
-    /// Writes one message. `params` appends members, each with a comma behind it.
+    /// Writes one message of the program's, or keeps it until the daemon is known. `params`
+    /// appends members, each with a comma behind it.
     pub(super) fn send(
         &mut self,
         purpose: Purpose,
-        service: &str,
+        method: &str,
         options: RequestOptions,
         params: impl FnOnce(&mut Vec<u8>),
     ) -> Sent {
         self.check_limits(options.respond)?;
         let id = options.respond.then(|| self.requests.begin(purpose));
+        self.write(id, method, options, params)?;
+        Ok(id)
+    }
+
+    /// Writes a message whose id is known. If it is too long, the request is over.
+    pub(super) fn write(
+        &mut self,
+        id: Option<u32>,
+        method: &str,
+        options: RequestOptions,
+        params: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Failure> {
         let max_message = self.options.max_message;
         let out = self.message_buffer();
         let mark = framing::begin(out);
-        write_request(out, id, service, options, params);
-        if let Err(error) = framing::end(out, mark, max_message) {
-            if let Some(id) = id {
-                self.requests.end(id);
-            }
-            return Err(Failure::TooLong(error));
-        }
-        Ok(id)
+        write_request(out, id, method, options, params);
+        framing::end(out, mark, max_message).map_err(|error| {
+            id.map(|id| self.requests.end(id));
+            Failure::TooLong(error)
+        })
     }
 
     pub(super) fn check_limits(&self, respond: bool) -> Result<(), Failure> {
         if self.phase == Phase::Closed {
             return Err(Failure::Closed);
         }
-        if self.out.len() + self.early.len() > self.options.max_unsent {
+        if self.out.len() + self.early.len() + self.backlog > self.options.max_unsent {
             return Err(Failure::Unsent(self.options.max_unsent));
         }
         if respond && self.requests.len() >= self.options.max_requests {
@@ -166,7 +186,7 @@ impl Engine {
     fn message_buffer(&mut self) -> &mut Vec<u8> {
         match self.phase {
             Phase::Ready => &mut self.out,
-            _ => &mut self.early,
+            _ => &mut self.early.frames,
         }
     }
 
@@ -175,6 +195,7 @@ impl Engine {
     /// # Errors
     /// [`Failure::Closed`], [`Failure::TooLong`]
     pub fn answer(&mut self, id: &str, result: Raw) -> Result<(), Failure> {
+        let result = self.dialect.adapted_result(result);
         self.respond(id, |out| {
             out.extend_from_slice(b"\"result\":");
             out.extend_from_slice(result.text().as_bytes());
@@ -226,7 +247,7 @@ pub(super) fn member(out: &mut Vec<u8>, key: &str, value: &str) {
 }
 
 /// Whether the options of a call replace that member of its params.
-pub(super) fn overridden(key: &str, options: RequestOptions) -> bool {
+fn overridden(key: &str, options: RequestOptions) -> bool {
     match key {
         "timeout" => options.timeout.is_some(),
         "valueAsResult" => options.value_as_result,
@@ -234,11 +255,33 @@ pub(super) fn overridden(key: &str, options: RequestOptions) -> bool {
     }
 }
 
+/// Appends members of an object but those the options replace, each with a comma behind it.
+pub(super) fn write_members<'a>(
+    out: &mut Vec<u8>,
+    members: impl Iterator<Item = (Cow<'a, str>, Raw<'a>)>,
+    options: RequestOptions,
+) {
+    for (key, value) in members {
+        if !overridden(&key, options) {
+            member(out, &key, value.text());
+        }
+    }
+}
+
+fn write_path(out: &mut Vec<u8>, path: &str, extra: Option<(&str, Raw)>) {
+    out.extend_from_slice(b"\"path\":");
+    write::string(out, path);
+    out.push(b',');
+    if let Some((key, value)) = extra {
+        member(out, key, value.text());
+    }
+}
+
 /// Appends the message of a request, or of a notification if there is no id.
 pub(super) fn write_request(
     out: &mut Vec<u8>,
     id: Option<u32>,
-    service: &str,
+    method: &str,
     options: RequestOptions,
     params: impl FnOnce(&mut Vec<u8>),
 ) {
@@ -249,9 +292,15 @@ pub(super) fn write_request(
         out.push(b',');
     }
     out.extend_from_slice(b"\"method\":");
-    write::string(out, service);
+    write::string(out, method);
     out.extend_from_slice(b",\"params\":{");
     params(out);
+    end_params(out, options);
+    out.push(b'}');
+}
+
+/// Appends what the options add to the params, and closes them.
+fn end_params(out: &mut Vec<u8>, options: RequestOptions) {
     if let Some(seconds) = options.timeout {
         out.extend_from_slice(b"\"timeout\":");
         write::float(out, seconds);
@@ -263,5 +312,5 @@ pub(super) fn write_request(
     if out.last() == Some(&b',') {
         out.pop();
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
 }

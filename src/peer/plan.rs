@@ -8,8 +8,8 @@ use super::local_fetch::LocalFetch;
 /// How a fetch is carried out.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The params for the daemon, a JSON object without `id`.
-    pub wire: String,
+    /// The params for the daemon, a JSON object; none if they are the program's own.
+    pub wire: Option<String>,
     /// What remains to be done here.
     pub local: Option<LocalFetch>,
 }
@@ -19,6 +19,6 @@ pub(super) struct Plan {
 /// # Errors
 /// Why the expression means nothing. Our own daemon is asked to judge by itself.
 pub(super) fn make(dialect: Dialect, expression: Raw) -> Result<Plan, String> {
-    let _ = dialect;
-    Ok(Plan { wire: expression.text().to_owned(), local: None })
+    let _ = (dialect, expression);
+    Ok(Plan { wire: None, local: None })
 }

@@ -1,0 +1,117 @@
+//! A peer engine in a test: messages in, what it sends and tells as text out. No sockets, and the
+//! clock stands still unless the test moves it.
+
+// Every test file is a program of its own and uses what it needs.
+#![allow(dead_code)]
+
+use std::time::{Duration, Instant};
+
+use jet::json::Raw;
+use jet::peer::{Engine, Event, Options, RequestOptions};
+use jet::protocol::framing::Decoder;
+
+/// The answer of our own daemon to `info`.
+pub const OWN: &str = r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#;
+
+/// What a call passes that wants a response.
+pub const ASK: RequestOptions = RequestOptions { respond: true, timeout: None, value_as_result: false };
+
+/// What a call passes that wants none.
+pub const TELL: RequestOptions = RequestOptions { respond: false, timeout: None, value_as_result: false };
+
+/// JSON text as a value.
+pub fn json(text: &str) -> Raw<'_> {
+    Raw::parse(text, 1000).expect("the test's JSON is valid")
+}
+
+/// A peer and its clock.
+pub struct Peer {
+    pub engine: Engine,
+    pub now: Instant,
+}
+
+impl Peer {
+    /// Not connected yet.
+    pub fn new() -> Peer {
+        Peer::with(Options::default())
+    }
+
+    /// Not connected yet, with options.
+    pub fn with(options: Options) -> Peer {
+        Peer { engine: Engine::new(options), now: Instant::now() }
+    }
+
+    /// Connected to our own daemon; the greeting is over and request 1 is taken.
+    pub fn ready() -> Peer {
+        Peer::with(Options::default()).greeted(OWN)
+    }
+
+    /// Connects and has the daemon answer `info` with that result. The greeting is over then.
+    pub fn greeted(mut self, info: &str) -> Peer {
+        self.engine.connected(self.now);
+        assert_eq!(self.said(), [r#"{"id":1,"method":"info","params":{}}"#]);
+        let events = self.hear(&format!(r#"{{"id":1,"result":{info}}}"#));
+        assert_eq!(events, ["ready"]);
+        self
+    }
+
+    /// Receives one message; what the program hears.
+    pub fn hear(&mut self, message: &str) -> Vec<String> {
+        let mut events = Vec::new();
+        self.engine.receive(message, &mut events);
+        events.iter().map(shown).collect()
+    }
+
+    /// Receives several messages.
+    pub fn hear_all(&mut self, messages: &[&str]) -> Vec<String> {
+        messages.iter().flat_map(|message| self.hear(message)).collect()
+    }
+
+    /// Takes what has been sent since the last call, one message after the other.
+    pub fn said(&mut self) -> Vec<String> {
+        let bytes = std::mem::take(self.engine.output());
+        let mut decoder = Decoder::new(usize::MAX);
+        decoder.push(&bytes);
+        let mut messages = Vec::new();
+        while let Some(range) = decoder.next_range().expect("within the limit") {
+            messages.push(String::from_utf8(decoder.bytes(range).to_vec()).expect("UTF-8"));
+        }
+        messages
+    }
+
+    /// Moves the clock and lets the engine act; what the program hears.
+    pub fn pass(&mut self, time: Duration) -> Vec<String> {
+        self.now += time;
+        let mut events = Vec::new();
+        self.engine.handle_timeout(self.now, &mut events);
+        events.iter().map(shown).collect()
+    }
+
+    /// Starts a fetch that wants a response: number and request id.
+    pub fn fetch(&mut self, expression: &str) -> (u32, u32) {
+        let (number, id) = self.engine.fetch(None, json(expression), ASK).expect("sent");
+        (number, id.expect("a response is wanted"))
+    }
+}
+
+/// One event as text.
+pub fn shown(event: &Event<'_>) -> String {
+    let raw = |raw: Option<Raw<'_>>| raw.map_or_else(|| "-".to_owned(), |raw| raw.text().to_owned());
+    match event {
+        Event::Ready => "ready".into(),
+        Event::Response { id, outcome: Ok(result) } => format!("{id} ok {result}"),
+        Event::Response { id, outcome: Err(error) } => format!("{id} error {error}"),
+        Event::Notification { fetcher, happening, path, value } => {
+            format!("#{fetcher} {} {path} {}", happening.name(), value.as_deref().unwrap_or("-"))
+        }
+        Event::Sorted { fetcher, changes, n } => format!("#{fetcher} sorted {changes} {n}"),
+        Event::Set { element, id, value, value_as_result } => {
+            let flag = if *value_as_result { " as result" } else { "" };
+            format!("set {element} {} {}{flag}", raw(*id), raw(*value))
+        }
+        Event::Call { element, id, args } => format!("call {element} {} {}", raw(*id), raw(*args)),
+        Event::Raw { element, id, message } => format!("raw {element} {} {}", raw(*id), message.text()),
+        Event::Unknown { message } => format!("unknown {}", message.text()),
+        Event::Note(text) => format!("note {text}"),
+    }
+}
