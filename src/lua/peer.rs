@@ -112,7 +112,7 @@ impl PeerCore {
     /// Seconds until `drive` wants to be called without input.
     pub(super) fn timer(&self) -> Option<f64> {
         let dialling = self.connection.borrow().as_ref().and_then(Connection::deadline);
-        let greeting = self.engine.borrow().next_timeout();
+        let greeting = self.engine.borrow_mut().next_timeout(Instant::now());
         let due = dialling.into_iter().chain(greeting).min()?;
         Some(due.saturating_duration_since(Instant::now()).as_secs_f64())
     }
@@ -144,8 +144,9 @@ impl PeerCore {
                 let mut engine = self.engine.borrow_mut();
                 engine.connected(Instant::now());
                 failure = connection.write(engine.output()).err();
+                engine.set_backlog(connection.unsent());
             }
-            Ok(Status::Open) => {}
+            Ok(Status::Open) => self.engine.borrow_mut().set_backlog(connection.unsent()),
             Err(error) => failure = Some(error),
         }
         // What came before the end is handled before the end.
@@ -205,7 +206,9 @@ impl PeerCore {
         let Some(connection) = slot.as_mut() else {
             return (false, None);
         };
-        let written = connection.write(self.engine.borrow_mut().output());
+        let mut engine = self.engine.borrow_mut();
+        let written = connection.write(engine.output());
+        engine.set_backlog(connection.unsent());
         (connection.unsent() > 0, written.err().map(|error| error.to_string()))
     }
 
@@ -227,7 +230,8 @@ impl PeerCore {
     pub(super) fn wait(&self, seconds: Option<f64>) {
         let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let asked = asked.and_then(|duration| Instant::now().checked_add(duration));
-        let until = asked.into_iter().chain(self.engine.borrow().next_timeout()).min();
+        let due = self.engine.borrow_mut().next_timeout(Instant::now());
+        let until = asked.into_iter().chain(due).min();
         if let Some(connection) = self.connection.borrow().as_ref() {
             // What poll refuses shows again when the connection is used.
             let _ = connection.wait(connection.wants(), until);
