@@ -16,7 +16,7 @@ use matcher::Span;
 pub struct Pattern {
     source: Box<str>,
     program: Program,
-    /// The text to look for if no byte of the pattern is special.
+    /// The pattern matches nothing but its own text.
     plain: bool,
     fold: bool,
 }
@@ -53,13 +53,18 @@ impl Pattern {
         &self.source
     }
 
+    /// Whether the pattern matches nothing but its own text, case and all.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Whether the pattern matches anywhere in `subject`. Allocates nothing, unless the match is
     /// so hard that its failures have to be remembered.
     pub fn is_match(&self, subject: &str) -> bool {
         if self.plain {
             return subject.contains(&*self.source);
         }
-        matcher::find(&self.program, subject.as_bytes(), self.fold).is_some()
+        matcher::is_match(&self.program, subject.as_bytes(), self.fold)
     }
 
     /// The first match with what it captured.

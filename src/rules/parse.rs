@@ -126,7 +126,7 @@ impl Reader<'_> {
         let rule = match key {
             "text" => {
                 let text = string(key, value)?;
-                let pattern = compile(&text).ok();
+                let pattern = compile(&text).ok().filter(|pattern| !pattern.is_plain());
                 let plain = TextRule::new("text", How::Contains, Quantity::One, vec![text], fold);
                 PathRule::PlainOrPattern(plain, pattern)
             }

@@ -17,7 +17,7 @@ pub enum PathRule {
     /// `unmatch` or `unmatches` of 2013: none of the patterns matches.
     Unmatch(Vec<Pattern>),
     /// `text`, the string form of a fetch: the path contains it, or it matches as a pattern.
-    /// Text that is no pattern counts as plain text only.
+    /// There is no pattern where the text is none or would match nothing but itself.
     PlainOrPattern(TextRule, Option<Pattern>),
 }
 

@@ -41,20 +41,14 @@ pub(super) struct Found {
 
 /// Finds the first match. With `fold` the bytes of the subject count as ASCII lower case.
 pub(super) fn find(program: &Program, subject: &[u8], fold: bool) -> Option<Found> {
-    let mut run = Run::new(program, subject, fold, EASY_STEPS);
-    let found = run.search();
-    if !run.given_up() {
-        return found;
-    }
-    let bits = program.quantified * (subject.len() + 1);
-    if program.back_references || bits > MAX_MEMORY {
-        run = Run::new(program, subject, fold, MAX_STEPS);
-    } else {
-        run = Run::new(program, subject, fold, MAX_STEPS_REMEMBERING);
-        run.failed = vec![0; bits.div_ceil(64)];
-    }
-    // A match whose steps ran out never reports success: each way out of it fails.
-    run.search()
+    let mut run = Run::new(program, subject, fold);
+    let (start, end) = run.search_patiently()?;
+    Some(Found { start, end, captures: run.captures })
+}
+
+/// Whether there is a match, as [`find`].
+pub(super) fn is_match(program: &Program, subject: &[u8], fold: bool) -> bool {
+    Run::new(program, subject, fold).search_patiently().is_some()
 }
 
 struct Run<'a> {
@@ -69,9 +63,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(program: &'a Program, subject: &'a [u8], fold: bool, steps_left: u32) -> Self {
+    fn new(program: &'a Program, subject: &'a [u8], fold: bool) -> Self {
         let captures = [Span::default(); MAX_CAPTURES];
-        Run { program, subject, fold, steps_left, captures, failed: Vec::new() }
+        Run { program, subject, fold, steps_left: EASY_STEPS, captures, failed: Vec::new() }
     }
 
     fn given_up(&self) -> bool {
@@ -90,17 +84,45 @@ impl<'a> Run<'a> {
         Some(if self.fold { byte.to_ascii_lowercase() } else { byte })
     }
 
-    fn search(&mut self) -> Option<Found> {
+    /// Searches, and once more with more steps and a memory if it turns out to be hard.
+    fn search_patiently(&mut self) -> Option<(usize, usize)> {
+        let found = self.search();
+        if !self.given_up() {
+            return found;
+        }
+        let bits = self.program.quantified * (self.subject.len() + 1);
+        if self.program.back_references || bits > MAX_MEMORY {
+            self.steps_left = MAX_STEPS;
+        } else {
+            self.steps_left = MAX_STEPS_REMEMBERING;
+            self.failed = vec![0; bits.div_ceil(64)];
+        }
+        // A match whose steps ran out never reports success: each way out of it fails.
+        self.search()
+    }
+
+    fn search(&mut self) -> Option<(usize, usize)> {
         let last = if self.program.anchored { 0 } else { self.subject.len() };
         for start in 0..=last {
+            if !self.may_start(start) {
+                continue;
+            }
             if let Some(end) = self.from(0, start) {
-                return Some(Found { start, end, captures: self.captures });
+                return Some((start, end));
             }
             if self.given_up() {
                 return None;
             }
         }
         None
+    }
+
+    /// A look at the first byte, which most starts do not survive.
+    fn may_start(&self, at: usize) -> bool {
+        match self.program.items.first() {
+            Some(Item::One(single)) => self.byte(at).is_some_and(|byte| single.matches(byte)),
+            _ => true,
+        }
     }
 
     /// Matches the items from `item` on at `at`; gives the end of the match. Recursion goes as
