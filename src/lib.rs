@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod daemon;
+pub mod evloop;
 #[allow(unsafe_code)]
 pub mod ffi;
 pub mod json;

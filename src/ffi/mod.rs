@@ -6,6 +6,7 @@ pub mod library;
 // Needs no Lua, so its tests run without one.
 #[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 mod place;
+pub mod poll;
 pub mod signals;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod stack;

@@ -57,8 +57,15 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
 /// `check_fetch(text)`: judges a fetch expression. A list of warnings, or nil and why it can
 /// mean nothing.
 fn check_fetch(text: &str) -> (Option<Vec<String>>, Option<String>) {
-    let _ = Raw::trusted(text);
-    let warnings = Vec::new();
+    let expression = Raw::trusted(text);
+    if let Some(sort) = expression.get("sort").filter(|sort| sort.is_truthy()) {
+        if let Err(reason) = Sort::parse(sort) {
+            return (None, Some(format!("bad argument 'expression.sort' to 'fetch' ({reason})")));
+        }
+    }
+    let mut warnings = Vec::new();
+    // Other faults are the daemon's to judge: it answers the request with the reason.
+    let _ = Expression::parse(expression, &mut warnings);
     (Some(warnings), None)
 }
 

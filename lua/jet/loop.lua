@@ -1,0 +1,112 @@
+--- Event loops: finds the adapter for whatever loop a program uses.
+--
+-- An adapter is four functions; the adapters of known libraries are in `jet.loop.*`, each short.
+
+local builtin = require 'jet.loop.builtin'
+
+---@class jet.Adapter
+---@field watch fun(fd: integer, interest: 'r'|'w'|'rw'|nil, callback?: fun(readable: boolean, writable: boolean)) level-triggered; nil forgets the descriptor
+---@field after fun(seconds: number, callback: fun()): fun() calls back once; returns a function that cancels
+---@field run fun() runs until nothing is watched or due, or until `stop`
+---@field stop fun() ends the innermost `run`
+
+local loops = {}
+
+local FUNCTIONS = { 'watch', 'after', 'run', 'stop' }
+
+--- Adapters by the name a program may give, and how to recognise the object it may give instead.
+---@type {name: string, matches: fun(loop: any): boolean}[]
+local KNOWN = {
+  {
+    name = 'luv',
+    matches = function(loop)
+      return type(loop) == 'table' and loop.new_poll ~= nil and loop.new_timer ~= nil
+    end,
+  },
+  {
+    name = 'copas',
+    matches = function(loop)
+      return type(loop) == 'table' and loop.addthread ~= nil and loop.addserver ~= nil
+    end,
+  },
+  {
+    name = 'cqueues',
+    matches = function(loop)
+      local cqueues = package.loaded.cqueues
+      return type(cqueues) == 'table' and (loop == cqueues or cqueues.type(loop) == 'controller')
+    end,
+  },
+  {
+    name = 'ev',
+    matches = function(loop)
+      if type(loop) ~= 'userdata' and type(loop) ~= 'table' then
+        return false
+      end
+      local ok, method = pcall(function()
+        return loop.unloop
+      end)
+      return ok and method ~= nil
+    end,
+  },
+}
+
+--- Loads the adapter of a library.
+---@param name string
+---@param loop any the library's loop, nil for its default
+---@return jet.Adapter|nil
+---@return string|nil message
+local function load(name, loop)
+  local ok, adapter = pcall(require, 'jet.loop.' .. name)
+  if ok then
+    ok, adapter = pcall(adapter.new, loop)
+  end
+  if ok then
+    return adapter
+  end
+  return nil, ("bad argument 'config.loop' to 'new' (%s: %s)"):format(name, tostring(adapter))
+end
+
+--- Checks a table of the program's own.
+---@param loop table
+---@return jet.Adapter|nil
+---@return string|nil message
+local function own(loop)
+  for _, name in ipairs(FUNCTIONS) do
+    if type(loop[name]) ~= 'function' then
+      local message = "bad argument 'config.loop' to 'new' (a loop of one's own needs the function '%s')"
+      return nil, message:format(name)
+    end
+  end
+  return loop
+end
+
+--- The adapter for a loop.
+---@param loop any nil for lua-ev's default loop if the program has lua-ev, else the built-in one;
+-- a loop of lua-ev or `jet.ev`, the module luv or copas, a cqueues controller, a table with the
+-- four functions of an adapter, or the name of one of them
+---@return jet.Adapter|nil
+---@return string|nil message
+function loops.resolve(loop)
+  if loop == nil then
+    local ok, ev = pcall(require, 'ev')
+    if ok and type(ev) == 'table' and ev.Loop then
+      return load('ev', ev.Loop.default)
+    end
+    return builtin.default()
+  elseif loop == 'builtin' then
+    return builtin.default()
+  end
+  for _, known in ipairs(KNOWN) do
+    if loop == known.name then
+      return load(known.name)
+    elseif type(loop) ~= 'string' and known.matches(loop) then
+      return load(known.name, loop)
+    end
+  end
+  if type(loop) == 'table' then
+    return own(loop)
+  end
+  return nil, ("bad argument 'config.loop' to 'new' (event loop expected, got %s)"):format(tostring(loop))
+end
+
+return loops

@@ -1,0 +1,90 @@
+--- The built-in event loop: poll(2) in `jet.core`, callbacks here.
+
+local core = require 'jet.core'
+
+local READY, TIMER, INVALID = 1, 2, 3
+
+local builtin = {}
+
+---@class jet.BuiltinLoop: jet.Adapter
+---@field name 'builtin'
+
+--- Makes a loop of its own.
+---@return jet.BuiltinLoop
+function builtin.new()
+  local engine = core.loop()
+  local callbacks, timers = {}, {}
+  -- One entry for each `run` under way, the innermost last; true once that one is to end.
+  local stopped = {}
+
+  ---@type jet.BuiltinLoop
+  local adapter = { name = 'builtin' }
+
+  function adapter.watch(fd, interest, callback)
+    callbacks[fd] = interest and callback
+    engine:watch(fd, interest == 'r' or interest == 'rw', interest == 'w' or interest == 'rw')
+  end
+
+  function adapter.after(seconds, callback)
+    local timer = engine:timer(seconds)
+    timers[timer] = callback
+    return function()
+      timers[timer] = nil
+      engine:cancel(timer)
+    end
+  end
+
+  --- Waits for one thing and handles it. False if there is nothing to wait for.
+  ---@param seconds? number how long at most
+  ---@return boolean
+  function adapter.step(seconds)
+    local kind, id, readable, writable, message = engine:wait(seconds)
+    if kind == READY then
+      callbacks[id](readable, writable)
+    elseif kind == TIMER then
+      local callback = timers[id]
+      timers[id] = nil
+      callback()
+    elseif kind == INVALID then
+      callbacks[id] = nil
+      io.stderr:write('jet: descriptor ', id, ' was closed while it was watched\n')
+    elseif message then
+      error('jet.loop: ' .. message, 0)
+    end
+    return kind ~= nil
+  end
+
+  function adapter.run()
+    local level = #stopped + 1
+    stopped[level] = false
+    local ok, raised = pcall(function()
+      while not stopped[level] and adapter.step() do end
+    end)
+    -- An error may have left inner levels behind.
+    for inner = #stopped, level, -1 do
+      stopped[inner] = nil
+    end
+    if not ok then
+      error(raised, 0)
+    end
+  end
+
+  function adapter.stop()
+    if #stopped > 0 then
+      stopped[#stopped] = true
+    end
+  end
+
+  return adapter
+end
+
+local default
+
+--- The loop that peers use when the program has none of its own.
+---@return jet.BuiltinLoop
+function builtin.default()
+  default = default or builtin.new()
+  return default
+end
+
+return builtin

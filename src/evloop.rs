@@ -1,0 +1,158 @@
+//! The built-in event loop: descriptors and timers, waited for with poll(2).
+//!
+//! It hands out one happening at a time and keeps no callbacks, so who asks may do anything in
+//! between: watch, forget, cancel, or ask from deeper down. Readiness is level-triggered: what
+//! was not read is told again.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
+use std::io;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use crate::ffi::poll::{poll, Polled};
+
+/// No timer runs longer than a century; it keeps the arithmetic of time from overflowing.
+const LONGEST_TIMER: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
+
+/// What has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happening {
+    /// A descriptor is ready.
+    Ready {
+        /// The descriptor.
+        fd: RawFd,
+        /// There is something to read, or the stream has ended.
+        readable: bool,
+        /// It can be written.
+        writable: bool,
+    },
+    /// There is no such descriptor any more; it is not watched from now on.
+    Invalid(RawFd),
+    /// A timer is due; it is over.
+    Timer(u64),
+    /// A signal came, or the time to wait is over.
+    Nothing,
+}
+
+/// What is watched and due.
+#[derive(Debug, Default)]
+pub struct EventLoop {
+    watched: BTreeMap<RawFd, (bool, bool)>,
+    timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    running: HashSet<u64>,
+    last_timer: u64,
+    ready: VecDeque<Happening>,
+    polled: Vec<Polled>,
+}
+
+impl EventLoop {
+    /// Watches a descriptor from now on, for reading, writing or both; for neither: no longer.
+    pub fn watch(&mut self, fd: RawFd, read: bool, write: bool) {
+        if read || write {
+            self.watched.insert(fd, (read, write));
+        } else {
+            self.watched.remove(&fd);
+        }
+    }
+
+    /// Starts a timer and gives its number.
+    pub fn start_timer(&mut self, seconds: f64, now: Instant) -> u64 {
+        // NaN counts as no time at all.
+        let seconds = if seconds > 0.0 { seconds.min(LONGEST_TIMER) } else { 0.0 };
+        self.last_timer += 1;
+        self.timers.push(Reverse((now + Duration::from_secs_f64(seconds), self.last_timer)));
+        self.running.insert(self.last_timer);
+        self.last_timer
+    }
+
+    /// Cancels a timer; one that is over already is none of its business.
+    pub fn cancel_timer(&mut self, timer: u64) {
+        self.running.remove(&timer);
+        if self.timers.len() > 2 * self.running.len() + 64 {
+            let running = &self.running;
+            self.timers.retain(|Reverse((_, timer))| running.contains(timer));
+        }
+    }
+
+    /// Whether there is nothing to wait for.
+    pub fn is_idle(&self) -> bool {
+        self.watched.is_empty() && self.running.is_empty()
+    }
+
+    /// The next thing that happens, waiting for it at most so long (`None`: no limit). `None` if
+    /// there is nothing to wait for.
+    ///
+    /// # Errors
+    /// What poll itself refuses: more descriptors than the process may have.
+    pub fn next(&mut self, limit: Option<Duration>) -> io::Result<Option<Happening>> {
+        if let Some(happening) = self.take_ready() {
+            return Ok(Some(happening));
+        }
+        if self.is_idle() {
+            return Ok(None);
+        }
+        self.wait(limit)?;
+        Ok(Some(self.take_ready().unwrap_or(Happening::Nothing)))
+    }
+
+    /// The next of what has happened that still matters.
+    fn take_ready(&mut self) -> Option<Happening> {
+        while let Some(happening) = self.ready.pop_front() {
+            match happening {
+                Happening::Ready { fd, readable, writable } => {
+                    let (read, write) = self.watched.get(&fd).copied().unwrap_or_default();
+                    let (readable, writable) = (readable && read, writable && write);
+                    if readable || writable {
+                        return Some(Happening::Ready { fd, readable, writable });
+                    }
+                }
+                Happening::Invalid(fd) if self.watched.remove(&fd).is_some() => return Some(happening),
+                Happening::Timer(timer) if self.running.remove(&timer) => return Some(happening),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        let now = Instant::now();
+        let due = self.next_timer().map(|at| at.saturating_duration_since(now));
+        let limit = limit.into_iter().chain(due).min();
+        self.polled.clear();
+        self.polled.extend(self.watched.iter().map(|(fd, (read, write))| Polled::new(*fd, *read, *write)));
+        match poll(&mut self.polled, limit) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        self.collect_timers(Instant::now());
+        for polled in &self.polled {
+            let (fd, readable, writable) = (polled.fd(), polled.readable(), polled.writable());
+            if polled.invalid() {
+                self.ready.push_back(Happening::Invalid(fd));
+            } else if readable || writable {
+                self.ready.push_back(Happening::Ready { fd, readable, writable });
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next timer is due; cancelled ones are thrown out on the way.
+    fn next_timer(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, timer))) = self.timers.peek() {
+            if self.running.contains(timer) {
+                return Some(*at);
+            }
+            self.timers.pop();
+        }
+        None
+    }
+
+    fn collect_timers(&mut self, now: Instant) {
+        while self.next_timer().is_some_and(|at| at <= now) {
+            if let Some(Reverse((_, timer))) = self.timers.pop() {
+                self.ready.push_back(Happening::Timer(timer));
+            }
+        }
+    }
+}
