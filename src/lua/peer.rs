@@ -16,6 +16,7 @@ use crate::ffi::stack::Bridge;
 use crate::json::Raw;
 use crate::peer::{Engine, Event};
 use crate::protocol::text;
+use crate::rules::Expression;
 use crate::transport::{Connection, Status};
 
 use super::peer_events;
@@ -57,15 +58,14 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
 /// `check_fetch(text)`: judges a fetch expression. A list of warnings, or nil and why it can
 /// mean nothing.
 fn check_fetch(text: &str) -> (Option<Vec<String>>, Option<String>) {
-    let expression = Raw::trusted(text);
-    if let Some(sort) = expression.get("sort").filter(|sort| sort.is_truthy()) {
-        if let Err(reason) = Sort::parse(sort) {
-            return (None, Some(format!("bad argument 'expression.sort' to 'fetch' ({reason})")));
-        }
-    }
     let mut warnings = Vec::new();
-    // Other faults are the daemon's to judge: it answers the request with the reason.
-    let _ = Expression::parse(expression, &mut warnings);
+    // Faults outside of the sort are the daemon's to judge: it answers the request with the reason.
+    match Expression::parse(Raw::trusted(text), &mut warnings) {
+        Err(reason) if reason.starts_with("sort") => {
+            return (None, Some(format!("bad argument 'expression' to 'fetch' ({reason})")));
+        }
+        _ => {}
+    }
     (Some(warnings), None)
 }
 
