@@ -120,12 +120,8 @@ mod tests {
         let a = slab.insert("a");
         assert_eq!(slab.remove(a), Some("a"));
         let b = slab.insert("b");
-<<<<<<< Updated upstream
         assert_eq!(slab.remove(a), None);
         assert_eq!((slab.get(a), slab.get(b)), (None, Some(&"b")));
-=======
-        assert_eq!((slab.get(a).copied(), slab.remove(a), slab.get(b).copied()), (None, None, Some("b")));
->>>>>>> Stashed changes
         assert_eq!(slab.iter().map(|(_, value)| *value).collect::<Vec<_>>(), ["b"]);
         assert_eq!(slab.len(), 1);
     }
