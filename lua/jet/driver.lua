@@ -166,9 +166,9 @@ function Driver:pump(readable)
   if self.closed then
     return
   end
-  local count, reason = self.core:drive(readable, self.events)
-  if count then
-    self.cursor, self.count = 0, count * STRIDE
+  local posted, reason = self.core:drive(readable)
+  if posted then
+    self.cursor, self.count = 0, core.take(posted, self.events)
     self:drain()
   end
   if reason and not self.closed then

@@ -3,10 +3,13 @@
 
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod library;
-// Needs no Lua, so its tests run without one.
-#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
-mod place;
 pub mod poll;
 pub mod signals;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod stack;
+
+// These need no Lua, so their tests run without one.
+#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+mod place;
+#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+mod ring;

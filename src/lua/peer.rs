@@ -1,9 +1,8 @@
 //! `core.peer`: the engine of a peer and its socket as one userdata, for `lua/jet/driver.lua`.
 //!
-//! No method here calls Lua. But filling the table of events allocates, which can run finalizers
-//! of the program, and they may call any method of this same peer. So the engine and the
-//! connection are borrowed only for as long as something works on them, and what comes while
-//! the connection is being read leaves its bytes for the next flush.
+//! No method here calls Lua, and none makes a Lua value while it works: that allocates, which can
+//! run finalizers of the program, which may call any method of this same peer. So events are
+//! posted, for `core.take` to make values of when nothing is borrowed any more.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -124,18 +123,18 @@ impl PeerCore {
         Some(due.saturating_duration_since(Instant::now()).as_secs_f64())
     }
 
-    /// Goes on with what the connection has to do and fills `events`. Their number, and why the
-    /// connection is over if it is; the events come first.
-    pub(super) fn drive(&self, lua: &Lua, readable: bool, events: &Table) -> Result<(i64, Option<String>)> {
+    /// Goes on with what the connection has to do. What `core.take` gets the events by, if there
+    /// are any, and why the connection is over if it is; the events come first.
+    pub(super) fn drive(&self, readable: bool) -> (Option<u64>, Option<String>) {
         let input = match self.take_input(readable) {
             Ok(input) => input,
-            Err(NothingToDo) => return Ok((0, None)),
+            Err(NothingToDo) => return (None, None),
         };
-        let count = self.hand_out(lua, input.fresh, events)?;
+        let events = self.hand_out(input.fresh);
         if self.closing.get() {
             self.close();
         }
-        Ok((count, input.failure))
+        (events, input.failure)
     }
 
     fn take_input(&self, readable: bool) -> std::result::Result<Input, NothingToDo> {
@@ -164,12 +163,10 @@ impl PeerCore {
         Ok(Input { fresh, failure: failure.map(|error| error.to_string()) })
     }
 
-    /// Turns the messages that were read into rows of the events table.
-    fn hand_out(&self, lua: &Lua, fresh: bool, table: &Table) -> Result<i64> {
+    /// Turns the messages that were read into rows for the events table.
+    fn hand_out(&self, fresh: bool) -> Option<u64> {
         let connection = self.connection.borrow();
-        let Some(connection) = connection.as_ref() else {
-            return Ok(0);
-        };
+        let connection = connection.as_ref()?;
         let messages = connection.messages().take(if fresh { usize::MAX } else { 0 });
         let texts: Vec<Cow<str>> = messages.map(text::from_bytes).collect();
         let mut events = Vec::with_capacity(texts.len());
@@ -186,7 +183,7 @@ impl PeerCore {
             }
             engine.handle_timeout(Instant::now(), &mut events);
         }
-        peer_events::fill(lua, &self.bridge, table, &events)
+        peer_events::post(&self.bridge, &events)
     }
 
     fn accepts_latin1(&self, events: &mut Vec<Event<'_>>) -> bool {

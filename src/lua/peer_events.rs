@@ -1,7 +1,5 @@
 //! Events of the engine as rows of a Lua table: the counterpart of `lua/jet/driver.lua`.
 
-use mlua::{Lua, Result, Table};
-
 use crate::ffi::stack::{Bridge, Slot};
 use crate::json::{Kind, Raw};
 use crate::peer::Event;
@@ -19,20 +17,17 @@ const UNKNOWN: i64 = 7;
 const READY: i64 = 8;
 const NOTE: i64 = 9;
 
-/// Writes the events to the table, one row after the other, and says how many there are.
-///
-/// # Errors
-/// When Lua runs out of memory, or a finalizer of the program raised meanwhile.
-pub fn fill(lua: &Lua, bridge: &Bridge, table: &Table, events: &[Event<'_>]) -> Result<i64> {
+/// Leaves the events for `core.take`, one row after the other: the number it asks for them by,
+/// or nothing if there are none.
+pub fn post(bridge: &Bridge, events: &[Event<'_>]) -> Option<u64> {
     if events.is_empty() {
-        return Ok(0);
+        return None;
     }
     let mut slots = Vec::with_capacity(events.len() * STRIDE);
     for event in events {
         slots.extend(row(event));
     }
-    bridge.fill(lua, table, &slots)?;
-    Ok(events.len() as i64)
+    Some(bridge.post(&slots))
 }
 
 fn json<'a>(text: &'a str) -> Slot<'a> {

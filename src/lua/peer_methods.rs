@@ -3,7 +3,7 @@
 //! Nothing here raises: a function that fails returns nil and a message, and the Lua file raises
 //! it at the line of the program.
 
-use mlua::{FromLua, Lua, LuaString, Table, UserData, UserDataMethods, Value};
+use mlua::{FromLua, Lua, LuaString, UserData, UserDataMethods, Value};
 
 use crate::json::Raw;
 use crate::peer::engine::Role;
@@ -85,9 +85,7 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
     methods.add_method("dial", |_, core, ()| Ok(core.dial()));
     methods.add_method("watch", |_, core, ()| Ok(core.watch()));
     methods.add_method("timer", |_, core, ()| Ok(core.timer()));
-    methods.add_method("drive", |lua, core, (readable, events): (bool, Table)| {
-        core.drive(lua, readable, &events)
-    });
+    methods.add_method("drive", |_, core, readable: bool| Ok(core.drive(readable)));
     methods.add_method("flush", |_, core, ()| Ok(core.flush()));
     methods.add_method("close", |_, core, ()| {
         core.close();

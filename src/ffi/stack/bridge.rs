@@ -6,49 +6,31 @@ use std::rc::Rc;
 
 use mlua::{ffi, Lua, Table, Value};
 
-use super::push::{push, push_bytes};
+use super::push::push;
 use super::read::{read, Limits, Notes};
-use super::{call, reserve};
+use super::rows::{Rows, Slot};
+use super::{call, reserve, KEEP_BYTES};
+use crate::ffi::ring::Ring;
 use crate::json::Raw;
 
 /// Name of the arrays' metatable in the registry. A name and no address: two copies of this
 /// library in one process then agree on what an array is.
 const ARRAY_KEY: &str = "jet.array";
 
-/// Values that can be staged and not used yet. One would do but for finalisers, which may stage
-/// between a program's `stage` and the use of it.
-const STAGES: usize = 8;
-
-/// The serial of a buffer that holds no value.
-const NOTHING: u64 = 0;
-
-/// Buffers up to this many bytes are kept for the next value.
-const KEEP_BYTES: usize = 64 * 1024;
-
-/// One field handed to Lua.
-#[derive(Debug, Clone, Copy)]
-pub enum Slot<'a> {
-    /// nil
-    Nil,
-    /// A boolean.
-    Bool(bool),
-    /// An integer; a double where Lua has no integers.
-    Integer(i64),
-    /// A float.
-    Number(f64),
-    /// A string.
-    Str(&'a str),
-    /// The value of a JSON text.
-    Json(Raw<'a>),
-}
-
 /// A value of Lua's as JSON text, and what was noted while it was read.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
-    pub serial: u64,
     /// UTF-8: nothing but JSON text of [`read`] gets in here.
     pub text: Vec<u8>,
     pub notes: Notes,
+}
+
+impl Stage {
+    /// Forgets the value; its memory is kept for the next one, within reason.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(KEEP_BYTES);
+    }
 }
 
 /// What one Lua state needs to convert values; its peers and daemons share it.
@@ -57,9 +39,11 @@ pub struct Bridge {
     array: c_int,
     /// Its address.
     pub(super) array_address: *const c_void,
-    /// Taken out while in use. Who comes meanwhile (a finaliser) finds none and makes a new one.
-    stages: [Cell<Option<Box<Stage>>>; STAGES],
-    serial: Cell<u64>,
+    /// Values of Lua's, for functions made by mlua.
+    pub(super) staged: Ring<Stage>,
+    /// Fields for Lua, from functions made by mlua.
+    pub(super) posted: Ring<Rows>,
+    /// Taken out while in use. Who comes meanwhile (a finaliser) finds none and makes new ones.
     buffers: Cell<Option<Box<Buffers>>>,
 }
 
@@ -92,15 +76,15 @@ impl Bridge {
         let bridge = Rc::new(Bridge {
             array,
             array_address,
-            stages: Default::default(),
-            serial: Cell::new(0),
+            staged: Ring::default(),
+            posted: Ring::default(),
             buffers: Cell::default(),
         });
         lua.set_app_data(Rc::clone(&bridge));
         Ok(bridge)
     }
 
-    /// Sets the functions `stage`, `encode`, `decode` and `array` in `module`.
+    /// Sets the functions `stage`, `take`, `encode`, `decode` and `array` in `module`.
     ///
     /// # Errors
     /// When Lua runs out of memory.
@@ -129,26 +113,14 @@ impl Bridge {
         result.map(|(_, value)| value)
     }
 
-    /// Writes `slots` to `table[1]`, `table[2]`, ...
-    ///
-    /// # Errors
-    /// When Lua runs out of memory.
-    pub fn fill(&self, lua: &Lua, table: &Table, slots: &[Slot<'_>]) -> mlua::Result<()> {
-        let mut buffers = self.take_buffers();
-        let text = &mut buffers.scratch;
-        // SAFETY: protected; the closure owns nothing. exec_raw removes what it leaves.
-        let result = unsafe {
-            lua.exec_raw::<()>(table, |state| {
-                let array = self.push_array(state);
-                for (position, slot) in (1..).zip(slots) {
-                    push_slot(state, *slot, array, text);
-                    ffi::lua_rawseti(state, 1, position);
-                }
-                ffi::lua_settop(state, 0);
-            })
-        };
-        self.put_buffers(buffers);
-        result
+    /// Copies fields for Lua, which gets them with `core.take(number, table)`. Nothing of the
+    /// caller's is borrowed any more when they become Lua values, which may run finalisers.
+    pub fn post(&self, slots: &[Slot<'_>]) -> u64 {
+        let mut rows = self.posted.begin();
+        rows.item.copy(slots);
+        let number = rows.number();
+        self.posted.leave(rows);
+        number
     }
 
     /// Appends the JSON of `value` to `out`; `name` stands for it in a message. True if a string
@@ -184,42 +156,14 @@ impl Bridge {
 
     /// Uses the value that Lua staged under that number: hands its JSON to `take`, and whether a
     /// string of it was taken as Latin-1. `None` if there is no such value (any more).
-    pub fn with_staged<R>(&self, serial: u64, take: impl FnOnce(Raw<'_>, bool) -> R) -> Option<R> {
-        let cell = &self.stages[serial as usize % STAGES];
-        let stage = cell.take()?;
-        if stage.serial != serial {
-            cell.set(Some(stage));
-            return None;
-        }
+    pub fn with_staged<R>(&self, number: u64, take: impl FnOnce(Raw<'_>, bool) -> R) -> Option<R> {
+        let mut stage = self.staged.take(number)?;
         // SAFETY: `read` appends only pieces of `str`, escapes and digits.
-        let text = unsafe { std::str::from_utf8_unchecked(&stage.text) };
-        let result = take(Raw::trusted(text), stage.notes.repaired);
-        self.drop_stage(stage);
+        let text = unsafe { std::str::from_utf8_unchecked(&stage.item.text) };
+        let result = take(Raw::trusted(text), stage.item.notes.repaired);
+        stage.item.clear();
+        self.staged.end(stage);
         Some(result)
-    }
-
-    /// A buffer with a new number, out of the bridge.
-    pub(super) fn new_stage(&self) -> Box<Stage> {
-        let serial = self.serial.get() + 1;
-        self.serial.set(serial);
-        let mut stage = self.stages[serial as usize % STAGES].take().unwrap_or_default();
-        stage.serial = serial;
-        stage.text.clear();
-        stage
-    }
-
-    /// Puts a buffer where [`Bridge::with_staged`] finds it.
-    pub(super) fn put_stage(&self, stage: Box<Stage>) {
-        self.stages[stage.serial as usize % STAGES].set(Some(stage));
-    }
-
-    /// Forgets the value; its memory is kept for the next one, within reason.
-    pub(super) fn drop_stage(&self, mut stage: Box<Stage>) {
-        let place = stage.serial as usize % STAGES;
-        stage.serial = NOTHING;
-        stage.text.clear();
-        stage.text.shrink_to(KEEP_BYTES);
-        self.stages[place].set(Some(stage));
     }
 
     /// The buffers, out of the bridge.
@@ -254,20 +198,4 @@ fn array_metatable(lua: &Lua) -> mlua::Result<Table> {
     metatable.raw_set("__jsontype", "array")?;
     lua.set_named_registry_value(ARRAY_KEY, &metatable)?;
     Ok(metatable)
-}
-
-/// Pushes one field.
-///
-/// # Safety
-/// As for [`push`].
-#[inline]
-unsafe fn push_slot(state: *mut ffi::lua_State, slot: Slot<'_>, array: c_int, scratch: &mut String) {
-    match slot {
-        Slot::Nil => ffi::lua_pushnil(state),
-        Slot::Bool(value) => ffi::lua_pushboolean(state, value.into()),
-        Slot::Integer(value) => ffi::lua_pushinteger(state, value as ffi::lua_Integer),
-        Slot::Number(value) => ffi::lua_pushnumber(state, value),
-        Slot::Str(text) => push_bytes(state, text.as_bytes()),
-        Slot::Json(value) => push(state, value, array, scratch),
-    }
 }

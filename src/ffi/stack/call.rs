@@ -1,4 +1,4 @@
-//! The C functions that Lua calls directly: `stage`, `encode`, `decode`, `array`.
+//! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`.
 //!
 //! A function made by mlua costs several times as much as the conversion of a small value, so
 //! these few are plain. Lua calls them in protected mode already. They must not panic, and own
@@ -41,8 +41,8 @@ pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
     ffi::lua_setmetatable(state, 3);
     // Only now that `release` is sure to come.
     handle.write(Rc::into_raw(Rc::clone(bridge)));
-    let functions: [(&CStr, ffi::lua_CFunction); 4] =
-        [(c"stage", stage), (c"encode", encode), (c"decode", decode), (c"array", array)];
+    let functions: [(&CStr, ffi::lua_CFunction); 5] =
+        [(c"stage", stage), (c"take", take), (c"encode", encode), (c"decode", decode), (c"array", array)];
     for (name, function) in functions {
         ffi::lua_pushvalue(state, 3);
         ffi::lua_pushvalue(state, 2);
@@ -82,28 +82,28 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
 /// stands for the value in that message; `refuse`: strings that are no UTF-8 cannot be sent.
 unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
     let bridge = bridge(state);
-    let mut stage = ManuallyDrop::new(bridge.new_stage());
-    let results = if read_argument(state, bridge, &mut stage) {
-        ffi::lua_pushinteger(state, stage.serial as ffi::lua_Integer);
-        1
-    } else {
-        2
-    };
-    bridge.put_stage(ManuallyDrop::into_inner(stage));
-    results
+    let mut stage = ManuallyDrop::new(bridge.staged.begin());
+    if !read_argument(state, bridge, &mut stage.item) {
+        bridge.staged.end(ManuallyDrop::into_inner(stage));
+        return 2;
+    }
+    ffi::lua_pushinteger(state, stage.number() as ffi::lua_Integer);
+    bridge.staged.leave(ManuallyDrop::into_inner(stage));
+    1
 }
 
 /// `encode(value, ...)`, arguments as for `stage`: the JSON of a value, or nil and a message.
 unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
     let bridge = bridge(state);
-    let mut stage = ManuallyDrop::new(bridge.new_stage());
-    let results = if read_argument(state, bridge, &mut stage) {
-        push_bytes(state, &stage.text);
+    let mut stage = ManuallyDrop::new(bridge.staged.begin());
+    let results = if read_argument(state, bridge, &mut stage.item) {
+        push_bytes(state, &stage.item.text);
         1
     } else {
         2
     };
-    bridge.drop_stage(ManuallyDrop::into_inner(stage));
+    stage.item.clear();
+    bridge.staged.end(ManuallyDrop::into_inner(stage));
     results
 }
 
@@ -116,11 +116,11 @@ unsafe fn read_argument(state: *mut lua_State, bridge: &Bridge, stage: &mut Stag
         max_depth: limit(state, 4, scan::DEFAULT_MAX_DEPTH),
         invalid_utf8: if refuse { InvalidUtf8::Refuse } else { InvalidUtf8::Latin1 },
     };
+    stage.text.clear();
     let array = bridge.array_address;
     let Err(fault) = read(state, 1, array, limits, &mut stage.text, &mut stage.notes) else {
         return true;
     };
-    stage.text.clear();
     let name = if ffi::lua_type(state, 2) == ffi::LUA_TSTRING { bytes_at(state, 2) } else { b"value" };
     stage.notes.describe(name, fault);
     ffi::lua_pushnil(state);
@@ -170,6 +170,28 @@ unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     };
     bridge.put_buffers(ManuallyDrop::into_inner(buffers));
     results
+}
+
+/// `take(number, table)`: writes the fields posted under that number to `table[1]`, `table[2]`,
+/// ... Gives how many there were.
+unsafe extern "C-unwind" fn take(state: *mut lua_State) -> c_int {
+    ffi::luaL_checktype(state, 1, ffi::LUA_TNUMBER);
+    ffi::luaL_checktype(state, 2, ffi::LUA_TTABLE);
+    ffi::lua_settop(state, 2);
+    let bridge = bridge(state);
+    // The cast saturates; no number that was given out is that large.
+    let Some(rows) = bridge.posted.take(ffi::lua_tonumber(state, 1) as u64) else {
+        ffi::lua_pushinteger(state, 0);
+        return 1;
+    };
+    let mut rows = ManuallyDrop::new(rows);
+    let mut buffers = ManuallyDrop::new(bridge.take_buffers());
+    let count = rows.item.fill(state, 2, ARRAY, &mut buffers.scratch);
+    rows.item.clear();
+    bridge.posted.end(ManuallyDrop::into_inner(rows));
+    bridge.put_buffers(ManuallyDrop::into_inner(buffers));
+    ffi::lua_pushinteger(state, count.into());
+    1
 }
 
 /// `array([t])`: marks `t`, or a new table, as an array also while it is empty; gives it back.

@@ -14,9 +14,11 @@ mod call;
 mod look;
 mod push;
 mod read;
+mod rows;
 
-pub use bridge::{Bridge, Slot};
+pub use bridge::Bridge;
 pub use read::{InvalidUtf8, Limits};
+pub use rows::Slot;
 
 use mlua::ffi;
 use std::ffi::c_int;
@@ -27,6 +29,9 @@ pub const MAX_LEVELS: usize = 2000;
 
 /// Whether this Lua tells 1 from 1.0.
 const HAS_INTEGERS: bool = cfg!(any(feature = "lua53", feature = "lua54"));
+
+/// Buffers up to this many bytes are kept for the next value.
+const KEEP_BYTES: usize = 64 * 1024;
 
 /// Levels of nesting for which stack is reserved at once.
 const LEVELS_AT_ONCE: usize = 8;
