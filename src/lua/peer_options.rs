@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mlua::Table;
 
+use crate::ffi::stack::MAX_LEVELS;
 use crate::peer::Options;
 use crate::transport::{self, Target};
 
@@ -40,6 +41,14 @@ fn limit(options: &Table, key: &str, default: usize) -> Result<usize, Refusal> {
     }
 }
 
+/// Levels of nesting; not more than the Lua stack holds.
+fn depth(options: &Table, default: usize) -> Result<usize, Refusal> {
+    match limit(options, "max_depth", default)? {
+        levels if levels <= MAX_LEVELS => Ok(levels),
+        levels => Err(refuse("max_depth", &format!("at most {MAX_LEVELS}"), levels)),
+    }
+}
+
 fn seconds(options: &Table, key: &str, default: Duration) -> Result<Duration, Refusal> {
     let Some(value) = field::<Option<f64>>(options, key)? else {
         return Ok(default);
@@ -67,7 +76,7 @@ impl PeerOptions {
             name: field(options, "name")?,
             instance: instance(),
             max_message: limit(options, "max_message", defaults.max_message)?,
-            max_depth: limit(options, "max_depth", defaults.max_depth)?,
+            max_depth: depth(options, defaults.max_depth)?,
             max_unsent: limit(options, "max_unsent", defaults.max_unsent)?,
             max_requests: limit(options, "max_requests", defaults.max_requests)?,
         };

@@ -17,6 +17,7 @@ use super::bridge::{Bridge, Buffers, Stage};
 use super::look::{bytes_at, says_array};
 use super::push::{push, push_bytes};
 use super::read::{read, InvalidUtf8, Limits};
+use super::MAX_LEVELS;
 use crate::json::{scan, Raw};
 use crate::protocol;
 
@@ -140,12 +141,13 @@ unsafe fn limit(state: *mut lua_State, index: c_int, default: usize) -> usize {
     }
 }
 
-/// `decode(text)`: the value of a JSON text, or nil and what is wrong with the text. Bytes that
-/// are no UTF-8 are taken as Latin-1, as in what peers receive.
+/// `decode(text [, max_depth])`: the value of a JSON text, or nil and what is wrong with the text.
+/// Bytes that are no UTF-8 are taken as Latin-1, as in what peers receive.
 unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     ffi::luaL_checktype(state, 1, ffi::LUA_TSTRING);
-    ffi::lua_settop(state, 1);
+    ffi::lua_settop(state, 2);
     let bridge = bridge(state);
+    let max_depth = limit(state, 2, scan::DEFAULT_MAX_DEPTH).min(MAX_LEVELS);
     let mut buffers = ManuallyDrop::new(bridge.take_buffers());
     let Buffers { scratch, input } = &mut **buffers;
     let bytes = bytes_at(state, 1);
@@ -154,7 +156,7 @@ unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
         protocol::text::push_latin1(input, bytes);
         input.as_str()
     });
-    let results = match Raw::parse(text, scan::DEFAULT_MAX_DEPTH) {
+    let results = match Raw::parse(text, max_depth) {
         Ok(value) => {
             push(state, value, ARRAY, scratch);
             1
