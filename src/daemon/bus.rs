@@ -244,6 +244,13 @@ impl Bus {
         }
     }
 
+    /// Moves all of [`unsent`](Self::unsent) behind what is in `out`, which leaves at once then.
+    pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.take_unsent(out);
+        }
+    }
+
     /// How the log calls a connection.
     pub fn title(&self, key: ClientKey) -> &str {
         self.clients.title(key)

@@ -71,6 +71,16 @@ impl Client {
         }
     }
 
+    /// Moves what has to be sent behind what is in `out`; into an empty one without a copy.
+    pub fn take_unsent(&mut self, out: &mut Vec<u8>) {
+        if out.is_empty() && self.sent == 0 {
+            std::mem::swap(out, &mut self.out);
+        } else {
+            out.extend_from_slice(self.unsent());
+            self.advance(self.out.len());
+        }
+    }
+
     /// How the log calls it.
     pub fn title(&self) -> &str {
         self.name.as_deref().unwrap_or("unnamed peer")

@@ -19,7 +19,8 @@ use tokio::task::LocalSet;
 
 use self::core::Core;
 use super::bus::{Bus, Config, LogLine};
-pub use listener::{bind, BoundListener};
+pub use crate::transport::{ServeOptions, ServerTls};
+pub use listener::{bind, bind_unix, BoundListener};
 
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
 const STACK_BYTES: usize = 1 << 20;
@@ -67,7 +68,12 @@ async fn serve(options: Options, stopped: oneshot::Receiver<()>) {
     let core = Core::new(Bus::new(options.config), options.log);
     let mut tasks = vec![tokio::task::spawn_local(Core::keep_house(core.clone()))];
     for listener in options.listeners {
-        tasks.push(tokio::task::spawn_local(listener::accept(listener, core.clone())));
+        let core = core.clone();
+        tasks.push(tokio::task::spawn_local(async move {
+            if let Err(error) = listener::accept(listener, core.clone()).await {
+                core.note(format!("cannot listen any more: {error}"));
+            }
+        }));
     }
     // An error means that the handle is gone, which stops as well.
     let _ = stopped.await;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use rustix::net::SocketAddrUnix;
+use rustix::net::{AddressFamily, SocketAddrUnix};
 
 use super::{Error, ErrorKind};
 
@@ -12,6 +12,17 @@ use super::{Error, ErrorKind};
 pub(super) enum Address {
     Tcp(SocketAddr),
     Unix(SocketAddrUnix),
+}
+
+impl Address {
+    /// The address family of its sockets.
+    pub fn family(&self) -> AddressFamily {
+        match self {
+            Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
+            Address::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
+            Address::Unix(_) => AddressFamily::UNIX,
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -29,7 +40,7 @@ impl fmt::Display for Address {
 /// The Unix domain socket of a path, or of an abstract name behind a leading `@` or NUL.
 ///
 /// # Errors
-/// [`ErrorKind::Options`] if it is empty, too long (107 bytes), or has a NUL in a path.
+/// [`ErrorKind::Options`] if it is empty, too long (108 bytes on Linux), or has a NUL in a path.
 pub(super) fn unix(name: &[u8]) -> Result<Address, Error> {
     let address = match name {
         [] | [b'@' | 0] => {
@@ -135,6 +146,6 @@ mod tests {
         assert_eq!(text(b"\0/var/run/jet.socket"), Ok("@/var/run/jet.socket".to_owned()));
         assert_eq!(text(b"@"), Err("the name of the Unix socket is empty".to_owned()));
         assert_eq!(text(b"a\0b"), Err("'a\\x00b' cannot be the name of a Unix socket".to_owned()));
-        assert!(text(&[b'x'; 108]).is_err() && text(&[b'x'; 107]).is_ok());
+        assert!(text(&[b'x'; 109]).is_err() && text(&[b'x'; 107]).is_ok());
     }
 }

@@ -30,13 +30,13 @@ impl Error {
         Error { kind, text: text.into() }
     }
 
-    /// An open connection that a system call says is broken.
-    pub(super) fn broken(error: &io::Error) -> Self {
+    /// An open connection to that `other` end which a system call says is broken.
+    pub(super) fn broken(error: &io::Error, other: &str) -> Self {
         let text = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                "connection reset by the daemon".to_owned()
+                format!("connection reset by the {other}")
             }
-            io::ErrorKind::TimedOut => "connection lost: the daemon does not answer".to_owned(),
+            io::ErrorKind::TimedOut => format!("connection lost: the {other} does not answer"),
             _ => format!("connection lost: {}", reason(error)),
         };
         Error { kind: ErrorKind::Closed, text }
@@ -70,6 +70,7 @@ pub(super) fn reason(error: &io::Error) -> String {
         io::ErrorKind::TimedOut => "connection timed out",
         io::ErrorKind::HostUnreachable => "no route to host",
         io::ErrorKind::NetworkUnreachable => "network is unreachable",
+        io::ErrorKind::AddrInUse => "address already in use",
         io::ErrorKind::AddrNotAvailable => "address not available",
         io::ErrorKind::PermissionDenied => "permission denied",
         io::ErrorKind::NotFound => "no such socket",

@@ -1,8 +1,9 @@
 //! Taking received bytes from a socket, a bounded amount per turn.
 
 use std::io;
+use std::os::fd::AsFd;
 
-use super::socket::Socket;
+use super::socket;
 
 /// Bytes taken from the socket in one turn. More waits in the kernel, so that one busy
 /// connection leaves the loop's other customers their turn.
@@ -14,8 +15,10 @@ const READ_CHUNK: usize = 16 * 1024;
 /// How one turn of reading ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// The stream goes on.
-    Open,
+    /// The kernel has no more now.
+    Drained,
+    /// There may be more, for the next turn.
+    More,
     /// The other side has ended it.
     Ended,
 }
@@ -24,19 +27,19 @@ pub(super) enum Input {
 ///
 /// # Errors
 /// Why the connection is broken.
-pub(super) fn receive(socket: &Socket, buffer: &mut Vec<u8>) -> io::Result<Input> {
+pub(super) fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<Input> {
     let mut budget = READ_BUDGET;
     while budget > 0 {
         buffer.reserve(READ_CHUNK);
         let room = buffer.capacity() - buffer.len();
-        match socket.receive(buffer) {
+        match socket::receive(&socket, buffer) {
             Ok(0) => return Ok(Input::Ended),
             // Less than there was room for: the kernel has no more.
-            Ok(taken) if taken < room => return Ok(Input::Open),
+            Ok(taken) if taken < room => return Ok(Input::Drained),
             Ok(taken) => budget = budget.saturating_sub(taken),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Input::Open),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Input::Drained),
             Err(error) => return Err(error),
         }
     }
-    Ok(Input::Open)
+    Ok(Input::More)
 }

@@ -9,6 +9,10 @@
 //! names, `address` what needs no look-up, `dial` trying addresses, `socket` the system calls, `wire`
 //! TLS, WebSocket and length prefixes, `input` and `outbox` the bytes in between, `wait` for programs
 //! that block, `retired` descriptors given up, `error` why it failed.
+//!
+//! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `served` is a
+//! connection that it accepted.
+//!
 //! What the messages say is the peer's business.
 
 mod address;
@@ -16,10 +20,12 @@ mod connection;
 mod dial;
 mod error;
 mod input;
+mod listen;
 mod options;
 mod outbox;
 mod resolve;
 mod retired;
+mod served;
 mod socket;
 mod url;
 mod wait;
@@ -27,6 +33,9 @@ pub mod wire;
 
 pub use connection::{Connection, Status};
 pub use error::{Error, ErrorKind};
+pub use listen::{Bound, Listener, ServeOptions};
 pub use options::{Options, Target, TlsOptions, WebSocketOptions, DEFAULT_CONNECT_TIMEOUT};
 pub use resolve::ResolverFiles;
+pub use served::{Served, Watcher};
 pub use wait::{Interest, Ready};
+pub use wire::ServerTls;

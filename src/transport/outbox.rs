@@ -2,9 +2,6 @@
 
 use std::io;
 
-use super::error::Error;
-use super::socket::Socket;
-
 /// Bytes of memory an empty outbox keeps, as for input.
 const KEPT_BUFFER: usize = 512 * 1024;
 
@@ -39,14 +36,14 @@ impl Outbox {
         self.bytes.len() - self.sent
     }
 
-    /// Sends what the kernel takes. A connection that the other side has ended is no error here:
+    /// Gives `send` what it takes. A connection that the other side has ended is no error here:
     /// the bytes are dropped, and the next read tells, after what was still received.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`](super::ErrorKind::Closed) if the connection is broken.
-    pub fn flush(&mut self, socket: &Socket) -> Result<(), Error> {
+    /// Why the connection is broken, in the words of `send`.
+    pub fn flush(&mut self, send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         while self.sent < self.bytes.len() {
-            match socket.send(&self.bytes[self.sent..]) {
+            match send(&self.bytes[self.sent..]) {
                 Ok(taken) => self.sent += taken,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Ok(()),
@@ -54,7 +51,7 @@ impl Outbox {
                         self.broken = true;
                         break;
                     }
-                    _ => return Err(Error::broken(&error)),
+                    _ => return Err(error),
                 },
             }
         }

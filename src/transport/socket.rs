@@ -4,13 +4,12 @@
 //! away must not kill it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::{self, sockopt, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use rustix::net::{self, sockopt, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 
 /// A stream socket, connecting or connected. Closed on drop.
 #[derive(Debug)]
@@ -25,17 +24,11 @@ impl Socket {
     /// What the system says at once, for example that there is no route; `WouldBlock` if the queue of
     /// a Unix socket is full and it has to be tried again.
     pub fn connect(address: &Address) -> io::Result<Self> {
-        let family = match address {
-            Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
-            Address::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
-            Address::Unix(_) => AddressFamily::UNIX,
-        };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
+        let fd = net::socket_with(address.family(), SocketType::STREAM, flags, None)?;
         let begun = match address {
             Address::Tcp(address) => {
-                sockopt::set_tcp_nodelay(&fd, true)?;
-                sockopt::set_socket_keepalive(&fd, true)?;
+                prepare_tcp(&fd)?;
                 net::connect(&fd, address)
             }
             Address::Unix(address) => net::connect(&fd, address),
@@ -64,38 +57,53 @@ impl Socket {
         }
         Ok(true)
     }
+}
 
-    /// Appends received bytes to `buffer`, no more than it has room for. 0: the end of the stream.
-    ///
-    /// # Errors
-    /// `WouldBlock` if there is nothing yet, else why the connection is broken.
-    pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        loop {
-            match net::recv(&self.fd, spare_capacity(buffer), RecvFlags::empty()) {
-                Err(Errno::INTR) => {}
-                result => return Ok(result?.0),
-            }
+/// Appends received bytes to `buffer`, no more than it has room for. 0: the end of the stream.
+///
+/// # Errors
+/// `WouldBlock` if there is nothing yet, else why the connection is broken.
+pub(super) fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    loop {
+        match net::recv(&socket, spare_capacity(buffer), RecvFlags::DONTWAIT) {
+            Err(Errno::INTR) => {}
+            result => return Ok(result?.0),
         }
     }
+}
 
-    /// Sends as much of `bytes` as the kernel takes and says how much that was.
-    ///
-    /// # Errors
-    /// `WouldBlock` if it takes nothing now, else why the connection is broken.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match net::send(&self.fd, bytes, SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                result => return Ok(result?),
-            }
+/// Sends as much of `bytes` as the kernel takes and says how much that was.
+///
+/// # Errors
+/// `WouldBlock` if it takes nothing now, else why the connection is broken.
+pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match net::send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Err(Errno::INTR) => {}
+            result => return Ok(result?),
         }
     }
+}
 
-    /// Tells the other side that nothing more will come.
-    pub fn finish(&self) {
-        // Fails only if the connection is gone already.
-        let _ = net::shutdown(&self.fd, Shutdown::Write);
-    }
+/// Tells the other side that nothing more will come.
+pub(super) fn finish(socket: impl AsFd) {
+    // Fails only if the connection is gone already.
+    let _ = net::shutdown(socket, Shutdown::Write);
+}
+
+/// Ends both directions, also for whoever still waits on the descriptor.
+pub(super) fn end(socket: impl AsFd) {
+    // As above.
+    let _ = net::shutdown(socket, Shutdown::Both);
+}
+
+/// Messages leave at once (they are collected before), and a host that vanished is noticed.
+///
+/// # Errors
+/// The connection has ended already.
+pub(super) fn prepare_tcp(fd: impl AsFd) -> io::Result<()> {
+    sockopt::set_tcp_nodelay(&fd, true)?;
+    Ok(sockopt::set_socket_keepalive(&fd, true)?)
 }
 
 impl From<Socket> for OwnedFd {

@@ -1,33 +1,31 @@
 //! One connection: reading what comes, writing what the bus has for it.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::{interval_at, timeout};
 
 use super::core::Core;
 use crate::daemon::{Bus, ClientKey};
-use crate::protocol::framing::Decoder;
+use crate::transport::{Error, ErrorKind, Served};
 
-/// Bytes taken from a socket at once.
-const READ_BYTES: usize = 64 * 1024;
+/// How long a peer has for the handshakes of TLS and WebSocket. As long as it waits for them itself.
+const HANDSHAKE_TIMEOUT: Duration = crate::transport::DEFAULT_CONNECT_TIMEOUT;
 
-/// How often a connection may read before others have their turn.
-const READS_PER_TURN: usize = 4;
+/// How often peers on WebSockets are pinged, as other daemons do: it keeps proxies from giving an idle
+/// connection up.
+const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// A connection of the daemon's.
 pub struct Connection {
     pub key: ClientKey,
-    stream: TcpStream,
-    decoder: RefCell<Decoder>,
-    /// The socket has not taken everything: the task waits until it can be written.
-    blocked: Cell<bool>,
+    served: RefCell<Served>,
+    /// Empty between writes; its memory goes round between bus and socket.
+    frames: RefCell<Vec<u8>>,
     ended: Cell<bool>,
-    /// Wakes the task because one of these has changed.
+    /// Wakes the task because there is something unsent, or it has ended.
     changed: Notify,
 }
 
@@ -43,45 +41,54 @@ enum Turn {
 
 impl Connection {
     /// Serves a connection until it ends.
-    pub async fn serve(stream: TcpStream, core: Rc<Core>) {
-        let (key, max_message) = {
-            let mut bus = core.bus.borrow_mut();
-            (bus.connect(), bus.config().max_message)
+    pub async fn serve(mut served: Served, core: Rc<Core>) {
+        let opened = timeout(HANDSHAKE_TIMEOUT, open(&mut served)).await;
+        let first = match opened {
+            Ok(first) if served.is_open() => first,
+            Ok(Err(error)) => return core.note(format!("{} is refused: {error}", served.name())),
+            _ => return core.note(format!("{} does not finish the handshake", served.name())),
         };
+        let key = core.bus.borrow_mut().connect();
         let connection = Rc::new(Connection {
             key,
-            stream,
-            decoder: RefCell::new(Decoder::new(max_message)),
-            blocked: Cell::new(false),
+            served: RefCell::new(served),
+            frames: RefCell::default(),
             ended: Cell::new(false),
             changed: Notify::new(),
         });
         core.add(connection.clone());
-        connection.run(&core).await;
+        // Messages may have come with the end of the handshake.
+        if matches!(connection.hand_over(&core, first), Turn::Done | Turn::More) {
+            connection.run(&core).await;
+        }
         core.remove(key);
+        connection.close();
     }
 
     async fn run(&self, core: &Core) {
-        let mut buffer = vec![0; READ_BYTES];
+        let watcher = self.served.borrow().watcher();
+        let is_websocket = self.served.borrow().is_websocket();
+        let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         while !self.ended.get() {
-            let interest = match self.blocked.get() {
-                true => Interest::READABLE | Interest::WRITABLE,
-                false => Interest::READABLE,
-            };
+            let is_blocked = self.served.borrow().unsent() > 0;
             let ready = tokio::select! {
-                ready = self.stream.ready(interest) => ready,
+                ready = watcher.ready(is_blocked) => ready,
                 () = self.changed.notified() => continue,
+                _ = pings.tick(), if is_websocket => {
+                    if self.served.borrow_mut().ping().is_err() {
+                        return;
+                    }
+                    continue;
+                }
             };
             let Ok(ready) = ready else { return };
-            if ready.is_writable() && self.blocked.get() {
+            if ready.writable && is_blocked {
                 self.flush(&mut core.bus.borrow_mut());
             }
-            if !ready.is_readable() && !ready.is_read_closed() {
+            if !ready.readable {
                 continue;
             }
-            let turn = self.read(core, &mut buffer);
-            core.touched();
-            match turn {
+            match self.read(core) {
                 Turn::Done => {}
                 Turn::More => tokio::task::yield_now().await,
                 Turn::Over => return,
@@ -89,60 +96,50 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, within bounds, and hands the messages to the bus.
-    fn read(&self, core: &Core, buffer: &mut [u8]) -> Turn {
-        for _ in 0..READS_PER_TURN {
-            match self.stream.try_read(buffer) {
-                Ok(0) => return Turn::Over,
-                Ok(count) => {
-                    if !self.take(core, &buffer[..count]) {
-                        return Turn::Over;
-                    }
-                    if count < buffer.len() {
-                        return Turn::Done;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::Done,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Turn::Over,
-            }
-        }
-        Turn::More
+    fn read(&self, core: &Core) -> Turn {
+        let result = self.served.borrow_mut().read();
+        self.hand_over(core, result)
     }
 
-    /// Takes received bytes; false if the stream makes no sense any more.
-    fn take(&self, core: &Core, bytes: &[u8]) -> bool {
-        let mut decoder = self.decoder.borrow_mut();
-        let mut bus = core.bus.borrow_mut();
-        decoder.push(bytes);
+    /// Hands the messages that were read to the bus, then looks how reading ended.
+    fn hand_over(&self, core: &Core, result: Result<bool, Error>) -> Turn {
         let now = Instant::now();
-        loop {
-            match decoder.next() {
-                None => return true,
-                Some(Ok(message)) => bus.receive(self.key, message, now),
-                Some(Err(error)) => {
+        for message in self.served.borrow().messages() {
+            // An empty one is an old way to keep a connection alive.
+            if !message.is_empty() {
+                core.bus.borrow_mut().receive(self.key, message, now);
+            }
+        }
+        core.touched();
+        match result {
+            Ok(false) => Turn::Done,
+            Ok(true) => Turn::More,
+            Err(error) => {
+                if error.kind() == ErrorKind::Protocol {
+                    let mut bus = core.bus.borrow_mut();
                     bus.refuse_frame(self.key, &error.to_string());
                     self.flush(&mut bus);
-                    return false;
                 }
+                Turn::Over
             }
         }
     }
 
-    /// Sends what the bus has for this connection, as far as the socket takes it.
+    /// Sends what the bus has for this connection, as far as the socket takes it. While it does not,
+    /// the rest stays with the bus, where it counts towards the limit.
     pub fn flush(&self, bus: &mut Bus) {
-        let mut blocked = false;
-        while !blocked && !bus.unsent(self.key).is_empty() {
-            match self.stream.try_write(bus.unsent(self.key)) {
-                Ok(count) => bus.advance(self.key, count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => blocked = true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The reading side hears of it as well.
-                Err(_) => return self.end(),
-            }
+        let mut served = self.served.borrow_mut();
+        let mut result = served.flush();
+        if served.unsent() == 0 && !bus.unsent(self.key).is_empty() {
+            let mut frames = self.frames.borrow_mut();
+            bus.take_unsent(self.key, &mut frames);
+            result = result.and_then(|()| served.write(&mut frames));
         }
-        if self.blocked.replace(blocked) != blocked {
-            self.changed.notify_one();
+        match result {
+            // The reading side hears of it as well.
+            Err(_) => self.end(),
+            Ok(()) if served.unsent() > 0 => self.changed.notify_one(),
+            Ok(()) => {}
         }
     }
 
@@ -151,4 +148,26 @@ impl Connection {
         self.ended.set(true);
         self.changed.notify_one();
     }
+
+    /// Ends it in order; what the socket takes at once is still sent.
+    pub fn close(&self) {
+        self.served.borrow_mut().close();
+    }
+}
+
+/// Goes through the handshakes. As [`Served::read`]; messages may have come with their end.
+async fn open(served: &mut Served) -> Result<bool, Error> {
+    let watcher = served.watcher();
+    while !served.is_open() {
+        if watcher.ready(served.unsent() > 0).await.is_err() {
+            return Ok(false);
+        }
+        served.flush()?;
+        let read = served.read();
+        if served.is_open() {
+            return read;
+        }
+        read?;
+    }
+    Ok(false)
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::LogSink;
+use crate::daemon::bus::{Level, LogLine};
 use crate::daemon::{Bus, ClientKey};
 
 /// Shared by all tasks of one daemon; they are on one thread.
@@ -89,10 +90,17 @@ impl Core {
         }
     }
 
+    /// Says something about a connection that never came to the bus.
+    pub fn note(&self, text: String) {
+        (self.log)(LogLine { level: Level::Info, text });
+    }
+
     /// Sends what the sockets take without waiting, and lets go of all connections.
     pub fn shut_down(&self) {
         self.stopping.set(true);
         self.flush();
-        self.connections.borrow_mut().clear();
+        for (_, connection) in self.connections.borrow_mut().drain() {
+            connection.close();
+        }
     }
 }

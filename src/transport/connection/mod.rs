@@ -12,6 +12,7 @@ use super::input::{receive, Input};
 use super::options::{Options, MAX_CONNECT_TIMEOUT};
 use super::outbox::Outbox;
 use super::retired::Retired;
+use super::socket;
 use super::wait::{self, Interest, Ready};
 use super::wire::Wire;
 use opening::State;
@@ -124,7 +125,9 @@ impl Connection {
     /// Sends what can leave without waiting.
     fn flush_now(&mut self) -> Result<(), Error> {
         match &self.state {
-            State::Handshaking(socket) | State::Open(socket) => self.outbox.flush(socket),
+            State::Handshaking(socket) | State::Open(socket) => {
+                self.outbox.flush(|bytes| socket::send(socket, bytes)).map_err(|error| broken(&error))
+            }
             _ => Ok(()),
         }
     }
@@ -135,15 +138,15 @@ impl Connection {
         let input = self.wire.fill(|buffer| receive(socket, buffer));
         let processed = self.wire.process();
         self.outbox.take(self.wire.output());
-        let flushed = self.outbox.flush(socket);
+        let flushed = self.flush_now();
         processed.and(flushed)?;
         match input {
-            Ok(Input::Open) => Ok(()),
+            Ok(Input::Drained | Input::More) => Ok(()),
             Ok(Input::Ended) if self.wire.is_inside_message() => {
                 Err(Error::new(ErrorKind::Closed, "connection closed by the daemon inside a message"))
             }
             Ok(Input::Ended) => Err(Error::new(ErrorKind::Closed, "connection closed by the daemon")),
-            Err(error) => Err(Error::broken(&error)),
+            Err(error) => Err(broken(&error)),
         }
     }
 
@@ -240,8 +243,8 @@ impl Connection {
             self.wire.close();
             self.outbox.take(self.wire.output());
             // There is nobody left to tell.
-            let _ = self.outbox.flush(&socket);
-            socket.finish();
+            let _ = self.outbox.flush(|bytes| socket::send(&socket, bytes));
+            socket::finish(&socket);
             // Unread input would turn the end into a reset, which can overtake what was sent.
             let _ = receive(&socket, &mut Vec::new());
         }
@@ -279,7 +282,11 @@ impl Connection {
                 Status::Dialling => self.wants(),
                 Status::Open => Interest { read: false, write: true },
             };
-            self.wait(interest, Some(until)).map_err(|error| Error::broken(&error))?;
+            self.wait(interest, Some(until)).map_err(|error| broken(&error))?;
         }
     }
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::broken(error, "daemon")
 }

@@ -199,6 +199,11 @@ impl Wire {
         &mut self.sealed
     }
 
+    /// Whether messages are framed by a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.web.is_some()
+    }
+
     /// Asks a WebSocket's other end for a sign of life; nothing elsewhere.
     pub fn ping(&mut self) {
         if let Some(web) = &mut self.web {

@@ -1,0 +1,236 @@
+//! Where a daemon takes connections: TCP and Unix listeners. What happens on a connection is in
+//! `served`.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, sockopt, SocketFlags, SocketType};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::address::{self, Address};
+use super::error::{reason, Error, ErrorKind};
+use super::served::{Served, Stream};
+use super::socket::{prepare_tcp, Socket};
+use super::wire::{ServerTls, Wire};
+
+/// Connections the kernel holds until they are accepted; it takes less if it likes. All peers of a
+/// large bus come back at once after a restart.
+const BACKLOG: i32 = 1024;
+
+/// The pause when this process has no descriptor left: somebody has to leave first.
+const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// What is spoken on the connections of a listener; by default the trivial protocol.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// WebSocket framing; else the trivial protocol.
+    pub websocket: bool,
+    /// TLS under either framing.
+    pub tls: Option<ServerTls>,
+}
+
+/// A socket that listens already and does not need a runtime yet. A Unix socket's file goes with it.
+#[derive(Debug)]
+pub struct Bound {
+    fd: OwnedFd,
+    options: ServeOptions,
+    file: Option<SocketFile>,
+    address: Option<SocketAddr>,
+}
+
+/// The file of a Unix socket, removed on drop.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody may have removed it before.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Bound {
+    /// Listens on a TCP port: on one interface (an address, or a name that has one), or on all of
+    /// them, IPv6 and IPv4 alike. Port 0 chooses a free one. Looking up a name blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`] with the reason, for example "address already in use (...)".
+    pub fn tcp(host: Option<&str>, port: u16) -> Result<Bound, Error> {
+        let mut failure = None;
+        for address in interfaces(host, port)? {
+            match listen(&Address::Tcp(address)) {
+                Ok(fd) => return Bound::new(fd, None, &address),
+                // Where another family is left, it is tried; who uses the port is told at once.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    return Err(fault(&error, &address))
+                }
+                Err(error) => failure = Some(fault(&error, &address)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| {
+            Error::new(ErrorKind::Unreachable, format!("no address ({})", host.unwrap_or_default()))
+        }))
+    }
+
+    /// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. A
+    /// file that a dead daemon left is replaced.
+    ///
+    /// # Errors
+    /// As [`tcp`](Self::tcp).
+    pub fn unix(name: &[u8]) -> Result<Bound, Error> {
+        let address = address::unix(name)?;
+        let file = match &address {
+            Address::Unix(unix) => unix.path_bytes().map(std::ffi::OsStr::from_bytes).map(PathBuf::from),
+            Address::Tcp(_) => None,
+        };
+        let bound = match (listen(&address), &file) {
+            (Err(error), Some(file)) if error.kind() == io::ErrorKind::AddrInUse && is_dead(&address) => {
+                // Gone in the meantime: then listening tells.
+                let _ = std::fs::remove_file(file);
+                listen(&address)
+            }
+            (bound, _) => bound,
+        };
+        let fd = bound.map_err(|error| fault(&error, &address))?;
+        Bound::new(fd, file.map(SocketFile), &address)
+    }
+
+    fn new(fd: OwnedFd, file: Option<SocketFile>, asked: &dyn std::fmt::Display) -> Result<Bound, Error> {
+        let name = net::getsockname(&fd).map_err(|error| fault(&error.into(), asked))?;
+        Ok(Bound { fd, options: ServeOptions::default(), file, address: SocketAddr::try_from(name).ok() })
+    }
+
+    /// Says what is spoken there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] if this build cannot serve these options.
+    pub fn speaking(mut self, options: ServeOptions) -> Result<Bound, Error> {
+        Wire::server(options.tls.as_ref(), options.websocket, 1)?;
+        self.options = options;
+        Ok(self)
+    }
+
+    /// The TCP address listened on, with the port that was chosen.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Hands the socket to the tokio runtime that this is called in. Messages longer than
+    /// `max_message` bytes will be refused.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn listen(self, max_message: usize) -> io::Result<Listener> {
+        let socket = match self.address {
+            Some(_) => Listening::Tcp(TcpListener::from_std(self.fd.into())?),
+            None => Listening::Unix(UnixListener::from_std(self.fd.into())?),
+        };
+        Ok(Listener { socket, options: self.options, max_message, _file: self.file })
+    }
+}
+
+/// A listening socket in a tokio runtime.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Listening,
+    options: ServeOptions,
+    max_message: usize,
+    _file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    async fn accept(&self) -> io::Result<(Stream, String)> {
+        match self {
+            Listening::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                prepare_tcp(&stream)?;
+                Ok((Stream::Tcp(stream), from.to_string()))
+            }
+            Listening::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), "unix".to_owned()))
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Waits for the next peer. Dropping the future loses nobody.
+    ///
+    /// # Errors
+    /// The listener itself is broken; what concerns one peer is not told, and for a process without
+    /// free descriptors it waits.
+    pub async fn accept(&self) -> io::Result<Served> {
+        loop {
+            match self.socket.accept().await {
+                Ok((stream, name)) => return self.serve(stream, name),
+                Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                    Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                        tokio::time::sleep(NO_DESCRIPTORS).await;
+                    }
+                    Some(Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP) | None => return Err(error),
+                    // The peer has left already, in one of many ways.
+                    Some(_) => {}
+                },
+            }
+        }
+    }
+
+    fn serve(&self, stream: Stream, name: String) -> io::Result<Served> {
+        let wire = Wire::server(self.options.tls.as_ref(), self.options.websocket, self.max_message);
+        // What this build lacks has been told by Bound::speaking().
+        Ok(Served::new(stream, wire.map_err(io::Error::other)?, name))
+    }
+}
+
+/// The addresses to try to listen on. All interfaces are IPv6's, which take IPv4 as well, or where there
+/// is no IPv6 those of IPv4.
+fn interfaces(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let Some(host) = host else {
+        return Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]);
+    };
+    // Unlike for connecting, port 0 is one.
+    if let Some(mut addresses) = address::literal(host, port.max(1))? {
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        return Ok(addresses);
+    }
+    let found = (host, port).to_socket_addrs().map_err(|error| fault(&error, &host))?;
+    Ok(found.collect())
+}
+
+fn listen(address: &Address) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = net::socket_with(address.family(), SocketType::STREAM, flags, None)?;
+    match address {
+        Address::Tcp(tcp) => {
+            sockopt::set_socket_reuseaddr(&fd, true)?;
+            if tcp.is_ipv6() {
+                sockopt::set_ipv6_v6only(&fd, !tcp.ip().is_unspecified())?;
+            }
+            net::bind(&fd, tcp)?;
+        }
+        Address::Unix(unix) => net::bind(&fd, unix)?,
+    }
+    net::listen(&fd, BACKLOG)?;
+    Ok(fd)
+}
+
+/// Whether nobody listens behind a socket file.
+fn is_dead(address: &Address) -> bool {
+    Socket::connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+fn fault(error: &io::Error, address: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Unreachable, format!("{} ({address})", reason(error)))
+}

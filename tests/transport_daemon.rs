@@ -1,0 +1,185 @@
+//! The daemon over each transport, all served at once by one thread: the same conversation everywhere.
+#![cfg(all(feature = "tls", feature = "websocket"))]
+
+mod transport_support;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use jet::daemon::server::{
+    bind, bind_unix, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls,
+};
+use jet::daemon::Config;
+use jet::transport::{Options, TlsOptions};
+use transport_support::*;
+
+/// A daemon on every transport, and how to get there.
+struct Everywhere {
+    _daemon: Handle,
+    plain: u16,
+    /// `(what, how)`.
+    ways: Vec<(&'static str, Options)>,
+    files: TempDir,
+}
+
+fn everywhere() -> Everywhere {
+    let files = TempDir::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) =
+        (files.file("cert.pem", made.cert.pem()), files.file("key.pem", made.signing_key.serialize_pem()));
+    let tls = Some(ServerTls::new(&certificate, &key, None).expect("valid"));
+    let name = format!("@jet-daemon-test-{}-{:p}", std::process::id(), &files);
+    let path = files.path("jet.socket");
+    let local = || bind(Some("127.0.0.1"), 0).expect("a free port");
+    let speaking = |websocket, tls| local().speaking(ServeOptions { websocket, tls }).expect("built in");
+    let listeners = vec![
+        local(),
+        speaking(true, None),
+        speaking(false, tls.clone()),
+        speaking(true, tls),
+        bind_unix(path.to_str().expect("UTF-8").as_bytes()).expect("binds"),
+        bind_unix(name.as_bytes()).expect("binds"),
+    ];
+    let ports: Vec<u16> =
+        listeners.iter().filter_map(|listener| listener.address()).map(|address| address.port()).collect();
+    let config = Config { max_message: 100_000, ..Config::default() };
+    let daemon = start(DaemonOptions { config, listeners, log: Box::new(|_| {}) }).expect("starts");
+    let trusting = Some(TlsOptions { ca_file: Some(certificate), ..TlsOptions::default() });
+    let ways = vec![
+        ("tcp", Options::tcp("127.0.0.1", ports[0])),
+        ("ws", Options::url(&format!("ws://127.0.0.1:{}/api/jet/", ports[1])).expect("valid")),
+        ("tls", Options { tls: trusting.clone(), ..Options::tcp("localhost", ports[2]) }),
+        (
+            "wss",
+            Options {
+                tls: trusting,
+                ..Options::url(&format!("wss://localhost:{}", ports[3])).expect("valid")
+            },
+        ),
+        ("unix", Options::unix(path.to_str().expect("UTF-8"))),
+        ("abstract", Options::unix(name)),
+    ];
+    Everywhere { _daemon: daemon, plain: ports[0], ways, files }
+}
+
+fn text(message: &[u8]) -> String {
+    String::from_utf8(message.to_vec()).expect("JSON")
+}
+
+#[test]
+fn a_state_added_on_one_transport_is_seen_on_every_other() {
+    let bus = everywhere();
+    for (from, how) in &bus.ways {
+        let mut owner = dial(how.clone()).expect(from);
+        send(&mut owner, b"{\"id\":1,\"method\":\"add\",\"params\":{\"path\":\"a\",\"value\":[1]}}");
+        assert!(text(&receive(&mut owner, 1).0[0]).contains("\"result\""), "{from}");
+        for (to, how) in &bus.ways {
+            let mut watcher = dial(how.clone()).expect(to);
+            send(&mut watcher, b"{\"id\":1,\"method\":\"fetch\",\"params\":{\"id\":\"f\"}}");
+            let (messages, _) = receive(&mut watcher, 2);
+            assert!(text(&messages[1]).contains("\"value\":[1]"), "{from} to {to}: {}", text(&messages[1]));
+        }
+        owner.close();
+    }
+}
+
+#[test]
+fn what_leaves_together_leaves_in_one_write_also_as_websocket_frames() {
+    let bus = everywhere();
+    let (_, how) = &bus.ways[1];
+    let mut owner = dial(how.clone()).expect("connects");
+    let add = |n: usize| {
+        frame(format!("{{\"method\":\"add\",\"params\":{{\"path\":\"{n}\",\"value\":1}}}}").as_bytes())
+    };
+    owner.write(&mut (0..100).flat_map(add).collect()).expect("written");
+    send(&mut owner, b"{\"id\":1,\"method\":\"fetch\",\"params\":{\"id\":\"f\"}}");
+    let (mut turns, mut count) = (0, 0);
+    while count < 101 {
+        owner.wait(owner.wants(), Some(Instant::now() + PATIENCE)).expect("poll");
+        owner.read().expect("open");
+        turns += usize::from(owner.messages().len() > 0);
+        count += owner.messages().len();
+    }
+    assert!(turns <= 3, "101 messages came in {turns} pieces");
+}
+
+#[test]
+fn too_long_messages_are_refused_alike() {
+    let bus = everywhere();
+    for (name, how) in &bus.ways {
+        let mut peer = dial(how.clone()).expect(name);
+        send(&mut peer, &vec![b' '; 100_001]);
+        let (messages, _) = receive_to_end(&mut peer);
+        let told = messages.first().map(|message| text(message)).unwrap_or_default();
+        let expected = "message of 100001 bytes exceeds the limit of 100000";
+        // A WebSocket's farewell comes first and ends the conversation.
+        assert!(told.contains(expected) || how.websocket.is_some(), "{name}: {told}");
+    }
+}
+
+#[test]
+fn a_socket_file_goes_with_the_daemon_and_a_dead_one_is_replaced() {
+    let files = TempDir::new();
+    let path = files.path("jet.socket");
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
+    let name = path.to_str().expect("UTF-8").to_owned();
+    let listener = bind_unix(name.as_bytes()).expect("replaces what is dead");
+    let error = bind_unix(name.as_bytes()).expect_err("alive");
+    assert_eq!(error.to_string(), format!("address already in use ({name})"));
+    drop(listener);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_port_in_use_is_told_with_its_address() {
+    let bus = everywhere();
+    let error = bind(Some("127.0.0.1"), bus.plain).expect_err("in use");
+    assert_eq!(error.to_string(), format!("address already in use (127.0.0.1:{})", bus.plain));
+    assert!(bind(None, 0).expect("all interfaces").address().expect("TCP").port() > 0);
+    assert!(bus.files.path("cert.pem").exists());
+}
+
+#[test]
+fn strangers_do_not_disturb_the_others() {
+    let bus = everywhere();
+    let mut strangers = Vec::new();
+    for (_, how) in &bus.ways[..4] {
+        let jet::transport::Target::Tcp { port, .. } = how.target else { panic!("TCP") };
+        for words in
+            [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\xff\xff", b"\xff\xff\xff\xff", b""]
+        {
+            let mut stranger = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
+            stranger.write_all(words).expect("written");
+            strangers.push(stranger);
+        }
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    for (name, how) in &bus.ways {
+        let mut peer = dial(how.clone()).expect(name);
+        send(&mut peer, b"{\"id\":1,\"method\":\"info\",\"params\":{}}");
+        assert_eq!(receive(&mut peer, 1).0.len(), 1, "{name}");
+    }
+    let mut answer = [0; 1024];
+    let length = strangers[4].read(&mut answer).expect("an answer");
+    assert!(answer[..length].starts_with(b"HTTP/1.1 426 "), "a browser is told what is missing");
+}
+
+#[test]
+fn a_websocket_peer_is_pinged_and_answers_are_no_messages() {
+    let bus = everywhere();
+    let jet::transport::Target::Tcp { port, .. } = bus.ways[1].1.target else { panic!("TCP") };
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("settable");
+    let (mut socket, response) =
+        tungstenite::client("ws://localhost/any/path", stream).expect("a foreign client without subprotocol");
+    assert!(response.headers().get("Sec-WebSocket-Protocol").is_none());
+    let begun = Instant::now();
+    let message = socket.read().expect("a ping");
+    assert!(message.is_ping(), "{message:?}");
+    assert!(begun.elapsed() > Duration::from_secs(4) && begun.elapsed() < Duration::from_secs(7));
+    socket
+        .send(tungstenite::Message::binary(&b"{\"id\":1,\"method\":\"info\",\"params\":{}}"[..]))
+        .expect("sent");
+    assert!(socket.read().expect("an answer").is_text());
+}
