@@ -13,7 +13,7 @@ use rustix::net::{self, sockopt, SocketFlags, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{self, Address};
-use super::error::{reason, Error, ErrorKind};
+use super::error::{reason, Error};
 use super::served::{Served, Stream};
 use super::socket::{prepare_tcp, Socket};
 use super::wire::{ServerTls, Wire};
@@ -59,8 +59,8 @@ impl Bound {
     /// them, IPv6 and IPv4 alike. Port 0 chooses a free one. Looking up a name blocks.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreachable`] with the reason, for example "address already in use (...)".
-    pub fn tcp(host: Option<&str>, port: u16) -> Result<Bound, Error> {
+    /// What the system says, in words: "address already in use (...)".
+    pub fn tcp(host: Option<&str>, port: u16) -> io::Result<Bound> {
         let mut failure = None;
         for address in interfaces(host, port)? {
             match listen(&Address::Tcp(address)) {
@@ -73,7 +73,7 @@ impl Bound {
             }
         }
         Err(failure.unwrap_or_else(|| {
-            Error::new(ErrorKind::Unreachable, format!("no address ({})", host.unwrap_or_default()))
+            io::Error::new(io::ErrorKind::NotFound, format!("no address ({})", host.unwrap_or_default()))
         }))
     }
 
@@ -82,8 +82,8 @@ impl Bound {
     ///
     /// # Errors
     /// As [`tcp`](Self::tcp).
-    pub fn unix(name: &[u8]) -> Result<Bound, Error> {
-        let address = address::unix(name)?;
+    pub fn unix(name: &[u8]) -> io::Result<Bound> {
+        let address = address::unix(name).map_err(bad)?;
         let file = match &address {
             Address::Unix(unix) => unix.path_bytes().map(std::ffi::OsStr::from_bytes).map(PathBuf::from),
             Address::Tcp(_) => None,
@@ -100,7 +100,7 @@ impl Bound {
         Bound::new(fd, file.map(SocketFile), &address)
     }
 
-    fn new(fd: OwnedFd, file: Option<SocketFile>, asked: &dyn std::fmt::Display) -> Result<Bound, Error> {
+    fn new(fd: OwnedFd, file: Option<SocketFile>, asked: &dyn std::fmt::Display) -> io::Result<Bound> {
         let name = net::getsockname(&fd).map_err(|error| fault(&error.into(), asked))?;
         Ok(Bound { fd, options: ServeOptions::default(), file, address: SocketAddr::try_from(name).ok() })
     }
@@ -108,7 +108,7 @@ impl Bound {
     /// Says what is spoken there.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] if this build cannot serve these options.
+    /// [`ErrorKind::Options`](super::ErrorKind::Options) if this build cannot serve these options.
     pub fn speaking(mut self, options: ServeOptions) -> Result<Bound, Error> {
         Wire::server(options.tls.as_ref(), options.websocket, 1)?;
         self.options = options;
@@ -196,12 +196,12 @@ impl Listener {
 
 /// The addresses to try to listen on. All interfaces are IPv6's, which take IPv4 as well, or where there
 /// is no IPv6 those of IPv4.
-fn interfaces(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>, Error> {
+fn interfaces(host: Option<&str>, port: u16) -> io::Result<Vec<SocketAddr>> {
     let Some(host) = host else {
         return Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]);
     };
     // Unlike for connecting, port 0 is one.
-    if let Some(mut addresses) = address::literal(host, port.max(1))? {
+    if let Some(mut addresses) = address::literal(host, port.max(1)).map_err(bad)? {
         addresses.iter_mut().for_each(|address| address.set_port(port));
         return Ok(addresses);
     }
@@ -231,6 +231,11 @@ fn is_dead(address: &Address) -> bool {
     Socket::connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-fn fault(error: &io::Error, address: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Unreachable, format!("{} ({address})", reason(error)))
+/// The error with words for people.
+fn fault(error: &io::Error, address: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(error.kind(), format!("{} ({address})", reason(error)))
+}
+
+fn bad(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

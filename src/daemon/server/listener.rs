@@ -32,7 +32,7 @@ impl BoundListener {
 ///
 /// # Errors
 /// The address does not exist or is in use.
-pub fn bind(interface: Option<&str>, port: u16) -> Result<BoundListener, Error> {
+pub fn bind(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
     Bound::tcp(interface, port).map(BoundListener)
 }
 
@@ -40,7 +40,7 @@ pub fn bind(interface: Option<&str>, port: u16) -> Result<BoundListener, Error> 
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_unix(name: &[u8]) -> Result<BoundListener, Error> {
+pub fn bind_unix(name: &[u8]) -> io::Result<BoundListener> {
     Bound::unix(name).map(BoundListener)
 }
 
