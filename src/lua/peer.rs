@@ -78,7 +78,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
         engine: RefCell::new(Engine::new(options.engine.clone())),
         connection: RefCell::new(None),
         options,
-        bridge: Bridge::of(lua)?,
+        bridge: Bridge::of(lua),
         latin1_in: Cell::new(false),
         latin1_out: Cell::new(Said::NotYet),
         closing: Cell::new(false),

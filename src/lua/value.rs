@@ -1,4 +1,4 @@
-//! JSON and Lua values at the module's door: `null`, `array`, `encode`, `decode` and `stage`.
+//! JSON and Lua values at the module's door: `null`, `array`, `encode`, `decode`, `stage`, `take`.
 //!
 //! The work is done by [`crate::ffi::stack`]; these are the names that Lua sees and the way in
 //! for the other bindings, which take staged values from the [`Bridge`].
@@ -12,5 +12,5 @@ use crate::ffi::stack::Bridge;
 /// # Errors
 /// When Lua runs out of memory.
 pub fn register(lua: &Lua, module: &Table) -> Result<()> {
-    Bridge::of(lua)?.register(lua, module)
+    Bridge::of(lua).register(lua, module)
 }

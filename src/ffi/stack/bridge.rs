@@ -1,15 +1,13 @@
 //! [`Bridge`]: what one Lua state keeps for converting values, and the doors for safe code.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
-use mlua::{ffi, Lua, Table, Value};
+use mlua::{Lua, Table};
 
-use super::push::push;
-use super::read::{read, Limits, Notes};
+use super::read::Notes;
 use super::rows::{Rows, Slot};
-use super::{call, reserve, KEEP_BYTES};
+use super::{call, KEEP_BYTES};
 use crate::ffi::ring::Ring;
 use crate::json::Raw;
 
@@ -20,7 +18,7 @@ const ARRAY_KEY: &str = "jet.array";
 /// A value of Lua's as JSON text, and what was noted while it was read.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
-    /// UTF-8: nothing but JSON text of [`read`] gets in here.
+    /// UTF-8: nothing but JSON text of `read` gets in here.
     pub text: Vec<u8>,
     pub notes: Notes,
 }
@@ -34,11 +32,8 @@ impl Stage {
 }
 
 /// What one Lua state needs to convert values; its peers and daemons share it.
+#[derive(Default)]
 pub struct Bridge {
-    /// Registry reference of the metatable that marks arrays.
-    array: c_int,
-    /// Its address.
-    pub(super) array_address: *const c_void,
     /// Values of Lua's, for functions made by mlua.
     pub(super) staged: Ring<Stage>,
     /// Fields for Lua, from functions made by mlua.
@@ -58,30 +53,13 @@ pub(super) struct Buffers {
 
 impl Bridge {
     /// The bridge of this Lua state; the first call makes it.
-    ///
-    /// # Errors
-    /// When Lua runs out of memory.
-    pub fn of(lua: &Lua) -> mlua::Result<Rc<Bridge>> {
+    pub fn of(lua: &Lua) -> Rc<Bridge> {
         if let Some(bridge) = lua.app_data_ref::<Rc<Bridge>>() {
-            return Ok(Rc::clone(&bridge));
+            return Rc::clone(&bridge);
         }
-        let metatable = array_metatable(lua)?;
-        let array_address = metatable.to_pointer();
-        let mut array = 0;
-        let out = &mut array;
-        // SAFETY: protected by exec_raw; the closure gets one value and pops it with luaL_ref.
-        unsafe {
-            lua.exec_raw::<()>(metatable, |state| *out = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX))?
-        };
-        let bridge = Rc::new(Bridge {
-            array,
-            array_address,
-            staged: Ring::default(),
-            posted: Ring::default(),
-            buffers: Cell::default(),
-        });
+        let bridge = Rc::new(Bridge::default());
         lua.set_app_data(Rc::clone(&bridge));
-        Ok(bridge)
+        bridge
     }
 
     /// Sets the functions `stage`, `take`, `encode`, `decode` and `array` in `module`.
@@ -94,25 +72,6 @@ impl Bridge {
         unsafe { lua.exec_raw::<()>((module, metatable), |state| call::install(state, self)) }
     }
 
-    /// Makes a Lua value of JSON.
-    ///
-    /// # Errors
-    /// When Lua runs out of memory.
-    pub fn to_lua(&self, lua: &Lua, value: Raw<'_>) -> mlua::Result<Value> {
-        let mut buffers = self.take_buffers();
-        let text = &mut buffers.scratch;
-        // SAFETY: protected; the closure owns nothing. It leaves the metatable below the value,
-        // which becomes the second result.
-        let result = unsafe {
-            lua.exec_raw::<(Value, Value)>((), |state| {
-                let array = self.push_array(state);
-                push(state, value, array, text);
-            })
-        };
-        self.put_buffers(buffers);
-        result.map(|(_, value)| value)
-    }
-
     /// Copies fields for Lua, which gets them with `core.take(number, table)`. Nothing of the
     /// caller's is borrowed any more when they become Lua values, which may run finalisers.
     pub fn post(&self, slots: &[Slot<'_>]) -> u64 {
@@ -121,37 +80,6 @@ impl Bridge {
         let number = rows.number();
         self.posted.leave(rows);
         number
-    }
-
-    /// Appends the JSON of `value` to `out`; `name` stands for it in a message. True if a string
-    /// was no UTF-8 and was taken as Latin-1. `stage` does the same at a sixth of the cost.
-    ///
-    /// # Errors
-    /// The message that says what cannot be sent and where it is; `out` is then as before.
-    pub fn write(
-        &self,
-        lua: &Lua,
-        value: &Value,
-        name: &str,
-        limits: Limits,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, String> {
-        let before = out.len();
-        let mut notes = Notes::default();
-        let mut result = Ok(());
-        let (target, noted, outcome) = (&mut *out, &mut notes, &mut result);
-        // SAFETY: protected; the closure owns nothing. exec_raw removes what it leaves.
-        let protected = unsafe {
-            lua.exec_raw::<()>(value, |state| {
-                *outcome = read(state, 1, self.array_address, limits, target, noted);
-                ffi::lua_settop(state, 0);
-            })
-        };
-        if let Err(error) = protected {
-            out.truncate(before);
-            return Err(format!("{name}: {error}"));
-        }
-        result.map(|()| notes.repaired).map_err(|fault| notes.place.message(name, fault))
     }
 
     /// Uses the value that Lua staged under that number: hands its JSON to `take`, and whether a
@@ -178,13 +106,6 @@ impl Bridge {
         buffers.input.clear();
         buffers.input.shrink_to(KEEP_BYTES);
         self.buffers.set(Some(buffers));
-    }
-
-    /// Pushes the metatable of arrays; its index.
-    unsafe fn push_array(&self, state: *mut ffi::lua_State) -> c_int {
-        reserve(state, 0);
-        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, self.array.into());
-        ffi::lua_gettop(state)
     }
 }
 

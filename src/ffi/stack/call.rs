@@ -84,7 +84,7 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
 unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
     let bridge = bridge(state);
     let mut stage = ManuallyDrop::new(bridge.staged.begin());
-    if !read_argument(state, bridge, &mut stage.item) {
+    if !read_argument(state, &mut stage.item) {
         bridge.staged.end(ManuallyDrop::into_inner(stage));
         return 2;
     }
@@ -97,7 +97,7 @@ unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
     let bridge = bridge(state);
     let mut stage = ManuallyDrop::new(bridge.staged.begin());
-    let results = if read_argument(state, bridge, &mut stage.item) {
+    let results = if read_argument(state, &mut stage.item) {
         push_bytes(state, &stage.item.text);
         1
     } else {
@@ -109,7 +109,7 @@ unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
 }
 
 /// Reads the first argument into `stage`. At a fault pushes nil and the message.
-unsafe fn read_argument(state: *mut lua_State, bridge: &Bridge, stage: &mut Stage) -> bool {
+unsafe fn read_argument(state: *mut lua_State, stage: &mut Stage) -> bool {
     ffi::lua_settop(state, 5);
     let refuse = ffi::lua_toboolean(state, 5) != 0;
     let limits = Limits {
@@ -118,7 +118,7 @@ unsafe fn read_argument(state: *mut lua_State, bridge: &Bridge, stage: &mut Stag
         invalid_utf8: if refuse { InvalidUtf8::Refuse } else { InvalidUtf8::Latin1 },
     };
     stage.text.clear();
-    let array = bridge.array_address;
+    let array = ffi::lua_topointer(state, ARRAY);
     let Err(fault) = read(state, 1, array, limits, &mut stage.text, &mut stage.notes) else {
         return true;
     };

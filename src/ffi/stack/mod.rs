@@ -1,8 +1,8 @@
 //! JSON text and Lua values, converted straight on a `lua_State`.
 //!
 //! [`push`](push::push) makes a Lua value of checked text, [`read`](read::read) makes text of a
-//! Lua value, and [`Bridge`] is what one Lua state needs for both: the metatable that marks
-//! arrays, the buffers, and the C functions that Lua calls directly. Values never become a tree
+//! Lua value, and [`Bridge`] is what one Lua state needs for both: the buffers, and the C
+//! functions that Lua calls directly, with the metatable that marks arrays. Nothing becomes a tree
 //! in between.
 //!
 //! Everything here runs in protected mode, called by Lua or inside `Lua::exec_raw`. A Lua error
@@ -17,7 +17,6 @@ mod read;
 mod rows;
 
 pub use bridge::Bridge;
-pub use read::{InvalidUtf8, Limits};
 pub use rows::Slot;
 
 use mlua::ffi;
