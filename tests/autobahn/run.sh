@@ -1,0 +1,96 @@
+#!/bin/sh
+# WebSocket conformance: the Autobahn suite 0.8.2 against both ends of our transports, 301 cases each
+# (compression, which we do not offer, is left out). Fails if one case fails.
+#
+# The suite needs Python 2.7 and is installed from PyPI into target/autobahn; where there is no such
+# Python this says so and succeeds.
+#
+#   tests/autobahn/run.sh            both ends
+#   PYTHON27=/path/to/python2.7 tests/autobahn/run.sh
+set -eu
+cd "$(dirname "$0")/../.."
+work=$PWD/target/autobahn
+mkdir -p "$work"
+
+# A Python 2.7 of one's own choice, of the PATH, or of pyenv.
+python=
+for candidate in "${PYTHON27:-python2.7}" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7.*/bin/python; do
+    # pyenv puts shims on the PATH that only say what is missing.
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "autobahn: skipped, there is no Python 2.7 here"
+    exit 0
+fi
+
+site=$work/site
+if [ ! -d "$site/autobahntestsuite" ]; then
+    echo "autobahn: installing the suite into $site"
+    if ! "$python" -m pip install --quiet --disable-pip-version-check --no-warn-conflicts \
+        --target "$site" autobahntestsuite==0.8.2 >"$work/pip.log" 2>&1; then
+        tail -n 5 "$work/pip.log" >&2
+        rm -rf "$site"
+        echo "autobahn: skipped, the suite cannot be installed"
+        exit 0
+    fi
+fi
+
+# wstest, with the suite's directory treated as a site directory (it has .pth files).
+wstest() {
+    "$python" -W ignore -c 'import site, sys; site.addsitedir(sys.argv.pop(1))
+from autobahntestsuite.wstest import run; run()' "$site" "$@"
+}
+
+# Says how many cases passed and names those that failed; the reports stay in target/autobahn.
+judge() {
+    "$python" - "$work/$1/index.json" "$1" <<'PY'
+import json, sys
+cases = [case for agent in json.load(open(sys.argv[1])).values() for case in agent.items()]
+fine = ('OK', 'NON-STRICT', 'INFORMATIONAL', 'UNIMPLEMENTED')
+failed = sorted(name for name, case in cases
+                if case['behavior'] not in fine or case['behaviorClose'] not in fine)
+strict = sum(case['behavior'] == 'OK' for _, case in cases)
+print('autobahn: %s: %d cases, %d strictly as wanted, %d failed %s'
+      % (sys.argv[2], len(cases), strict, len(failed), ' '.join(failed)))
+sys.exit(bool(failed) or len(cases) != 301)
+PY
+}
+
+cargo build --quiet --examples
+examples=${CARGO_TARGET_DIR:-target}/debug/examples
+status=0
+
+# Our server, the suite as client.
+"$examples/autobahn_server" >"$work/port" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+while [ ! -s "$work/port" ]; do sleep 0.1; done
+cat >"$work/client.json" <<JSON
+{"outdir": "$work/daemon", "cases": ["*"], "exclude-cases": ["12.*", "13.*"],
+ "servers": [{"agent": "jet", "url": "ws://127.0.0.1:$(cat "$work/port")"}]}
+JSON
+wstest -m fuzzingclient -s "$work/client.json" >"$work/daemon.log" 2>&1 || { tail "$work/daemon.log" >&2; status=1; }
+kill "$server"
+judge daemon || status=1
+
+# Our client, the suite as server.
+port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+cat >"$work/server.json" <<JSON
+{"outdir": "$work/peer", "cases": ["*"], "exclude-cases": ["12.*", "13.*"],
+ "url": "ws://127.0.0.1:$port", "webport": 0}
+JSON
+wstest -m fuzzingserver -s "$work/server.json" >"$work/peer.log" 2>&1 &
+server=$!
+tries=0
+until "$python" -c "import socket; socket.create_connection(('127.0.0.1', $port))" 2>/dev/null; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ]; then tail "$work/peer.log" >&2; exit 1; fi
+    sleep 0.2
+done
+"$examples/autobahn_client" "ws://127.0.0.1:$port" || status=1
+kill "$server"
+judge peer || status=1
+exit "$status"
