@@ -96,7 +96,7 @@ fn the_end_of_a_fetch_that_is_over_is_an_error() {
     peer.engine.fetch(None, json("{}"), TELL).unwrap();
     peer.engine.unfetch(0, TELL).unwrap();
     let id = peer.engine.unfetch(0, ASK).unwrap().unwrap();
-    let error = r#"{"code":-32603,"message":"Internal error","data":"no such fetch"}"#;
+    let error = r#"{"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}"#;
     assert_eq!(peer.hear(&format!(r#"{{"id":{id},"result":true}}"#)), [format!("{id} error {error}")]);
 }
 
@@ -167,7 +167,7 @@ fn fetches_ended_before_the_connection_was_there_never_reach_the_daemon() {
     peer.engine.connected(peer.now);
     peer.said();
     let events = peer.hear(&format!(r#"{{"id":{},"result":{OWN}}}"#, third.unwrap() + 1));
-    let not_fetching = r#"{"code":-32603,"message":"Internal error","data":"no such fetch"}"#;
+    let not_fetching = r#"{"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}"#;
     assert_eq!(
         events,
         [

@@ -13,6 +13,7 @@ use super::dialect::Dialect;
 use super::early::Early;
 use super::fetching::Fetchers;
 use super::requests::Requests;
+use super::shared::Shared;
 
 /// How many bytes may wait to be sent. A quarter of a gigabyte holds the adds of a hundred
 /// thousand large states; a program that is that far ahead of its daemon has lost it.
@@ -90,6 +91,8 @@ pub struct Engine {
     pub(super) fetchers: Fetchers,
     /// Frames that leave with the next write.
     pub(super) out: Vec<u8>,
+    /// The one fetch for all, if this daemon has no more than one.
+    pub(super) shared: Option<Shared>,
     /// What the program sent before the daemon was known.
     pub(super) early: Early,
     /// Bytes that were taken out of `out` and have not left.
@@ -108,6 +111,7 @@ impl Engine {
             requests: Requests::default(),
             elements: HashMap::new(),
             out: Vec::new(),
+            shared: None,
             early: Early::default(),
             backlog: 0,
         }
@@ -136,6 +140,7 @@ impl Engine {
         self.early = Early::default();
         self.out = Vec::new();
         self.fetchers.clear();
+        self.shared = None;
     }
 
     /// Whether the daemon is known and the program's messages leave at once.

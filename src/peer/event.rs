@@ -3,35 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json::Raw;
-
-/// What happened to an element that a fetch sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
-    /// The element is there, or matches now.
-    Add,
-    /// Its value was posted, equal or not.
-    Change,
-    /// The element is gone, or matches no longer.
-    Remove,
-}
-
-impl Happening {
-    /// The name programs know.
-    pub fn name(self) -> &'static str {
-        match self {
-            Happening::Add => "add",
-            Happening::Change => "change",
-            Happening::Remove => "remove",
-        }
-    }
-
-    /// Reads the name in any case: one line of daemons sends `Add`, `Change`, `Remove`.
-    pub fn parse(name: &str) -> Option<Happening> {
-        [Happening::Add, Happening::Change, Happening::Remove]
-            .into_iter()
-            .find(|happening| name.eq_ignore_ascii_case(happening.name()))
-    }
-}
+pub use crate::rules::Event as Happening;
 
 /// Something the program has to hear of. Values are JSON text, borrowed from the message where
 /// that is possible.

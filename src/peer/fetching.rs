@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::json::{write, Raw};
 
@@ -22,6 +23,10 @@ use super::requests::Purpose;
 
 const PREFIX: &str = "__f__";
 
+/// How long the answer that tells that all initial adds have come may take. All known daemons
+/// answer at once; of one that does not the program sees what has come until then.
+const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A fetch that the daemon knows of, or will.
 #[derive(Debug)]
 pub(super) struct Fetcher {
@@ -32,6 +37,10 @@ pub(super) struct Fetcher {
     pub held: Option<Vec<Event<'static>>>,
     /// Rules that this daemon lacks.
     pub local: Option<LocalFetch>,
+    /// Whether news of the shared fetch are for this one; see `shared`.
+    pub joined: bool,
+    /// Why this peer refuses the fetch, as an error object.
+    pub refused: Option<String>,
 }
 
 /// The fetchers of one peer by number.
@@ -70,6 +79,17 @@ impl Fetchers {
         }
     }
 
+    /// The id of the one fetch that all fetchers share on some daemons.
+    pub(super) fn shared_id(&self) -> String {
+        format!("{}all", self.mark)
+    }
+
+    /// The fetchers that hear of what the shared fetch brings.
+    pub(super) fn joined(&mut self) -> impl Iterator<Item = (u32, &mut LocalFetch)> {
+        let joined = self.active.iter_mut().filter(|(_, fetcher)| fetcher.joined);
+        joined.filter_map(|(number, fetcher)| Some((*number, fetcher.local.as_mut()?)))
+    }
+
     fn wire_id(&self, number: u32, dialect: Dialect) -> String {
         if dialect.shares_fetch_ids() {
             format!("{}{number}", self.mark)
@@ -104,14 +124,16 @@ impl Engine {
         fetchers.rounds = fetchers.rounds.wrapping_add(1);
         let round = fetchers.rounds;
         let held = options.respond.then(Vec::new);
-        let fetcher = Fetcher { expression: expression.text().into(), round, held, local: None };
+        let expression = expression.text();
+        let fetcher =
+            Fetcher { expression: expression.into(), round, held, local: None, joined: false, refused: None };
         let again = fetchers.active.insert(number, fetcher).is_some();
         let id = options.respond.then(|| self.requests.begin(Purpose::Fetch(number, round)));
         if self.phase != Phase::Ready {
-            self.early.wait(Asked::Fetch(number, round), expression.text().len(), id, options);
+            self.early.wait(Asked::Fetch(number, round), expression.len(), id, options);
             return Ok((number, id));
         }
-        if again && self.dialect.doubles_fetch_ids() {
+        if again && self.dialect.doubles_fetch_ids() && self.shared.is_none() {
             self.write_unfetch(number, None, RequestOptions::default())?;
         }
         self.write_fetch(number, id, options)?;
@@ -146,6 +168,9 @@ impl Engine {
         id: Option<u32>,
         options: RequestOptions,
     ) -> Result<(), Failure> {
+        if self.shared.is_some() {
+            return id.map_or(Ok(()), |id| self.ask_anything(id));
+        }
         let wire_id = self.fetchers.wire_id(number, self.dialect);
         self.write(id, "unfetch", options, |out| write_id(out, &wire_id))
     }
@@ -176,18 +201,31 @@ impl Engine {
         let Some(fetcher) = self.fetchers.active.get_mut(&number) else {
             return Ok(());
         };
-        let plan =
-            plan::make(self.dialect, Raw::trusted(&fetcher.expression)).map_err(Failure::Expression)?;
+        let (round, expression) = (fetcher.round, Raw::trusted(&fetcher.expression));
+        let plan = match plan::make(self.dialect, self.shared.is_some(), expression) {
+            Ok(plan) => plan,
+            Err(reason) => {
+                // It is answered in its turn, as our own daemon would answer.
+                fetcher.refused = Some(normalise::refused_fetch(expression, &reason));
+                let id = id.unwrap_or_else(|| self.requests.begin(Purpose::Settled(number, round)));
+                return self.ask_anything(id);
+            }
+        };
+        let wire = plan.wire.unwrap_or_else(|| expression.text().to_owned());
         let settles = plan.local.as_ref().is_some_and(LocalFetch::waits);
-        let round = fetcher.round;
         fetcher.local = plan.local;
-        let wire = plan.wire.as_deref().unwrap_or(&fetcher.expression).to_owned();
+        if self.shared.is_some() {
+            return self.join_shared(number, round, id);
+        }
         self.write(id, "fetch", options, |out| {
             write_id(out, &wire_id);
             write_members(out, Raw::trusted(&wire).members().filter(|(key, _)| key != "id"), options);
         })?;
         if settles {
-            self.ask_whether_settled(number, round);
+            // The answer to any request behind the fetch tells that all initial adds have come.
+            let id = self.requests.begin(Purpose::Settled(number, round));
+            self.requests.limit(id, SETTLING_PATIENCE);
+            self.ask_anything(id)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::engine::{Engine, Phase};
 use super::event::Event;
 use super::outgoing::{write_request, RequestOptions};
 use super::requests::Purpose;
+use super::shared::Shared;
 
 /// How long a daemon may take for the whole greeting. All known ones answer, if only with an error;
 /// one that does not is used like an unknown one rather than never.
@@ -56,6 +57,9 @@ impl Engine {
         if !late {
             // What was sent to an unknown daemon has to go on as it began.
             self.dialect = Dialect::recognise(outcome);
+            let fetch = outcome.ok().and_then(|info| info.get("features")?.get("fetch")?.as_str());
+            let is_simple = self.dialect != Dialect::Own && fetch.as_deref() == Some("simple");
+            self.shared = is_simple.then(Shared::default);
         }
         let greeted = self.options.name.clone().is_some_and(|name| {
             let service = self.dialect.config_service();

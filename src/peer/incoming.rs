@@ -9,7 +9,7 @@ use crate::protocol::message::Message;
 use super::dialect::Dialect;
 use super::engine::{Engine, Role};
 use super::event::Event;
-use super::requests::{Purpose, Service};
+use super::requests::Purpose;
 
 impl Engine {
     /// Takes one received message (an object, or an array of them) and appends what it means.
@@ -54,17 +54,12 @@ impl Engine {
                 let outcome = self.normalised(number, service, outcome);
                 events.push(Event::Response { id: number, outcome });
             }
-            Purpose::Fetch(fetcher, round) => {
-                let outcome = self.normalised(number, Service::Done, outcome);
-                let accepted = outcome.is_ok();
-                events.push(Event::Response { id: number, outcome });
-                self.fetch_answered(fetcher, round, accepted, events);
-            }
+            Purpose::Fetch(fetcher, round) => self.fetch_answered(number, (fetcher, round), outcome, events),
             Purpose::Unfetch(fetcher, round) => {
                 let outcome = self.unfetch_answered(fetcher, round, outcome);
                 events.push(Event::Response { id: number, outcome });
             }
-            Purpose::Shared => {}
+            Purpose::Shared => self.shared_answered(outcome),
         }
     }
 

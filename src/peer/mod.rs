@@ -13,6 +13,7 @@
 //! - [`fetching`]: the fetchers of a peer; `notifications`: what comes of them
 //! - `plan`: what of a fetch the daemon is asked for and what is done here
 //! - `local_fetch`: fetch rules and sorting on this side of the wire
+//! - `shared`: the one fetch of daemons that have no more for each peer
 //! - [`requests`]: requests that wait for their response
 
 pub mod dialect;
@@ -28,6 +29,7 @@ mod notifications;
 pub mod outgoing;
 mod plan;
 pub mod requests;
+mod shared;
 
 pub use dialect::Dialect;
 pub use engine::{Engine, Options};

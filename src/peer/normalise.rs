@@ -4,16 +4,20 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::json::{Kind, Raw};
-use crate::protocol::error::{self, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT};
+use crate::json::{write, Kind, Raw};
+use crate::protocol::error::{
+    self, Code, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT,
+};
 
 use super::dialect::Dialect;
 use super::engine::Engine;
 use super::event::Event;
+use super::outgoing::member;
 use super::requests::{Purpose, Service};
 
-/// The error of ending a fetch that is over.
-pub(super) const NOT_FETCHING: &str = r#"{"code":-32603,"message":"Internal error","data":"no such fetch"}"#;
+/// The error of ending a fetch that is over, as our own daemon says it.
+pub(super) const NOT_FETCHING: &str =
+    r#"{"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}"#;
 
 /// How long an owner may take for a request that does not say. All daemons have the same.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +33,7 @@ impl Engine {
         let params = self.requests.kept(id);
         match outcome {
             Ok(result) => Ok(self::result(service, result)),
+            Err(error) if service == Service::Fetch => Err(as_object(error)),
             Err(error) => Err(self::error(self.dialect, error, params.as_deref())),
         }
     }
@@ -47,14 +52,12 @@ impl Engine {
 
     /// Ends the requests whose time is over.
     pub(super) fn end_overdue(&mut self, now: Instant, events: &mut Vec<Event<'_>>) {
-        // Nothing is due on daemons that have time-outs of their own.
-        let _ = self.requests.next_due(now);
         while let Some(id) = self.requests.overdue(now) {
             match self.requests.end(id) {
                 Some(Purpose::Settled(number, round)) => self.fetch_settled(number, round, events),
                 _ => {
                     let params = self.requests.kept(id);
-                    let error = timed_out(params.as_deref(), None);
+                    let error = known_error(RESPONSE_TIMEOUT, Data::Params(params.as_deref()), None);
                     events.push(Event::Response { id, outcome: Err(Cow::Owned(error)) });
                 }
             }
@@ -63,49 +66,156 @@ impl Engine {
 }
 
 /// The result of a request: `true` where there is nothing else to say. Some daemons say `{}`, and
-/// so do some owners of states.
+/// so do some owners of states; whoever wants the new value of a state may get `{}` for one.
 fn result(service: Service, result: Raw<'_>) -> Cow<'_, str> {
-    let empty = || result.kind() == Kind::Object && result.members().next().is_none();
+    let is_empty = || result.kind() == Kind::Object && result.members().next().is_none();
     match service {
-        Service::Done => Cow::Borrowed("true"),
-        Service::Set if empty() => Cow::Borrowed("true"),
+        Service::Done | Service::Fetch => Cow::Borrowed("true"),
+        Service::Set if is_empty() => Cow::Borrowed("true"),
         _ => Cow::Borrowed(result.text()),
     }
 }
 
-/// The error of a request, always an object with code and message. `params` are those of a set
-/// or call.
-pub(super) fn error<'a>(dialect: Dialect, error: Raw<'a>, params: Option<&str>) -> Cow<'a, str> {
-    let has = |key| error.get(key).is_some_and(Raw::is_truthy);
-    if !(has("code") && has("message")) {
-        // An owner or a daemon that failed said only why.
-        let data = (!error.is_null()).then_some(error);
-        return Cow::Owned(written(|out| error::object(out, INTERNAL_ERROR, data)));
-    }
-    let _ = (dialect, params);
-    Cow::Borrowed(error.text())
+/// The data of an error that is known.
+enum Data<'e> {
+    /// One key with a value.
+    Tag(&'static str, Raw<'e>),
+    /// The params of the request.
+    Params(Option<&'e str>),
 }
 
-/// The error of a request nobody answered in time: its data are the params.
-fn timed_out(params: Option<&str>, original: Option<Raw>) -> String {
-    let mut data = Vec::from(*b"{");
-    for (key, value) in Raw::trusted(params.unwrap_or("{}")).members() {
-        super::outgoing::member(&mut data, &key, value.text());
+/// The error of a request. `params` are those of a set or call.
+pub(super) fn error<'a>(dialect: Dialect, error: Raw<'a>, params: Option<&str>) -> Cow<'a, str> {
+    let known = match dialect {
+        Dialect::Own | Dialect::NodeJet => None,
+        Dialect::Lua => of_2013(error),
+        Dialect::Cjet => of_cjet(error, params),
+        Dialect::NodeJet3 => of_node_jet_3(error, params),
+        Dialect::Unknown => of_cjet(error, params).or_else(|| of_node_jet_3(error, params)),
+    };
+    match known {
+        Some((code, data)) => Cow::Owned(known_error(code, data, Some(error))),
+        None => as_object(error),
+    }
+}
+
+/// An error, always an object with code and message. An owner or a daemon that failed may have
+/// said only why.
+fn as_object(error: Raw<'_>) -> Cow<'_, str> {
+    let has = |key| error.get(key).is_some_and(Raw::is_truthy);
+    if has("code") && has("message") {
+        return Cow::Borrowed(error.text());
+    }
+    let data = (!error.is_null()).then_some(error);
+    Cow::Owned(written(|out| error::object(out, INTERNAL_ERROR, data)))
+}
+
+/// The only member of an error's data, if the error has that code.
+fn tag<'a>(error: Raw<'a>, code: Code) -> Option<(Cow<'a, str>, Raw<'a>)> {
+    let has_code = error.get("code").and_then(Raw::as_f64) == Some(code.code as f64);
+    let mut members = error.get("data").filter(|_| has_code)?.members();
+    members.next().filter(|_| members.next().is_none())
+}
+
+/// The Lua daemon of 2013 had other keys than its successor.
+fn of_2013<'e>(error: Raw<'e>) -> Option<(Code, Data<'e>)> {
+    let (key, value) = tag(error, INVALID_PARAMS)?;
+    let key = match &*key {
+        "exists" => "pathAlreadyExists",
+        "notExists" | "invalid_path" => "pathNotExists",
+        _ => return None,
+    };
+    Some((INVALID_PARAMS, Data::Tag(key, value)))
+}
+
+/// The C daemon has texts for keys, and hides what happened to routed requests in one code.
+fn of_cjet<'e>(error: Raw<'e>, params: Option<&'e str>) -> Option<(Code, Data<'e>)> {
+    if let Some((key, value)) = tag(error, INTERNAL_ERROR) {
+        let reason = value.as_str().filter(|_| key == "reason")?;
+        return match &*reason {
+            "timeout for routed request" => Some((RESPONSE_TIMEOUT, Data::Params(params))),
+            "peer shuts down" => {
+                let path = Raw::trusted(params?).get("path")?;
+                Some((CONNECTION_CLOSED, Data::Tag("ownerGone", path)))
+            }
+            _ => None,
+        };
+    }
+    let (key, value) = tag(error, INVALID_PARAMS)?;
+    let data = match &*key {
+        "exists" => Data::Tag("pathAlreadyExists", value),
+        "not exists" => Data::Tag("pathNotExists", value),
+        "not owner of state" => Data::Tag("foreignPath", value),
+        "set/call on element not possible" => Data::Tag("wrongKind", value),
+        "request not authorized" => Data::Tag("noAccess", value),
+        "invalid credentials" => Data::Tag("invalidPassword", Raw::TRUE),
+        "fetched before authenticate" => Data::Tag("alreadyFetching", Raw::TRUE),
+        _ => return None,
+    };
+    Some((INVALID_PARAMS, data))
+}
+
+/// node-jet 3 names its errors and puts the path, mostly, into the details.
+fn of_node_jet_3<'e>(error: Raw<'e>, params: Option<&'e str>) -> Option<(Code, Data<'e>)> {
+    let text = |raw: Option<Raw<'e>>| raw.and_then(Raw::as_str).unwrap_or_default();
+    let name = text(error.get("name").or_else(|| error.get("data")?.get("name")));
+    let details = || error.get("data").and_then(|data| data.get("details"));
+    let data = match (&*name, &*text(error.get("message"))) {
+        ("jet.NotFound", _) => Data::Tag("pathNotExists", details()?),
+        ("jet.Occupied", _) => Data::Tag("pathAlreadyExists", details()?),
+        (_, "Missing authorization") => Data::Tag("noAccess", Raw::trusted(params?).get("path")?),
+        (_, "invalid credentials") => Data::Tag("invalidPassword", Raw::TRUE),
+        _ => return None,
+    };
+    Some((INVALID_PARAMS, data))
+}
+
+/// The error object of something known, with what the daemon said.
+fn known_error(code: Code, data: Data<'_>, original: Option<Raw<'_>>) -> String {
+    let mut out = Vec::from(*b"{");
+    match data {
+        Data::Tag(key, value) => member(&mut out, key, value.text()),
+        Data::Params(params) => Raw::trusted(params.unwrap_or("{}"))
+            .members()
+            .for_each(|(key, value)| member(&mut out, &key, value.text())),
     }
     if let Some(original) = original {
-        super::outgoing::member(&mut data, "original", original.text());
+        member(&mut out, "original", original.text());
     }
-    if data.last() == Some(&b',') {
-        data.pop();
+    if out.last() == Some(&b',') {
+        out.pop();
     }
-    data.push(b'}');
-    let data = String::from_utf8_lossy(&data);
-    written(|out| error::object(out, RESPONSE_TIMEOUT, Some(Raw::trusted(&data))))
+    out.push(b'}');
+    let data = String::from_utf8_lossy(&out);
+    written(|out| error::object(out, code, Some(Raw::trusted(&data))))
+}
+
+/// The error of ending a fetch, where the daemon refused that.
+pub(super) fn unfetch_error(dialect: Dialect, error: Raw<'_>) -> Cow<'_, str> {
+    match dialect {
+        Dialect::Own => as_object(error),
+        _ => {
+            let data = format!(r#"{{"original":{}}}"#, error.text());
+            Cow::Owned(written(|out| error::object(out, INTERNAL_ERROR, Some(Raw::trusted(&data)))))
+        }
+    }
 }
 
 /// The error of a request that this peer could not send after all.
 pub(super) fn refused(reason: &str) -> String {
     let data = written(|out| error::tag(out, "reason", reason));
+    written(|out| error::object(out, INVALID_PARAMS, Some(Raw::trusted(&data))))
+}
+
+/// The error of a fetch whose expression means nothing.
+pub(super) fn refused_fetch(expression: Raw<'_>, reason: &str) -> String {
+    let data = written(|out| {
+        out.extend_from_slice(b"{\"fetchParams\":");
+        out.extend_from_slice(expression.text().as_bytes());
+        out.extend_from_slice(b",\"reason\":");
+        write::string(out, reason);
+        out.push(b'}');
+    });
     written(|out| error::object(out, INVALID_PARAMS, Some(Raw::trusted(&data))))
 }
 

@@ -5,16 +5,15 @@ use std::borrow::Cow;
 
 use crate::json::Raw;
 
-use super::dialect::Dialect;
 use super::engine::Engine;
 use super::event::{Event, Happening};
+use super::local_fetch::News;
 use super::normalise;
-use super::outgoing::RequestOptions;
-use super::requests::Purpose;
+use super::requests::Service;
 
 /// The members of a notification, found in one pass.
 #[derive(Default)]
-struct News<'a> {
+struct Members<'a> {
     path: Option<Raw<'a>>,
     event: Option<Raw<'a>>,
     value: Option<Raw<'a>>,
@@ -22,9 +21,9 @@ struct News<'a> {
     n: Option<Raw<'a>>,
 }
 
-impl<'a> News<'a> {
-    fn read(params: Raw<'a>) -> News<'a> {
-        let mut news = News::default();
+impl<'a> Members<'a> {
+    fn read(params: Raw<'a>) -> Members<'a> {
+        let mut news = Members::default();
         for (key, value) in params.members() {
             match &*key {
                 "path" => news.path = Some(value),
@@ -38,8 +37,11 @@ impl<'a> News<'a> {
         news
     }
 
+    /// What happened; in any case of letters: one line of daemons sends `Add`.
     fn happening(&self) -> Option<Happening> {
-        Happening::parse(&self.event?.as_str()?)
+        let name = self.event?.as_str()?;
+        let all = [Happening::Add, Happening::Change, Happening::Remove];
+        all.into_iter().find(|happening| name.eq_ignore_ascii_case(happening.name()))
     }
 }
 
@@ -51,25 +53,29 @@ impl Engine {
         params: Raw<'a>,
         events: &mut Vec<Event<'a>>,
     ) -> bool {
+        if self.shared.is_some() {
+            let news = Members::read(params);
+            let path = news.path.and_then(Raw::as_str);
+            return self.shared_notification(name, news.happening(), path, news.value, events);
+        }
         let Some(number) = self.fetchers.number_of(name) else {
             return false;
         };
         let Some(fetcher) = self.fetchers.get(number) else {
             return false;
         };
-        let news = News::read(params);
+        let news = Members::read(params);
         let start = events.len();
         match (news.changes, news.happening(), news.path.and_then(Raw::as_str)) {
             (Some(changes), ..) => events.push(sorted_event(number, changes, news.n)),
-            (None, Some(happening), Some(path)) => match &mut fetcher.local {
-                Some(local) => local.apply(number, happening, path, news.value, events),
-                None => events.push(Event::Notification {
-                    fetcher: number,
-                    happening,
-                    path,
-                    value: news.value.map(|value| Cow::Borrowed(value.text())),
-                }),
-            },
+            (None, Some(happening), Some(path)) => {
+                let value = news.value.map(|value| Cow::Borrowed(value.text()));
+                let news = News { fetcher: number, happening, path, value };
+                match &mut fetcher.local {
+                    Some(local) => local.apply(news, events),
+                    None => events.push(news.into()),
+                }
+            }
             _ => return false,
         }
         if let Some(held) = &mut fetcher.held {
@@ -79,18 +85,27 @@ impl Engine {
     }
 
     /// The daemon has answered a fetch: what came before may be told now.
-    pub(super) fn fetch_answered(
+    pub(super) fn fetch_answered<'a>(
         &mut self,
-        number: u32,
-        round: u32,
-        accepted: bool,
-        events: &mut Vec<Event<'_>>,
+        id: u32,
+        (number, round): (u32, u32),
+        outcome: Result<Raw<'a>, Raw<'a>>,
+        events: &mut Vec<Event<'a>>,
     ) {
+        let refused = self.fetchers.in_round(number, round).and_then(|fetcher| fetcher.refused.take());
+        let outcome = match refused {
+            Some(error) => Err(Cow::Owned(error)),
+            None if self.shared.is_some() => self.may_join(),
+            None => self.normalised(id, Service::Fetch, outcome),
+        };
+        let accepted = outcome.is_ok();
+        events.push(Event::Response { id, outcome });
         if !accepted {
-            return self.fetchers.end(number, round);
+            self.fetchers.end(number, round);
+        } else if !self.joined(number, round, events) {
+            let held = self.fetchers.in_round(number, round).and_then(|fetcher| fetcher.held.take());
+            events.extend(held.unwrap_or_default());
         }
-        let held = self.fetchers.in_round(number, round).and_then(|fetcher| fetcher.held.take());
-        events.extend(held.unwrap_or_default());
     }
 
     /// The end of a fetch has been answered.
@@ -106,27 +121,22 @@ impl Engine {
             None => return Err(Cow::Borrowed(normalise::NOT_FETCHING)),
         }
         match outcome {
-            Ok(_) => Ok(Cow::Borrowed("true")),
-            Err(error) => Err(normalise::error(self.dialect, error, None)),
+            Err(error) if self.shared.is_none() => Err(normalise::unfetch_error(self.dialect, error)),
+            _ => Ok(Cow::Borrowed("true")),
         }
-    }
-
-    /// Asks something behind a fetch: when that is answered, all initial adds have come. A
-    /// daemon that did not answer `info` is asked what every daemon answers somehow.
-    pub(super) fn ask_whether_settled(&mut self, number: u32, round: u32) {
-        let id = self.requests.begin(Purpose::Settled(number, round));
-        let unknown = self.dialect == Dialect::Unknown;
-        let service = if unknown { "unfetch" } else { "info" };
-        // Too short to meet a limit.
-        let _ = self.write(Some(id), service, RequestOptions::default(), |out| {
-            if unknown {
-                out.extend_from_slice(b"\"id\":\"__settled__\",");
-            }
-        });
     }
 
     /// All initial adds of a fetch with rules of its own have come.
     pub(super) fn fetch_settled(&mut self, number: u32, round: u32, events: &mut Vec<Event<'_>>) {
+        let refused = self.fetchers.in_round(number, round).and_then(|fetcher| fetcher.refused.take());
+        let refused = refused.or_else(|| self.may_join().err().map(Cow::into_owned));
+        if let Some(error) = refused {
+            events.push(Event::Note(format!("a fetch failed: {error}")));
+            return self.fetchers.end(number, round);
+        }
+        if self.joined(number, round, events) {
+            return;
+        }
         let Some(fetcher) = self.fetchers.in_round(number, round) else {
             return;
         };

@@ -22,8 +22,6 @@ pub enum Failure {
     Unsent(usize),
     /// More requests wait for a response than the limit allows.
     Requests(usize),
-    /// The fetch expression means nothing.
-    Expression(String),
 }
 
 impl std::fmt::Display for Failure {
@@ -33,7 +31,6 @@ impl std::fmt::Display for Failure {
             Failure::TooLong(error) => error.fmt(f),
             Failure::Unsent(limit) => write!(f, "more than {limit} bytes wait to be sent (max_unsent)"),
             Failure::Requests(limit) => write!(f, "more than {limit} requests are open (max_requests)"),
-            Failure::Expression(reason) => write!(f, "invalid fetch expression: {reason}"),
         }
     }
 }

@@ -14,6 +14,8 @@ const ID_LIMIT: u32 = i32::MAX as u32;
 pub enum Service {
     /// A service that is just done: `add`, `remove`, `config`.
     Done,
+    /// `fetch`, done too, but there is no path its errors are about.
+    Fetch,
     /// `set`, answered with `true`.
     Set,
     /// `set` answered with the new value, and `call`.

@@ -58,6 +58,11 @@ impl Pattern {
         self.plain
     }
 
+    /// Whether ASCII case does not count.
+    pub fn ignores_case(&self) -> bool {
+        self.fold
+    }
+
     /// Whether the pattern matches anywhere in `subject`. Allocates nothing, unless the match is
     /// so hard that its failures have to be remembered.
     pub fn is_match(&self, subject: &str) -> bool {
