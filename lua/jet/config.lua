@@ -8,6 +8,10 @@ local config = {}
 ---@class jet.Config
 ---@field ip? string name or address of the daemon, default '127.0.0.1'
 ---@field port? integer|string default 11122
+---@field url? string instead of ip and port: ws://host:port/path, wss://, tcp://host:port, unix:/path, unix:@name
+---@field unix? string path of a Unix domain socket, or '@name' of an abstract one, instead of ip and port
+---@field headers? table<string, string> further headers of a WebSocket's upgrade request
+---@field tls? boolean|jet.TlsConfig encrypts the connection
 ---@field name? any how the daemon shows this peer in its logs
 ---@field loop? any an event loop, see `jet.loop`; default lua-ev's, or the built-in one
 ---@field on_connect? fun(peer: jet.Peer) the peer can be used
@@ -23,9 +27,21 @@ local config = {}
 ---@field max_requests? integer requests that may wait for an answer
 ---@field connect_timeout? number seconds, default 20
 
+--- Whom to trust. Without `ca_file` and `pins` the system's authorities.
+---@class jet.TlsConfig
+---@field ca_file? string PEM file with the authorities to trust instead
+---@field pins? string|string[] SHA-256 fingerprints: the daemon's certificate must be one of these
+---@field certificate? string PEM file with the own certificate, for daemons that ask for one
+---@field key? string PEM file with its key
+---@field server_name? string the name the daemon's certificate must be for, default the host
+
 config.KEYS = {
   ip = 'string',
   port = 'number|string',
+  url = 'string',
+  unix = 'string',
+  headers = 'table',
+  tls = 'boolean|table',
   name = true,
   loop = true,
   on_connect = 'function',
@@ -68,6 +84,64 @@ local function port_number(port, depth)
   return number
 end
 
+config.TLS_KEYS = {
+  ca_file = 'string',
+  pins = 'string|table',
+  certificate = 'string',
+  key = 'string',
+  server_name = 'string',
+}
+
+--- The headers as a list of names and values in turn, in the order of the names.
+---@param headers table<string, string>|nil
+---@param depth integer
+---@return string[]|nil
+local function header_list(headers, depth)
+  if headers == nil then
+    return nil
+  end
+  local names = {}
+  for name, value in pairs(headers) do
+    check.type(name, 'string', 'config.headers', 'new', depth)
+    check.type(value, 'string|number', 'config.headers.' .. name, 'new', depth)
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  local list = {}
+  for _, name in ipairs(names) do
+    list[#list + 1] = name
+    list[#list + 1] = tostring(headers[name])
+  end
+  return list
+end
+
+--- The options of TLS, checked. An unknown key is refused: it might be the one that protects.
+---@param tls boolean|jet.TlsConfig|nil
+---@param depth integer
+---@return table|nil
+local function tls_options(tls, depth)
+  if not tls then
+    return nil
+  end
+  local given = tls == true and {} or tls
+  local unknown = check.unknown_keys(given, config.TLS_KEYS, 'key')
+  if unknown[1] then
+    check.fail(("bad argument 'config.tls' to 'new' (%s)"):format(unknown[1]), depth + 1)
+  end
+  local options = {}
+  for key, expected in pairs(config.TLS_KEYS) do
+    check.type(given[key], expected .. '|nil', 'config.tls.' .. key, 'new', depth)
+    options[key] = given[key]
+  end
+  if type(options.pins) == 'string' then
+    options.pins = { options.pins }
+  end
+  for _, pin in ipairs(options.pins or {}) do
+    check.type(pin, 'string', 'config.tls.pins', 'new', depth)
+  end
+  return options
+end
+
 --- Checks what the program gave and translates it for the engine.
 ---@param given table
 ---@param depth integer functions of ours between here and the program's code
@@ -88,6 +162,10 @@ function config.engine_options(given, depth)
   return {
     host = given.ip or '127.0.0.1',
     port = port_number(given.port or 11122, depth + 1),
+    url = given.url,
+    unix = given.unix,
+    headers = header_list(given.headers, depth + 1),
+    tls = tls_options(given.tls, depth + 1),
     name = name,
     invalid_utf8 = given.invalid_utf8,
     max_message = given.max_message,

@@ -4,6 +4,7 @@
 //! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
 //! is kept in Rust and no borrow is held while a callback runs.
 
+mod dial_options;
 mod evloop;
 mod peer;
 mod peer_events;

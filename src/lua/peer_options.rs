@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use mlua::Table;
 
+use super::dial_options;
 use crate::ffi::stack::MAX_LEVELS;
 use crate::peer::Options;
-use crate::transport::{self, Target};
+use crate::transport;
 
 /// What a peer is made of.
 pub struct PeerOptions {
@@ -26,7 +27,7 @@ fn refuse(key: &str, expected: &str, got: impl std::fmt::Display) -> Refusal {
 }
 
 /// Reads one field; a wrong type is a fault of the Lua file, worded for whoever mends it.
-fn field<T: mlua::FromLua>(options: &Table, key: &str) -> Result<T, Refusal> {
+pub fn field<T: mlua::FromLua>(options: &Table, key: &str) -> Result<T, Refusal> {
     options.get(key).map_err(|error| format!("option '{key}': {error}"))
 }
 
@@ -80,9 +81,10 @@ impl PeerOptions {
             max_unsent: limit(options, "max_unsent", defaults.max_unsent)?,
             max_requests: limit(options, "max_requests", defaults.max_requests)?,
         };
-        let mut dial = transport::Options::new(target(options)?);
+        let mut dial = dial_options::read(options)?;
         dial.max_message = engine.max_message;
         dial.connect_timeout = seconds(options, "connect_timeout", dial.connect_timeout)?;
+        dial_options::check(&dial)?;
         let refuse_latin1 = match field::<Option<String>>(options, "invalid_utf8")?.as_deref() {
             None | Some("latin1") => false,
             Some("error") => true,
@@ -90,8 +92,4 @@ impl PeerOptions {
         };
         Ok(PeerOptions { engine, dial, refuse_latin1 })
     }
-}
-
-fn target(options: &Table) -> Result<Target, Refusal> {
-    Ok(Target::Tcp { host: field(options, "host")?, port: field(options, "port")? })
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::resolve::ResolverFiles;
+use super::address;
+use super::error::Error;
+use super::resolve::{self, ResolverFiles};
+use super::wire::Wire;
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
 /// How long connecting may take in all: name look-up, every address and every handshake.
@@ -114,5 +117,25 @@ impl Options {
     /// The trivial protocol over a Unix domain socket, everything else as by default.
     pub fn unix(name: impl Into<Vec<u8>>) -> Self {
         Options::new(Target::Unix(name.into()))
+    }
+
+    /// Whether these options can work at all, as far as it can be told without a network. May read
+    /// certificates from files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`](super::ErrorKind::Options), as [`Connection::open`](super::Connection::open)
+    /// would give it.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.target {
+            Target::Unix(name) => {
+                address::unix(name)?;
+            }
+            Target::Tcp { host, port } => {
+                if address::literal(host, *port)?.is_none() {
+                    resolve::check(host)?;
+                }
+            }
+        }
+        Wire::client(self).map(drop)
     }
 }

@@ -71,14 +71,23 @@ pub(super) enum Begun {
     Lookup(Box<Lookup>),
 }
 
+/// Refuses what can be no host name.
+///
+/// # Errors
+/// [`ErrorKind::Options`].
+pub(super) fn check(host: &str) -> Result<(), Error> {
+    match message::question(0, host, Family::V4) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(ErrorKind::Options, format!("'{host}' is no host name"))),
+    }
+}
+
 /// Begins to look up `host`.
 ///
 /// # Errors
 /// [`ErrorKind::Options`] if it can be no host name.
 pub(super) fn begin(host: &str, files: &ResolverFiles, deadline: Instant) -> Result<Begun, Error> {
-    if message::question(0, host, Family::V4).is_none() {
-        return Err(Error::new(ErrorKind::Options, format!("'{host}' is no host name")));
-    }
+    check(host)?;
     let known = config::hosts(&files.hosts, host);
     if !known.is_empty() {
         return Ok(Begun::Known(known));
