@@ -90,6 +90,7 @@ fn setup(host: &str, hosts: &str, resolv_conf: &str) -> (TcpListener, Options, T
     let resolver = ResolverFiles {
         hosts: files.file("hosts", hosts),
         resolv_conf: files.file("resolv.conf", resolv_conf),
+        ..ResolverFiles::default()
     };
     let port = listener.local_addr().expect("bound").port();
     (listener, Options { resolver, ..Options::tcp(host, port) }, files)
@@ -203,6 +204,20 @@ fn forged_replies_are_ignored() {
     let (_listener, options, _files) = setup("jet.example", "", &servers(&[server]));
     let error = dial_error(Options { connect_timeout: Duration::from_millis(300), ..options });
     assert!(error.to_string().contains("no answer"), "{error}");
+}
+
+#[test]
+fn local_names_are_asked_of_the_devices_first_then_of_the_servers() {
+    let (device, heard) = name_server(|_, kind| loopback(kind));
+    let (server, asked) = name_server(|_, kind| loopback(kind));
+    let (_listener, mut options, _files) = setup("rig.local", "", &servers(&[server]));
+    options.resolver.multicast = device;
+    dial(options.clone()).expect("the device answers");
+    assert_eq!((heard.try_iter().count(), asked.try_iter().count()), (2, 0));
+    let (silent, _heard) = name_server(|_, _| Reply::Silence);
+    options.resolver.multicast = silent;
+    dial(options).expect("the name server answers");
+    assert_eq!(asked.try_iter().count(), 2);
 }
 
 #[test]

@@ -79,7 +79,8 @@ end
 local function port_number(port, depth)
   local number = tonumber(port)
   if not number or number < 1 or number > 65535 or number % 1 ~= 0 then
-    check.fail(("bad argument 'config.port' to 'new' (1 to 65535 expected, got '%s')"):format(tostring(port)), depth + 1)
+    local message = "bad argument 'config.port' to 'new' (1 to 65535 expected, got '%s')"
+    check.fail(message:format(tostring(port)), depth + 1)
   end
   return number
 end

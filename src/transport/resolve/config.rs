@@ -14,7 +14,7 @@ const DEFAULT_TRY: Duration = Duration::from_secs(5);
 const MAX_TRY: u64 = 30;
 const MAX_NDOTS: usize = 15;
 
-/// The files that say how names are looked up.
+/// Where names are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolverFiles {
     /// Names and addresses, /etc/hosts.
@@ -22,11 +22,18 @@ pub struct ResolverFiles {
     /// Name servers and search list, /etc/resolv.conf. As on OpenBSD, a server may be written
     /// `[address]:port`.
     pub resolv_conf: PathBuf,
+    /// Where devices of the local network listen for questions about names ending in `.local`
+    /// (RFC 6762), 224.0.0.251 port 5353.
+    pub multicast: SocketAddr,
 }
 
 impl Default for ResolverFiles {
     fn default() -> Self {
-        ResolverFiles { hosts: "/etc/hosts".into(), resolv_conf: "/etc/resolv.conf".into() }
+        ResolverFiles {
+            hosts: "/etc/hosts".into(),
+            resolv_conf: "/etc/resolv.conf".into(),
+            multicast: SocketAddr::from(([224, 0, 0, 251], 5353)),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Looking up host names without blocking and without a thread: the C library's own look-up can
 //! do neither. Reads the same files, asks the same name servers.
 //!
-//! Files: `config` what the machine's files say, `message` DNS messages. What is not done: other
-//! sources of nsswitch.conf (mDNS, LDAP), and DNS over TCP.
+//! Files: `config` what the machine's files say, `message` DNS messages. Names ending in `.local` are
+//! asked of the devices themselves first (multicast DNS, one-shot as RFC 6762, section 5.1, has it).
+//! What is not done: other sources of nsswitch.conf (LDAP and the like), and DNS over TCP.
 
 mod config;
 mod message;
@@ -38,6 +39,8 @@ const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 pub(super) struct Lookup {
     host: String,
     servers: Servers,
+    /// The one of `servers` for which anybody may answer.
+    multicast: Option<SocketAddr>,
     candidates: VecDeque<String>,
     /// Tries begun for the first candidate.
     tries: u32,
@@ -82,6 +85,11 @@ pub(super) fn check(host: &str) -> Result<(), Error> {
     }
 }
 
+/// Whether the devices of the local network are to be asked.
+fn is_local(host: &str) -> bool {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase().ends_with(".local")
+}
+
 /// Begins to look up `host`.
 ///
 /// # Errors
@@ -92,12 +100,15 @@ pub(super) fn begin(host: &str, files: &ResolverFiles, deadline: Instant) -> Res
     if !known.is_empty() {
         return Ok(Begun::Known(known));
     }
-    let servers = Servers::read(&files.resolv_conf);
+    let mut servers = Servers::read(&files.resolv_conf);
+    let multicast = is_local(host).then_some(files.multicast);
+    servers.addresses.splice(0..0, multicast);
     // A search domain can be nonsense too.
     let askable = |name: &String| message::question(0, name, Family::V4).is_some();
     let candidates = servers.candidates(host).into_iter().filter(askable).collect();
     let host = host.to_owned();
-    let lookup = Lookup { host, servers, candidates, tries: 0, query: None, problem: None, deadline };
+    let lookup =
+        Lookup { host, servers, multicast, candidates, tries: 0, query: None, problem: None, deadline };
     Ok(Begun::Lookup(Box::new(lookup)))
 }
 
@@ -144,7 +155,8 @@ impl Lookup {
         let round = self.tries / count;
         let patience = (FIRST_TRY * (1 << round)).min(self.servers.longest_try);
         self.tries += 1;
-        match Query::send(name, server, (now + patience).min(self.deadline)) {
+        let until = (now + patience).min(self.deadline);
+        match Query::send(name, server, self.multicast == Some(server), until) {
             Ok(query) => self.query = Some(query),
             Err(_) => self.problem = Some("cannot reach the name server"),
         }
@@ -180,13 +192,17 @@ impl Lookup {
 }
 
 impl Query {
-    fn send(name: &str, server: SocketAddr, until: Instant) -> io::Result<Query> {
+    /// Asks `server`. If it is a `group`, anybody may answer.
+    fn send(name: &str, server: SocketAddr, group: bool, until: Instant) -> io::Result<Query> {
         // A socket of its own for each query, so that the port is as unpredictable as the id.
         let any =
             if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
         let socket = UdpSocket::bind((any, 0))?;
         socket.set_nonblocking(true)?;
-        socket.connect(server)?;
+        if !group {
+            // Replies of others are filtered, and a dead server is noticed at once.
+            socket.connect(server)?;
+        }
         let mut ids = [0; 4];
         rustix::rand::getrandom(&mut ids[..], rustix::rand::GetRandomFlags::empty())?;
         let ids = [[ids[0], ids[1]], [ids[2], ids[3]]].map(u16::from_be_bytes);
@@ -196,7 +212,11 @@ impl Query {
         };
         let questions = [question(0)?, question(1)?];
         for question in &questions {
-            socket.send(question)?;
+            if group {
+                socket.send_to(question, server)?;
+            } else {
+                socket.send(question)?;
+            }
         }
         Ok(Query { socket, questions, answers: [None, None], until })
     }
