@@ -19,21 +19,29 @@ end
 
 -- Lua 5.1 passes no arguments through xpcall. There they travel in these locals, which are read
 -- before anything else can run, so a nested call may overwrite them.
-local func, a1, a2, a3, a4
+local func, count, a1, a2, a3, a4
 
+-- Callbacks may be `print`: they get exactly the arguments that the document promises.
 local function trampoline()
+  if count == 1 then
+    return func(a1)
+  elseif count == 2 then
+    return func(a1, a2)
+  elseif count == 3 then
+    return func(a1, a2, a3)
+  end
   return func(a1, a2, a3, a4)
 end
 
 local call
 
 if select(2, xpcall(function(...) return ... end, describe, true)) then
-  call = function(f, b1, b2, b3, b4)
-    return xpcall(f, describe, b1, b2, b3, b4)
+  call = function(f, ...)
+    return xpcall(f, describe, ...)
   end
 else
-  call = function(f, b1, b2, b3, b4)
-    func, a1, a2, a3, a4 = f, b1, b2, b3, b4
+  call = function(f, ...)
+    func, count, a1, a2, a3, a4 = f, select('#', ...), ...
     return xpcall(trampoline, describe)
   end
 end
@@ -48,13 +56,14 @@ function guard.report(log, text)
   io.stderr:write('jet: ', text, '\n')
 end
 
---- Calls `f` with up to four arguments. What it raises is reported with its traceback.
+--- Calls `f` with one to four arguments. What it raises is reported with its traceback.
 ---@param log function|nil where to report
 ---@param f function
+---@param ... any
 ---@return boolean ok whether it returned
 ---@return any first what it returned first
-function guard.call(log, f, b1, b2, b3, b4)
-  local ok, first = call(f, b1, b2, b3, b4)
+function guard.call(log, f, ...)
+  local ok, first = call(f, ...)
   if not ok then
     guard.report(log, 'a callback raised an error: ' .. first)
   end
