@@ -4,6 +4,9 @@
 // Every test file is a program of its own and uses what it needs.
 #![allow(dead_code)]
 
+pub mod replay;
+pub mod scenarios;
+
 use std::time::{Duration, Instant};
 
 use jet::json::Raw;

@@ -1,0 +1,168 @@
+//! Replays: a program, a peer engine and a scripted daemon, line by line.
+//!
+//! A script is the text of one connection after the greeting:
+//!
+//! - `. fetch {…}`, `. set path value`, … what the program does
+//! - `> {…}` what the peer sends then, in order and nothing else
+//! - `< {…}` what the daemon sends
+//! - `= …` what the program hears then, in order and nothing else
+//!
+//! Requests are called r1, r2, … in the order the program makes them, as their ids differ where
+//! the peer asks questions of its own. What the daemon's own error said (`data.original`) is left
+//! out of what the program hears; `peer_errors` looks at that.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jet::json::Raw;
+use jet::peer::engine::Role;
+use jet::peer::RequestOptions;
+
+use super::{json, Peer, ASK, TELL};
+
+/// What a program does and hears, whatever the daemon.
+pub struct Scenario {
+    pub name: &'static str,
+    pub lines: &'static str,
+}
+
+/// Plays a script and compares: what the peer sends and tells with the script, and what the
+/// program does and hears with the scenario of that name.
+pub fn play(peer: Peer, scenarios: &[Scenario], name: &str, script: &str) {
+    let scenario = scenarios.iter().find(|scenario| scenario.name == name).expect("a scenario");
+    let visible = |text: &str| {
+        let lines = text.lines().map(str::trim);
+        lines.filter(|line| line.starts_with(['.', '='])).map(without_routed_id).collect::<Vec<_>>()
+    };
+    assert_eq!(visible(script), visible(scenario.lines), "the script of '{name}' is another scenario");
+    let mut replay = Replay { peer, labels: HashMap::new(), said: Vec::new(), heard: Vec::new() };
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        replay.line(line);
+    }
+    replay.nothing_left("the end");
+}
+
+struct Replay {
+    peer: Peer,
+    labels: HashMap<u32, String>,
+    said: Vec<String>,
+    heard: Vec<String>,
+}
+
+impl Replay {
+    fn line(&mut self, line: &str) {
+        let (mark, rest) = line.split_once(' ').expect("a mark and a text");
+        match mark {
+            ">" => {
+                assert!(!self.said.is_empty(), "the peer does not send {rest}");
+                assert_eq!(self.said.remove(0), rest, "sent");
+            }
+            "=" => {
+                assert!(!self.heard.is_empty(), "the program does not hear {rest}");
+                assert_eq!(self.heard.remove(0), rest, "heard");
+            }
+            _ => {
+                self.nothing_left(line);
+                self.act(mark, rest);
+                self.said = self.peer.said();
+            }
+        }
+    }
+
+    fn nothing_left(&self, line: &str) {
+        assert!(self.said.is_empty(), "before {line}: the peer sends {:?}", self.said);
+        assert!(self.heard.is_empty(), "before {line}: the program hears {:?}", self.heard);
+    }
+
+    fn act(&mut self, mark: &str, rest: &str) {
+        let events = match mark {
+            "<" => self.peer.hear(rest),
+            "." => match rest.split_once(' ').unwrap_or((rest, "")) {
+                ("wait", seconds) => {
+                    let now = self.peer.now;
+                    self.peer.engine.next_timeout(now);
+                    self.peer.pass(Duration::from_secs_f64(seconds.parse().expect("seconds")))
+                }
+                (what, arguments) => {
+                    self.program(what, arguments);
+                    Vec::new()
+                }
+            },
+            _ => panic!("{mark}: no such mark"),
+        };
+        self.heard = events.iter().map(|event| self.labelled(event)).collect();
+    }
+
+    fn program(&mut self, what: &str, arguments: &str) {
+        let engine = &mut self.peer.engine;
+        let (first, second) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let value = Raw::parse(second, 1000).ok();
+        let quick = RequestOptions { timeout: Some(0.5), ..ASK };
+        let id = match what {
+            "fetch" => engine.fetch(None, json(arguments), ASK).expect("sent").1,
+            "watch" => engine.fetch(None, json(arguments), TELL).expect("sent").1,
+            "refetch" => engine.fetch(first.parse().ok(), json(second), ASK).expect("sent").1,
+            "unfetch" => engine.unfetch(first.parse().expect("a number"), ASK).expect("sent"),
+            "set" => engine.set(first, value, ASK).expect("sent"),
+            "quickset" => engine.set(first, value, quick).expect("sent"),
+            "call" => engine.call(first, json(second), ASK).expect("sent"),
+            "add" => engine.add(first, value, ASK).expect("sent"),
+            "remove" => engine.remove(first, ASK).expect("sent"),
+            "config" => engine.request("config", json(arguments), ASK).expect("sent"),
+            "change" => {
+                engine.change(first, value).expect("sent");
+                None
+            }
+            "answer" => {
+                let (id, result) = arguments.rsplit_once(' ').expect("an id and a result");
+                engine.answer(id, json(result)).expect("sent");
+                None
+            }
+            "state" | "method" => {
+                let role = if what == "state" { Role::State } else { Role::Method };
+                engine.own(first, second.parse().expect("a number"), role);
+                None
+            }
+            _ => panic!("{what}: no such call"),
+        };
+        if let Some(id) = id {
+            self.labels.insert(id, format!("r{}", self.labels.len() + 1));
+        }
+    }
+
+    /// An event with the names of requests for their ids, and without the daemon's own words.
+    fn labelled(&self, event: &str) -> String {
+        let (head, rest) = event.split_once(' ').unwrap_or((event, ""));
+        let Some(label) = head.parse().ok().and_then(|id: u32| self.labels.get(&id)) else {
+            return event.to_owned();
+        };
+        match rest.strip_prefix("error ") {
+            Some(error) => format!("{label} error {}", without_original(error)),
+            None => format!("{label} {rest}"),
+        }
+    }
+}
+
+/// Every daemon makes up its own ids for requests it routes.
+fn without_routed_id(line: &str) -> String {
+    let mut parts = line.split('"');
+    let is_routed = [". answer", "= set", "= call"].iter().any(|start| line.starts_with(start));
+    match (parts.next(), parts.next(), is_routed) {
+        (Some(before), Some(_), true) => format!("{before}*{}", parts.collect::<Vec<_>>().join("\"")),
+        _ => line.to_owned(),
+    }
+}
+
+/// An error without the daemon's own words, its members in the usual order.
+fn without_original(error: &str) -> String {
+    let error = Raw::trusted(error);
+    let text = |key: &str| error.get(key).map_or("", Raw::text);
+    let data = match error.get("data").and_then(|data| data.get("original")) {
+        Some(original) => {
+            let member = format!(r#""original":{}"#, original.text());
+            text("data").replace(&format!(",{member}"), "").replace(&member, "")
+        }
+        None => text("data").to_owned(),
+    };
+    format!(r#"{{"code":{},"message":{},"data":{data}}}"#, text("code"), text("message"))
+}
