@@ -13,6 +13,7 @@ use super::conditions::Dependents;
 use super::deadlines::Deadlines;
 use super::elements::Elements;
 use super::fetchers::Fetchers;
+pub use super::log::{Level, LogLine, Traffic};
 use super::reply::{failure, into_text, Clients};
 pub use super::routing::DEFAULT_TIMEOUT;
 
@@ -52,26 +53,6 @@ impl Default for Config {
             timeout: DEFAULT_TIMEOUT,
         }
     }
-}
-
-/// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Something was given up.
-    Crit,
-    /// Somebody did something odd, came or went.
-    Info,
-    /// The messages of a peer that asked for it.
-    Debug,
-}
-
-/// One line for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// How much it matters.
-    pub level: Level,
-    /// What happened.
-    pub text: String,
 }
 
 /// The bus: see the [module](super).
@@ -131,8 +112,7 @@ impl Bus {
             self.note_latin1(key);
         }
         if self.clients.get(key).is_some_and(|client| client.debug) {
-            let line = format!("{} -> {json}", self.clients.title(key));
-            self.clients.log(Level::Debug, line);
+            self.clients.log_traffic(key, true, &json);
         }
         match Raw::parse(&json, self.clients.config.max_depth) {
             Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {

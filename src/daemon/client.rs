@@ -28,7 +28,7 @@ pub struct Route {
 /// One connection.
 #[derive(Debug, Default)]
 pub struct Client {
-    /// The name it gave itself, as JSON text.
+    /// The name it gave itself; the JSON text of one that is no string.
     pub name: Option<Box<str>>,
     /// Whether its messages are logged.
     pub debug: bool,

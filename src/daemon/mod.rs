@@ -9,7 +9,8 @@
 //!   fetchers of a path
 //! - [`publish`]: from a change to notifications; `conditions`: the rules of 2013 that look beyond
 //!   one element
-//! - [`client`]: one connection; [`reply`]: writing messages; [`deadlines`]: what is due when
+//! - [`client`]: one connection; [`reply`]: writing messages; [`deadlines`]: what is due when;
+//!   `log`: lines for the log
 
 pub mod bus;
 pub mod client;
@@ -17,6 +18,7 @@ mod conditions;
 pub mod deadlines;
 pub mod elements;
 pub mod fetchers;
+mod log;
 pub mod path_index;
 mod publish;
 mod reply;

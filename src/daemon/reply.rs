@@ -4,7 +4,7 @@ use crate::json::Raw;
 use crate::protocol::error::{self, Code};
 use crate::protocol::framing;
 
-use super::bus::{Config, Level, LogLine};
+use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
 use super::slab::Slab;
 
@@ -67,7 +67,13 @@ impl Clients {
     }
 
     pub(super) fn log(&mut self, level: Level, text: String) {
-        self.log.push(LogLine { level, text });
+        self.log.push(LogLine::new(level, text));
+    }
+
+    /// Logs a message of a peer that is debugged.
+    pub(super) fn log_traffic(&mut self, key: ClientKey, received: bool, json: &str) {
+        let traffic = Some(Traffic { peer: self.title(key).to_owned(), received });
+        self.log.push(LogLine { level: Level::Debug, text: json.to_owned(), traffic });
     }
 
     /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
@@ -89,8 +95,7 @@ impl Clients {
             self.log(Level::Crit, text);
         } else if client.debug {
             let json = String::from_utf8_lossy(&client.out[start + framing::HEADER..]).into_owned();
-            let text = format!("{} <- {json}", client.title());
-            self.log(Level::Debug, text);
+            self.log_traffic(key, false, &json);
         }
         if overflow {
             self.condemn(key, "it does not read what it is sent");

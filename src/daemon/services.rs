@@ -221,19 +221,24 @@ impl Bus {
             return Ok(Outcome::Done);
         };
         if let Some(peer) = member("peer") {
-            if settings.name.as_deref() != Some(peer.text()) {
+            if settings.name.as_deref() != Some(&*name_text(peer)) {
                 let data = r#"{"reason":"a connection can only configure itself"}"#.to_owned();
                 return Err(Outcome::Refused(INVALID_PARAMS, Some(data)));
             }
         }
         if let Some(name) = member("name") {
-            settings.name = Some(name.text().into());
+            settings.name = Some(name_text(name).into());
         }
         if let Some(debug) = member("debug") {
             settings.debug = debug.is_truthy();
         }
         Ok(Outcome::Done)
     }
+}
+
+/// A name for the log; any value may be one.
+fn name_text(name: Raw<'_>) -> Cow<'_, str> {
+    name.as_str().unwrap_or(Cow::Borrowed(name.text()))
 }
 
 /// Appends an item of `get` and a comma.

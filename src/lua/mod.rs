@@ -4,6 +4,7 @@
 //! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
 //! is kept in Rust and no borrow is held while a callback runs.
 
+mod daemon;
 mod dial_options;
 mod evloop;
 mod peer;
@@ -22,6 +23,7 @@ fn jet_core(lua: &Lua) -> Result<Table> {
     library::pin();
     let module = lua.create_table()?;
     value::register(lua, &module)?;
+    daemon::register(lua, &module)?;
     evloop::register(lua, &module)?;
     peer::register(lua, &module)?;
     Ok(module)

@@ -92,7 +92,7 @@ impl Core {
 
     /// Says something about a connection that never came to the bus.
     pub fn note(&self, text: String) {
-        (self.log)(LogLine { level: Level::Info, text });
+        (self.log)(LogLine::new(Level::Info, text));
     }
 
     /// Sends what the sockets take without waiting, and lets go of all connections.

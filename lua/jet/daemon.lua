@@ -1,0 +1,185 @@
+--- The daemon in a Lua program: `require 'jet.daemon'.new{...}`, then `start` and `stop`.
+--
+-- It serves from a thread of its own (`jet.core`), so peers are answered while Lua is busy. What
+-- lives here: checking the options, and handing its log to the program's functions when the
+-- loop runs. While the daemon runs it keeps the loop running.
+
+local check = require 'jet.check'
+local core = require 'jet.core'
+local guard = require 'jet.guard'
+local loops = require 'jet.loop'
+
+local daemon = {}
+
+---@class jet.DaemonOptions
+---@field port? integer|string TCP port, default 11122; 0 chooses a free one
+---@field ws_port? integer|string WebSocket port; none by default
+---@field interface? string address or name to listen on; all interfaces by default
+---@field loop? any an event loop as for `jet.peer`; it delivers the log
+---@field log? fun(...) gets what `info` and `crit` would, if they are not given
+---@field info? fun(...) somebody did something odd
+---@field crit? fun(...) something was given up
+---@field debug? fun(name: string, direction: '->'|'<-', json: string) messages of peers with `config{debug = true}`
+---@field timeout? number seconds an owner has to answer, default 5
+---@field max_message? integer bytes of one message, default 10000000
+---@field max_depth? integer nesting of values, default 1000
+---@field max_unsent? integer bytes that may wait for one peer, default 256 MiB
+---@field max_requests? integer requests of one peer that may wait for an answer, default 1000000
+
+---@class jet.Daemon
+---@field start fun() listens and serves; raises if the address is in use or the daemon runs already
+---@field stop fun() ends all connections; raises unless the daemon runs
+---@field port fun(): integer|nil the TCP port it listens on, nil unless it runs
+
+local DEFAULT_PORT = 11122
+
+--- The options and their types. `print` was an option once and means nothing.
+local OPTIONS = {
+  port = 'number|string',
+  ws_port = 'number|string',
+  interface = 'string',
+  loop = true,
+  log = 'function',
+  info = 'function',
+  crit = 'function',
+  debug = 'function',
+  print = true,
+  timeout = 'number',
+  max_message = 'number',
+  max_depth = 'number',
+  max_unsent = 'number',
+  max_requests = 'number',
+}
+
+local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_requests' }
+
+--- Raises at the line that called `new`.
+---@param option string
+---@param expected string
+---@param got any
+local function refuse(option, expected, got)
+  error(("bad argument 'options.%s' to 'new' (%s expected, got %s)"):format(option, expected, tostring(got)), 4)
+end
+
+--- A port as a number.
+---@param options table
+---@param option string
+---@param default? integer
+---@return integer|nil
+local function port_number(options, option, default)
+  local given = options[option]
+  if given == nil then
+    return default
+  end
+  local number = tonumber(given)
+  if not number or number < 0 or number > 65535 or number % 1 ~= 0 then
+    refuse(option, '0 to 65535', "'" .. tostring(given) .. "'")
+  end
+  return math.floor(number)
+end
+
+--- Checks the options and translates them for `core.daemon`.
+---@param options table
+---@return table
+local function engine_options(options)
+  for option, expected in pairs(OPTIONS) do
+    local value = options[option]
+    if expected == 'function' then
+      check.callback(options, option, 'options', 'new', 1)
+    elseif expected ~= true and value ~= nil then
+      check.type(value, expected, 'options.' .. option, 'new', 1)
+    end
+  end
+  local wanted = {
+    port = port_number(options, 'port', DEFAULT_PORT),
+    ws_port = port_number(options, 'ws_port'),
+    interface = options.interface,
+    timeout = options.timeout,
+  }
+  for _, limit in ipairs(LIMITS) do
+    local value = options[limit]
+    if value and (value < 1 or value % 1 ~= 0 or value >= 2 ^ 53) then
+      refuse(limit, 'whole number of at least 1', value)
+    end
+    wanted[limit] = value
+  end
+  if wanted.timeout and wanted.timeout ~= wanted.timeout then
+    refuse('timeout', 'number of seconds', wanted.timeout)
+  end
+  return wanted
+end
+
+--- Hands what the daemon has logged to the program.
+---@param engine userdata
+---@param options jet.DaemonOptions
+local function deliver(engine, options)
+  local level, text, name, direction = engine:next_line()
+  while level do
+    if name then
+      if options.debug then
+        guard.call(nil, options.debug, name, direction, text)
+      end
+    else
+      local sink = options[level] or options.log
+      if sink then
+        guard.call(nil, sink, text)
+      end
+    end
+    level, text, name, direction = engine:next_line()
+  end
+end
+
+--- Makes a daemon. It does nothing before `start`.
+---@param options? jet.DaemonOptions
+---@return jet.Daemon both `daemon.start()` and `daemon:start()` work
+function daemon.new(options)
+  check.type(options, 'table|nil', 'options', 'new')
+  options = options or {}
+  local wanted = engine_options(options)
+  local adapter, message = loops.resolve(options.loop)
+  if not adapter then
+    error(message, 2)
+  end
+  local notice = options.log or options.info
+  if notice then
+    for _, warning in ipairs(check.unknown_keys(options, OPTIONS, 'daemon option')) do
+      guard.call(nil, notice, warning)
+    end
+  end
+
+  local engine
+  local self = {}
+
+  function self.start()
+    if engine then
+      error('the daemon is running already: address already in use', 2)
+    end
+    local started, why = core.daemon(wanted)
+    if not started then
+      error(('cannot listen on port %d: %s'):format(wanted.port, why), 2)
+    end
+    engine = started
+    adapter.watch(started:fd(), 'r', function()
+      deliver(started, options)
+    end)
+  end
+
+  function self.stop()
+    if not engine then
+      error('the daemon is not running', 2)
+    end
+    local stopped = engine
+    engine = nil
+    adapter.watch(stopped:fd(), nil)
+    stopped:stop()
+    deliver(stopped, options)
+  end
+
+  function self.port()
+    return engine and engine:port()
+  end
+
+  return self
+end
+
+return daemon

@@ -1,0 +1,177 @@
+//! `core.daemon`: a running daemon as a userdata, for `lua/jet/daemon.lua`.
+//!
+//! The daemon serves on its own thread and never touches Lua. What it logs waits in a queue; a
+//! descriptor becomes readable when there is something, and Lua takes it out line by line.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mlua::{Lua, Result, Table, UserData, UserDataMethods, Value, Variadic};
+
+use crate::daemon::bus::{Config, Level, LogLine};
+use crate::daemon::server::{self, BoundListener, Handle, Options, ServeOptions};
+
+/// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,
+/// and must not fill its memory with them; it is a few seconds of the messages of a busy peer.
+const MAX_WAITING_LOG: usize = 16 << 20;
+
+/// The log between the daemon's thread and Lua's.
+struct LogQueue {
+    waiting: Mutex<Waiting>,
+    /// Gets a byte when the queue is no longer empty.
+    bell: UnixStream,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<LogLine>,
+    bytes: usize,
+    /// Lines that found no room.
+    lost: usize,
+}
+
+impl LogQueue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: LogLine) {
+        let mut waiting = self.lock();
+        if waiting.bytes + line.text.len() > MAX_WAITING_LOG {
+            waiting.lost += 1;
+            return;
+        }
+        waiting.bytes += line.text.len();
+        waiting.lines.push_back(line);
+        if waiting.lines.len() == 1 {
+            // Fails only when bytes wait there already, which does as well.
+            let _ = (&self.bell).write(&[1]);
+        }
+    }
+
+    fn pop(&self) -> Option<LogLine> {
+        let mut waiting = self.lock();
+        let Some(line) = waiting.lines.pop_front() else {
+            let lost = std::mem::take(&mut waiting.lost);
+            let text = format!("{lost} lines of the log were lost: the loop did not run");
+            return (lost > 0).then(|| LogLine::new(Level::Crit, text));
+        };
+        waiting.bytes -= line.text.len();
+        Some(line)
+    }
+}
+
+/// A daemon that runs until it is stopped or collected.
+struct Daemon {
+    handle: Handle,
+    log: Arc<LogQueue>,
+    /// Readable when the log is not empty.
+    bell: UnixStream,
+}
+
+impl Daemon {
+    /// The next line of the log: level, text, and for a message of a peer that is debugged the
+    /// name of that peer and whether the message came from it.
+    fn next_line(&self) -> Variadic<Option<String>> {
+        let mut rung = [0; 16];
+        // Nothing to read is fine; the queue is what counts.
+        while matches!((&self.bell).read(&mut rung), Ok(count) if count == rung.len()) {}
+        let Some(line) = self.log.pop() else {
+            return Variadic::new();
+        };
+        let mut values = vec![Some(line.level.name().to_owned()), Some(line.text)];
+        if let Some(traffic) = line.traffic {
+            let arrow = traffic.arrow().to_owned();
+            values.extend([Some(traffic.peer), Some(arrow)]);
+        }
+        Variadic::from(values)
+    }
+}
+
+impl UserData for Daemon {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("fd", |_, daemon, ()| Ok(daemon.bell.as_raw_fd()));
+        methods.add_method("port", |_, daemon, ()| {
+            Ok(daemon.handle.addresses().first().map(std::net::SocketAddr::port))
+        });
+        methods.add_method("next_line", |_, daemon, ()| Ok(daemon.next_line()));
+        methods.add_method_mut("stop", |_, daemon, ()| {
+            daemon.handle.stop();
+            Ok(())
+        });
+    }
+}
+
+/// Adds `daemon` to the module table.
+///
+/// # Errors
+/// When Lua runs out of memory.
+pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
+    exports.set("daemon", lua.create_function(|lua, options: Table| create(lua, &options))?)
+}
+
+/// `daemon(options)`: starts a daemon and gives its userdata, or nil and why it cannot start.
+fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
+    match read(options).and_then(|options| start(options).map_err(|error| error.to_string())) {
+        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None)),
+        Err(message) => Ok((Value::Nil, Some(message))),
+    }
+}
+
+/// What the table of options says.
+struct Wanted {
+    interface: Option<String>,
+    port: u16,
+    ws_port: Option<u16>,
+    config: Config,
+}
+
+/// Reads the options that `lua/jet/daemon.lua` has checked.
+fn read(options: &Table) -> std::result::Result<Wanted, String> {
+    let defaults = Config::default();
+    Ok(Wanted {
+        interface: field(options, "interface")?,
+        port: field(options, "port")?,
+        ws_port: field(options, "ws_port")?,
+        config: Config {
+            max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
+            max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
+            max_unsent: field::<Option<_>>(options, "max_unsent")?.unwrap_or(defaults.max_unsent),
+            max_requests: field::<Option<_>>(options, "max_requests")?.unwrap_or(defaults.max_requests),
+            timeout: field::<Option<_>>(options, "timeout")?.unwrap_or(defaults.timeout),
+        },
+    })
+}
+
+fn field<T: mlua::FromLua>(options: &Table, key: &str) -> std::result::Result<T, String> {
+    options.get(key).map_err(|error| format!("option '{key}': {error}"))
+}
+
+fn start(wanted: Wanted) -> io::Result<Daemon> {
+    let interface = wanted.interface.as_deref();
+    let mut listeners = vec![server::bind(interface, wanted.port)?];
+    let (bell, rings) = UnixStream::pair()?;
+    bell.set_nonblocking(true)?;
+    rings.set_nonblocking(true)?;
+    let log = Arc::new(LogQueue { waiting: Mutex::default(), bell: rings });
+    match wanted.ws_port.map(|port| bind_websocket(interface, port)).transpose() {
+        Ok(listener) => listeners.extend(listener),
+        // A daemon without its WebSocket is better than none, programs count on that.
+        Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
+    }
+    let queue = log.clone();
+    let handle = server::start(Options {
+        config: wanted.config,
+        listeners,
+        log: Box::new(move |line| queue.push(line)),
+    })?;
+    Ok(Daemon { handle, log, bell })
+}
+
+fn bind_websocket(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
+    let options = ServeOptions { websocket: true, ..ServeOptions::default() };
+    server::bind(interface, port)?.speaking(options).map_err(io::Error::other)
+}
