@@ -66,16 +66,17 @@ function Peer:on_no_dispatcher(f)
   self._driver.no_dispatcher = f
 end
 
---- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says.
+--- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says,
+-- and in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …).
 ---@return table|nil info nil before the connection is ready
 function Peer:info()
   local driver = self._driver
   if not driver.up then
     return nil
   end
-  local daemon, text = driver.core:info()
+  local daemon, text, stands_in = driver.core:info()
   local info = text and core.decode(text) or {}
-  info.daemon = daemon
+  info.daemon, info.stands_in = daemon, stands_in
   return info
 end
 

@@ -62,6 +62,20 @@ impl Dialect {
         }
     }
 
+    /// What this peer does because the daemon cannot, or does it in another way, as words for
+    /// people: rules of fetches it lacks, the order of sorted ones, …
+    pub(super) fn stand_ins(self) -> &'static [&'static str] {
+        match self {
+            Dialect::Own => &[],
+            Dialect::Lua => &["path rules", "rules of 2013", "value rules", "sort"],
+            Dialect::NodeJet => &["rules of 2013", "value rules", "sort"],
+            Dialect::Cjet => &["path rules", "rules of 2013", "value rules", "sort", "errors", "time-outs"],
+            Dialect::NodeJet3 | Dialect::Unknown => {
+                &["path rules", "rules of 2013", "value rules", "sort", "errors", "time-outs", "last values"]
+            }
+        }
+    }
+
     /// The service that takes the name of a peer.
     pub(super) fn config_service(self) -> &'static str {
         match self {

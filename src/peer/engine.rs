@@ -158,6 +158,14 @@ impl Engine {
         self.dialect
     }
 
+    /// What this peer does in the daemon's stead, as words for people; nothing on our own
+    /// daemon, and nothing before the daemon is known.
+    pub fn stand_ins(&self) -> Vec<&'static str> {
+        let words = if self.is_ready() { self.dialect.stand_ins() } else { &[] };
+        let shared = self.shared.as_ref().map(|_| "separate fetches");
+        words.iter().copied().chain(shared).collect()
+    }
+
     /// What the daemon answered to `info`, as JSON text.
     pub fn info(&self) -> Option<&str> {
         self.info.as_deref()

@@ -115,10 +115,11 @@ fn pattern_wishes(patterns: &[Pattern]) -> (Vec<Wish>, bool) {
     match pattern.literal_start() {
         Some((text, true)) => (vec![Wish::new(How::Equals, vec![text.to_owned()], false)], true),
         start => {
-            let start = start.filter(|(text, _)| !text.is_empty());
-            let start = start.map(|(text, _)| Wish::new(How::StartsWith, vec![text.to_owned()], false));
-            let pieces = literal::required(pattern.source(), false);
+            let start = start.map(|(text, _)| text).filter(|text| !text.is_empty());
+            let mut pieces = literal::required(pattern.source(), false);
+            pieces.retain(|piece| !start.is_some_and(|start| start.contains(piece.as_str())));
             let inside = contains_all(pieces, pattern.ignores_case());
+            let start = start.map(|text| Wish::new(How::StartsWith, vec![text.to_owned()], false));
             (start.into_iter().chain(inside).collect(), false)
         }
     }
