@@ -5,8 +5,15 @@
 #   make TRANSPORTS=      a smaller module: TCP and Unix sockets only (default: websocket,tls)
 #   make PROFILE=dev      quick build with debug checks instead of a release
 #   eval "$(make -s env LUA=lua5.4)"     let this shell's interpreter find the build
+#   make jetd             build/bin/jetd, the daemon as a program
+#   make install LUADIR=… LIBDIR=… BINDIR=…    copy the build there; luarocks does that
+#   make demo             a top-ten table that lives, drawn from several processes
+#   make test             everything that has to hold; TESTS='luacheck specs' for stages with such names
+#   make interop          our peer and daemon against other implementations
+#   make bench            figures, measured beside other implementations
 #   make clean            remove all that was built
 #
+# demo, test, interop and bench install what they need and do not find.
 # No Lua headers and no Lua library are needed: the module takes Lua's functions from its host.
 
 LUA     ?= $(firstword $(foreach l,lua5.4 lua5.3 lua5.2 lua5.1 luajit lua,$(if $(shell command -v $(l)),$(l))))
@@ -24,7 +31,7 @@ endif
 
 BUILD  := build/$(NAME)
 # A directory for each feature, so that switching the Lua does not build everything again.
-TARGET := target/$(FEATURE)
+TARGET ?= target/$(FEATURE)
 OUT    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 ifeq ($(shell uname -s),Darwin)
@@ -35,7 +42,7 @@ else
 LIBRARY := libjet.so
 endif
 
-.PHONY: build env clean
+.PHONY: build env jetd install clean
 
 build: check-lua
 	@echo "$(BUILD): $(PROFILE) build with feature $(FEATURE)"
@@ -56,5 +63,39 @@ env:
 	@echo "export LUA_PATH='$(CURDIR)/$(BUILD)/?.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(BUILD)/?.so;;'"
 
+jetd:
+	@echo "build/bin/jetd: $(PROFILE) build"
+	@$(CARGO) build --bin jetd --profile $(PROFILE) --no-default-features --features cli,$(TRANSPORTS) --target-dir target
+	@mkdir -p build/bin
+	@cp target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/jetd build/bin/jetd.new && mv -f build/bin/jetd.new build/bin/jetd
+
+# Nothing is built here: luarocks has asked for that before.
+install: check-lua
+	@test -n "$(LUADIR)" -a -n "$(LIBDIR)" -a -n "$(BINDIR)" || { echo "usage: make install LUADIR=… LIBDIR=… BINDIR=…" >&2; exit 1; }
+	@mkdir -p "$(LUADIR)" "$(LIBDIR)/jet" "$(BINDIR)"
+	@cp -R lua/. "$(LUADIR)/"
+	@cp $(BUILD)/jet/core.so "$(LIBDIR)/jet/core.so"
+	@cp build/bin/jetd bin/jetd.lua "$(BINDIR)/"
+
 clean:
 	rm -rf build target
+
+.PHONY: demo test interop bench luarocks-test
+demo:
+	@scripts/setup demo
+	@examples/demo/run
+
+test:
+	@scripts/test $(TESTS)
+
+interop:
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build jetd
+	@tests/interop/run
+
+bench:
+	@scripts/setup bench
+	@bench/run
+
+luarocks-test:
+	@scripts/test luarocks
