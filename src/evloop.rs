@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::ffi::poll::{poll, Polled};
@@ -75,9 +75,9 @@ impl EventLoop {
         }
     }
 
-    /// Whether there is nothing to wait for.
-    pub fn is_idle(&self) -> bool {
-        self.watched.is_empty() && self.running.is_empty()
+    /// How many descriptors are watched and timers run.
+    pub fn count(&self) -> usize {
+        self.watched.len() + self.running.len()
     }
 
     /// The next thing that happens, waiting for it at most so long (`None`: no limit). `None` if
@@ -89,7 +89,7 @@ impl EventLoop {
         if let Some(happening) = self.take_ready() {
             return Ok(Some(happening));
         }
-        if self.is_idle() {
+        if self.count() == 0 {
             return Ok(None);
         }
         self.wait(limit)?;
@@ -155,4 +155,33 @@ impl EventLoop {
             }
         }
     }
+}
+
+/// A descriptor that is readable once the time has passed (Linux only).
+///
+/// # Errors
+/// There is no descriptor left, or no such thing on this system.
+#[cfg(target_os = "linux")]
+pub fn timer_descriptor(seconds: f64) -> io::Result<OwnedFd> {
+    use rustix::time::{
+        timerfd_create, timerfd_settime, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
+        Timespec,
+    };
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+    // No time at all would stop the timer.
+    let duration = Duration::from_secs_f64(seconds.clamp(1e-9, LONGEST_TIMER));
+    let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let it_value =
+        Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos().max(1)) };
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: never, it_value })?;
+    Ok(timer)
+}
+
+/// A descriptor that is readable once the time has passed (Linux only).
+///
+/// # Errors
+/// Always: this system has no such thing.
+#[cfg(not(target_os = "linux"))]
+pub fn timer_descriptor(_seconds: f64) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
 }

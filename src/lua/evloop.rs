@@ -1,6 +1,7 @@
 //! `core.loop` and `core.signals`: the built-in event loop and signals, for `lua/jet/loop/`.
 
 use std::cell::RefCell;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, Result, Table, UserData, UserDataMethods};
@@ -27,6 +28,7 @@ struct SignalsCore(RefCell<Option<Signals>>);
 /// When Lua runs out of memory.
 pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     exports.set("loop", lua.create_function(|_, ()| Ok(LoopCore(RefCell::default())))?)?;
+    exports.set("timerfd", lua.create_function(|_, seconds: f64| Ok(timer_descriptor(seconds)))?)?;
     exports.set("signals", lua.create_function(|_, numbers: Vec<i32>| Ok(listen(&numbers)))?)
 }
 
@@ -34,6 +36,17 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
 fn listen(numbers: &[i32]) -> (Option<SignalsCore>, Option<String>) {
     match Signals::new(numbers) {
         Ok(signals) => (Some(SignalsCore(RefCell::new(Some(signals)))), None),
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+/// A timer as a descriptor, for loops that have none of their own.
+struct TimerCore(RefCell<Option<OwnedFd>>);
+
+/// `timerfd(seconds)`: an object whose descriptor is readable from then on, or nil and why not.
+fn timer_descriptor(seconds: f64) -> (Option<TimerCore>, Option<String>) {
+    match crate::evloop::timer_descriptor(seconds) {
+        Ok(fd) => (Some(TimerCore(RefCell::new(Some(fd)))), None),
         Err(error) => (None, Some(error.to_string())),
     }
 }
@@ -66,7 +79,17 @@ impl UserData for LoopCore {
             Ok(())
         });
         methods.add_method("wait", |_, core, seconds: Option<f64>| Ok(wait(&core.0, seconds)));
-        methods.add_method("idle", |_, core, ()| Ok(core.0.borrow().is_idle()));
+        methods.add_method("count", |_, core, ()| Ok(core.0.borrow().count()));
+    }
+}
+
+impl UserData for TimerCore {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("fd", |_, core, ()| Ok(core.0.borrow().as_ref().map(AsRawFd::as_raw_fd)));
+        methods.add_method("close", |_, core, ()| {
+            *core.0.borrow_mut() = None;
+            Ok(())
+        });
     }
 }
 

@@ -51,7 +51,14 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     let start = Instant::now();
     exports.set("peer", lua.create_function(|lua, options: Table| create(lua, &options))?)?;
     exports.set("check_fetch", lua.create_function(|_, text: String| Ok(check_fetch(&text)))?)?;
+    exports.set("wall_clock", lua.create_function(|_, ()| Ok(wall_clock()))?)?;
     exports.set("now", lua.create_function(move |_, ()| Ok(start.elapsed().as_secs_f64()))?)
+}
+
+/// `wall_clock()`: seconds since the epoch.
+fn wall_clock() -> f64 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// `check_fetch(text)`: judges a fetch expression. A list of warnings, or nil and why it can

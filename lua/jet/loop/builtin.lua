@@ -34,9 +34,21 @@ function builtin.new()
     end
   end
 
-  --- Waits for one thing and handles it. False if there is nothing to wait for.
-  ---@param seconds? number how long at most
+  --- How many descriptors are watched and timers run.
+  ---@return integer
+  function adapter.count()
+    return engine:count()
+  end
+
+  --- Whether there is a reason to go on. `jet.ev` refines it.
   ---@return boolean
+  function adapter.alive()
+    return engine:count() > 0
+  end
+
+  --- Waits for one thing and handles it.
+  ---@param seconds? number how long at most
+  ---@return boolean handled false if the time was over, a signal came, or there is nothing to wait for
   function adapter.step(seconds)
     local kind, id, readable, writable, message = engine:wait(seconds)
     if kind == READY then
@@ -51,14 +63,19 @@ function builtin.new()
     elseif message then
       error('jet.loop: ' .. message, 0)
     end
-    return kind ~= nil
+    return kind == READY or kind == TIMER
   end
 
-  function adapter.run()
+  --- Runs until there is no reason to go on, or until `stop`.
+  ---@param step? fun() what to do again and again instead of `adapter.step`
+  function adapter.run(step)
+    step = step or adapter.step
     local level = #stopped + 1
     stopped[level] = false
     local ok, raised = pcall(function()
-      while not stopped[level] and adapter.step() do end
+      while not stopped[level] and adapter.alive() do
+        step()
+      end
     end)
     -- An error may have left inner levels behind.
     for inner = #stopped, level, -1 do
@@ -72,6 +89,13 @@ function builtin.new()
   function adapter.stop()
     if #stopped > 0 then
       stopped[#stopped] = true
+    end
+  end
+
+  --- Ends all runs that are under way.
+  function adapter.stop_all()
+    for level = 1, #stopped do
+      stopped[level] = true
     end
   end
 

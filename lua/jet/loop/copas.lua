@@ -1,0 +1,126 @@
+--- Adapter for copas: its threads, waiting as for a socket.
+--
+-- Copas waits for whatever has `getfd` when `receive` or `send` says 'timeout'. So an object
+-- over our descriptor says that once, and is ready the next time it is asked.
+
+local core = require 'jet.core'
+local threads = require 'jet.loop.threads'
+
+local adapter = {}
+
+local made
+
+--- What copas takes for a socket.
+---@param fd integer
+---@return table
+local function pseudo_socket(fd)
+  local socket = { fd = fd }
+  local function once(self)
+    if self.asked then
+      self.asked = nil
+      return 'ready'
+    end
+    self.asked = true
+    return nil, 'timeout'
+  end
+  socket.receive, socket.send = once, once
+  function socket:getfd()
+    return self.fd
+  end
+  --- True has select return it at once.
+  function socket:dirty()
+    return self.woken == true
+  end
+  function socket:settimeout() end
+  return socket
+end
+
+--- Makes the adapter; copas has one loop for the process.
+---@param copas table|nil nil for `require 'copas'`
+---@return jet.Adapter
+function adapter.new(copas)
+  copas = copas or require 'copas'
+  if made then
+    return made
+  end
+  -- A descriptor that is always there, for sockets that are to be woken when their own has gone.
+  local anchor = core.timerfd(0)
+
+  --- Waits in one direction; the other one has an entry of its own.
+  local function wait(entry)
+    local socket, reading = pseudo_socket(entry.fd), entry.interest == 'r'
+    entry.socket = socket
+    if reading then
+      copas.receive(socket, 1)
+    else
+      copas.send(socket, '')
+    end
+    entry.socket = nil
+    local ready = not socket.woken
+    return ready and reading, ready and not reading
+  end
+
+  local registry = threads.new(function(serve, entry)
+    copas.addthread(serve, entry)
+  end, wait, function(entry)
+    if entry.socket then
+      entry.socket.fd, entry.socket.woken = anchor:fd(), true
+    end
+  end)
+
+  -- One entry for each `run` under way; true once that one is to end.
+  local stopped = {}
+
+  ---@type jet.Adapter
+  local self = { name = 'copas' }
+
+  -- Reading and writing wait in two threads.
+  function self.watch(fd, interest, callback)
+    local read = interest == 'r' or interest == 'rw'
+    local write = interest == 'w' or interest == 'rw'
+    registry.watch(fd, read and 'r' or nil, callback)
+    registry.watch(fd, write and 'w' or nil, callback, 'write ' .. fd)
+  end
+
+  function self.after(seconds, callback)
+    local timer = core.timerfd(seconds)
+    local function cancel()
+      if timer then
+        registry.watch(timer:fd(), nil)
+        timer:close()
+        timer = nil
+      end
+    end
+    registry.watch(timer:fd(), 'r', function()
+      cancel()
+      callback()
+    end)
+    return cancel
+  end
+
+  -- Ends when nothing of ours is left: what else copas has is for `copas.loop`.
+  function self.run()
+    local level = #stopped + 1
+    stopped[level] = false
+    registry.replace_busy()
+    local ok, raised = true, nil
+    while ok and not stopped[level] and registry.count() > 0 do
+      ok, raised = pcall(copas.step)
+    end
+    stopped[level] = nil
+    if not ok then
+      error(raised, 0)
+    end
+  end
+
+  function self.stop()
+    if #stopped > 0 then
+      stopped[#stopped] = true
+    end
+  end
+
+  made = self
+  return self
+end
+
+return adapter

@@ -1,0 +1,110 @@
+--- Adapter for cqueues: threads of a controller.
+
+local threads = require 'jet.loop.threads'
+
+local adapter = {}
+
+local adapters = setmetatable({}, { __mode = 'k' })
+local own
+
+--- Makes the adapter of a controller; the same one each time.
+---@param controller any nil or the module itself for a controller of our own
+---@return jet.Adapter
+function adapter.new(controller)
+  local cqueues = require 'cqueues'
+  local condition = require 'cqueues.condition'
+  if controller == nil or controller == cqueues then
+    own = own or cqueues.new()
+    controller = own
+  end
+  if adapters[controller] then
+    return adapters[controller]
+  end
+
+  local function spawn(serve, entry)
+    entry.changed = entry.changed or condition.new()
+    controller:wrap(serve, entry)
+  end
+
+  local function wait(entry)
+    local object = { pollfd = entry.fd, events = entry.interest }
+    local first, second = cqueues.poll(object, entry.changed)
+    if first ~= object and second ~= object then
+      return false, false
+    end
+    -- Which of both is ready is not told; to try the other one does no harm.
+    return object.events ~= 'w', object.events ~= 'r'
+  end
+
+  local registry = threads.new(spawn, wait, function(entry)
+    entry.changed:signal()
+    if not entry.interest then
+      cqueues.cancel(entry.fd)
+    end
+  end)
+  -- One entry for each `run` under way; true once that one is to end.
+  local stopped, stopping = {}, condition.new()
+
+  ---@type jet.Adapter
+  local self = { name = 'cqueues', controller = controller, watch = registry.watch }
+
+  function self.after(seconds, callback)
+    local cancelled, done = condition.new(), false
+    controller:wrap(function()
+      cqueues.poll(cancelled, seconds)
+      if not done then
+        done = true
+        callback()
+      end
+    end)
+    return function()
+      done = true
+      cancelled:signal()
+    end
+  end
+
+  --- Steps the controller, or lets it go on if this is one of its threads.
+  local function turn()
+    if cqueues.running() == controller then
+      cqueues.poll(stopping)
+      return
+    end
+    local ok, message, _, thread = controller:step()
+    if not ok then
+      error(thread and debug.traceback(thread, tostring(message)) or message, 0)
+    end
+  end
+
+  function self.run()
+    local level = #stopped + 1
+    stopped[level] = false
+    registry.replace_busy()
+    local ok, raised = true, nil
+    while ok and not stopped[level] and not controller:empty() do
+      -- A thread of the controller yields in here, which Lua 5.1 cannot do through pcall.
+      if cqueues.running() == controller then
+        turn()
+      else
+        ok, raised = pcall(turn)
+      end
+    end
+    stopped[level] = nil
+    if not ok then
+      error(raised, 0)
+    end
+  end
+
+  function self.stop()
+    if #stopped > 0 then
+      stopped[#stopped] = true
+      stopping:signal()
+      -- A controller that is waiting wakes for a new thread.
+      controller:wrap(function() end)
+    end
+  end
+
+  adapters[controller] = self
+  return self
+end
+
+return adapter

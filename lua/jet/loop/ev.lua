@@ -1,0 +1,107 @@
+--- Adapter for lua-ev, and for `jet.ev`, which has the same API.
+
+local adapter = {}
+
+--- The module a loop belongs to.
+---@param loop any
+---@return table
+local function module_of(loop)
+  local own = package.loaded['jet.ev']
+  if own and getmetatable(loop) == own.Loop then
+    return own
+  end
+  return require 'ev'
+end
+
+local adapters = setmetatable({}, { __mode = 'k' })
+
+--- Makes the adapter of a loop; the same one each time.
+---@param loop any nil for `ev.Loop.default`
+---@return jet.Adapter
+function adapter.new(loop)
+  local ev = module_of(loop)
+  loop = loop or ev.Loop.default
+  if adapters[loop] then
+    return adapters[loop]
+  end
+  local watched = {}
+  -- One entry for each `run` under way; true once that one is to end.
+  local stopped = {}
+  local self = { name = 'ev' }
+
+  local function watcher(fd, revents, callback)
+    local io
+    io = ev.IO.new(function()
+      callback(revents == ev.READ, revents == ev.WRITE)
+    end, fd, revents)
+    return io
+  end
+
+  --- Starts or stops one direction of a descriptor.
+  local function direct(entry, fd, revents, wanted)
+    local io = entry[revents]
+    if wanted and not io then
+      io = watcher(fd, revents, function(...)
+        return entry.callback(...)
+      end)
+      entry[revents] = io
+    end
+    if io and wanted ~= io:is_active() then
+      if wanted then
+        io:start(loop)
+      else
+        io:stop(loop)
+      end
+    end
+  end
+
+  function self.watch(fd, interest, callback)
+    local entry = watched[fd] or {}
+    entry.callback = callback
+    direct(entry, fd, ev.READ, interest == 'r' or interest == 'rw')
+    direct(entry, fd, ev.WRITE, interest == 'w' or interest == 'rw')
+    watched[fd] = interest and entry or nil
+  end
+
+  function self.after(seconds, callback)
+    -- libev ignores timers of no length at all.
+    local timer = ev.Timer.new(function(_, timer)
+      timer:stop(loop)
+      callback()
+    end, math.max(seconds, 1e-6))
+    timer:start(loop)
+    return function()
+      timer:stop(loop)
+    end
+  end
+
+  -- lua-ev's unloop ends every nested loop, so the outer ones are entered again.
+  function self.run()
+    local level = #stopped + 1
+    stopped[level] = false
+    local ok, raised
+    repeat
+      self.unwinding = false
+      ok, raised = pcall(loop.loop, loop)
+    until not ok or stopped[level] or not self.unwinding
+    for inner = #stopped, level, -1 do
+      stopped[inner] = nil
+    end
+    if not ok then
+      error(raised, 0)
+    end
+  end
+
+  function self.stop()
+    if #stopped > 0 then
+      stopped[#stopped] = true
+      self.unwinding = true
+    end
+    loop:unloop()
+  end
+
+  adapters[loop] = self
+  return self
+end
+
+return adapter

@@ -1,0 +1,79 @@
+--- What the adapters of coroutine schedulers share: a thread for each descriptor and direction.
+--
+-- The library waits with `wait`, so a thread that is inside a callback waits for nothing. When
+-- that callback runs a nested loop, a second thread takes its place and the first one ends when it
+-- comes back.
+
+local threads = {}
+
+---@class jet.loop.Entry
+---@field fd integer
+---@field interest string|nil nil once nobody wants the descriptor any more
+---@field callback fun(readable: boolean, writable: boolean)
+---@field round integer which thread is the one that counts
+---@field inside integer callbacks under way
+
+--- Makes the registry of a scheduler.
+---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry) starts a thread
+---@param wait fun(entry: jet.loop.Entry): boolean, boolean waits until it is readable or writable, or changed
+---@param changed fun(entry: jet.loop.Entry) wakes the thread that waits for an entry
+---@return table registry with `watch`, `count` and `replace_busy`
+function threads.new(spawn, wait, changed)
+  local watched, count = {}, 0
+  local registry = {}
+
+  local function serve(entry)
+    local round = entry.round
+    while entry.interest and entry.round == round do
+      local readable, writable = wait(entry)
+      if entry.interest and entry.round == round and (readable or writable) then
+        entry.inside = entry.inside + 1
+        entry.callback(readable, writable)
+        entry.inside = entry.inside - 1
+      end
+    end
+  end
+
+  --- As `jet.Adapter.watch`.
+  ---@param key? any under which it is known, if not under its descriptor
+  function registry.watch(fd, interest, callback, key)
+    key = key or fd
+    local entry = watched[key]
+    if not entry and interest then
+      count = count + 1
+      entry = { fd = fd, interest = interest, callback = callback, round = 1, inside = 0 }
+      watched[key] = entry
+      spawn(serve, entry)
+    elseif entry then
+      entry.callback = callback or entry.callback
+      if entry.interest ~= interest then
+        entry.interest = interest
+        changed(entry)
+      end
+      if not interest then
+        count = count - 1
+        watched[key] = nil
+      end
+    end
+  end
+
+  --- How many descriptors are watched.
+  ---@return integer
+  function registry.count()
+    return count
+  end
+
+  --- Starts new threads for the descriptors whose callbacks are under way.
+  function registry.replace_busy()
+    for _, entry in pairs(watched) do
+      if entry.inside > 0 then
+        entry.round = entry.round + 1
+        spawn(serve, entry)
+      end
+    end
+  end
+
+  return registry
+end
+
+return threads
