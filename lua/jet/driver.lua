@@ -151,9 +151,8 @@ function Driver:ready(readable, writable)
   self:pump(readable)
   self.depth = self.depth - 1
   if not self.closed then
-    if self.depth == 0 then
-      self:flush()
-    end
+    -- Also in a nested loop: what it waits for may be the answer to what is queued.
+    self:flush()
     self:rearm()
   end
 end

@@ -21,7 +21,8 @@ local function pseudo_socket(fd)
       return 'ready'
     end
     self.asked = true
-    return nil, 'timeout'
+    -- Nothing has been sent yet.
+    return nil, 'timeout', 0
   end
   socket.receive, socket.send = once, once
   function socket:getfd()
@@ -32,6 +33,8 @@ local function pseudo_socket(fd)
     return self.woken == true
   end
   function socket:settimeout() end
+  --- Copas closes the sockets of threads that have ended; ours belong to others.
+  function socket:close() end
   return socket
 end
 
@@ -61,7 +64,9 @@ function adapter.new(copas)
   end
 
   local registry = threads.new(function(serve, entry)
-    copas.addthread(serve, entry)
+    copas.addthread(function()
+      serve(entry)
+    end)
   end, wait, function(entry)
     if entry.socket then
       entry.socket.fd, entry.socket.woken = anchor:fd(), true

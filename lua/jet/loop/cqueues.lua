@@ -1,5 +1,6 @@
 --- Adapter for cqueues: threads of a controller.
 
+local core = require 'jet.core'
 local threads = require 'jet.loop.threads'
 
 local adapter = {}
@@ -42,6 +43,21 @@ function adapter.new(controller)
       cqueues.cancel(entry.fd)
     end
   end)
+  local timers = {}
+
+  --- Fires what is due while the controller cannot.
+  local function run_timers()
+    local now, due = core.now(), {}
+    for timer in pairs(timers) do
+      if timer.due <= now then
+        due[#due + 1] = timer
+      end
+    end
+    for _, timer in ipairs(due) do
+      timer.fire()
+    end
+  end
+
   -- One entry for each `run` under way; true once that one is to end.
   local stopped, stopping = {}, condition.new()
 
@@ -49,16 +65,21 @@ function adapter.new(controller)
   local self = { name = 'cqueues', controller = controller, watch = registry.watch }
 
   function self.after(seconds, callback)
-    local cancelled, done = condition.new(), false
-    controller:wrap(function()
-      cqueues.poll(cancelled, seconds)
-      if not done then
-        done = true
+    local cancelled = condition.new()
+    local timer = { due = core.now() + seconds }
+    function timer.fire()
+      if timers[timer] then
+        timers[timer] = nil
         callback()
       end
+    end
+    timers[timer] = true
+    controller:wrap(function()
+      cqueues.poll(cancelled, seconds)
+      timer.fire()
     end)
     return function()
-      done = true
+      timers[timer] = nil
       cancelled:signal()
     end
   end
@@ -66,7 +87,12 @@ function adapter.new(controller)
   --- Steps the controller, or lets it go on if this is one of its threads.
   local function turn()
     if cqueues.running() == controller then
-      cqueues.poll(stopping)
+      if threads.CAN_YIELD then
+        cqueues.poll(stopping)
+      else
+        registry.step()
+        run_timers()
+      end
       return
     end
     local ok, message, _, thread = controller:step()
@@ -78,7 +104,9 @@ function adapter.new(controller)
   function self.run()
     local level = #stopped + 1
     stopped[level] = false
-    registry.replace_busy()
+    if threads.CAN_YIELD then
+      registry.replace_busy()
+    end
     local ok, raised = true, nil
     while ok and not stopped[level] and not controller:empty() do
       -- A thread of the controller yields in here, which Lua 5.1 cannot do through pcall.

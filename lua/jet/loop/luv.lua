@@ -54,7 +54,8 @@ function adapter.new(uv)
     return cancel
   end
 
-  -- libuv does not nest: an inner run turns the loop once at a time until it is to end.
+  -- One turn at a time, so that runs can nest. The turn behind the last one ends what was closed
+  -- in it: luv crashes if a Lua 5.1 state is closed before.
   function self.run()
     local level = #stopped + 1
     stopped[level] = false
@@ -62,13 +63,15 @@ function adapter.new(uv)
       local alive = uv.run('once')
     until stopped[level] or not alive
     stopped[level] = nil
+    if level == 1 then
+      uv.run('nowait')
+    end
   end
 
   function self.stop()
     if #stopped > 0 then
       stopped[#stopped] = true
     end
-    uv.stop()
   end
 
   adapters[uv] = self

@@ -4,6 +4,8 @@
 -- that callback runs a nested loop, a second thread takes its place and the first one ends when it
 -- comes back.
 
+local builtin = require 'jet.loop.builtin'
+
 local threads = {}
 
 ---@class jet.loop.Entry
@@ -12,6 +14,9 @@ local threads = {}
 ---@field callback fun(readable: boolean, writable: boolean)
 ---@field round integer which thread is the one that counts
 ---@field inside integer callbacks under way
+
+-- In plain Lua 5.1 a thread cannot yield through pcall, and callbacks run in one.
+threads.CAN_YIELD = _VERSION ~= 'Lua 5.1' or rawget(_G, 'jit') ~= nil
 
 --- Makes the registry of a scheduler.
 ---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry) starts a thread
@@ -61,6 +66,16 @@ function threads.new(spawn, wait, changed)
   ---@return integer
   function registry.count()
     return count
+  end
+
+  --- Waits for one of the descriptors without the scheduler and calls back: the nested loop of
+  -- a thread that cannot yield.
+  function registry.step()
+    local own = builtin.new()
+    for _, entry in pairs(watched) do
+      own.watch(entry.fd, entry.interest, entry.callback)
+    end
+    own.step(0.05)
   end
 
   --- Starts new threads for the descriptors whose callbacks are under way.
