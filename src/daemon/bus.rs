@@ -14,7 +14,7 @@ use super::deadlines::Deadlines;
 use super::elements::Elements;
 use super::fetchers::Fetchers;
 pub use super::log::{Level, LogLine, Traffic};
-use super::reply::{failure, into_text, Clients};
+use super::reply::{into_text, Clients};
 pub use super::routing::DEFAULT_TIMEOUT;
 
 /// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
@@ -67,6 +67,7 @@ pub struct Bus {
     pub(super) deadlines: Deadlines<(ClientKey, u64)>,
     pub(super) open_routes: usize,
     pub(super) last_route: u64,
+    pub(super) comparisons: u64,
 }
 
 impl Bus {
@@ -81,6 +82,7 @@ impl Bus {
             deadlines: Deadlines::default(),
             open_routes: 0,
             last_route: 0,
+            comparisons: 0,
         }
     }
 
@@ -138,8 +140,7 @@ impl Bus {
         let shown = json.char_indices().nth(SHOWN_OF_GARBAGE).map_or(json, |(end, _)| &json[..end]);
         let mut data = Vec::new();
         write::string(&mut data, shown);
-        let data = into_text(data);
-        self.clients.send(key, |out| failure(out, None, PARSE_ERROR, Some(Raw::trusted(&data))));
+        self.clients.refuse(key, None, PARSE_ERROR, Some(&into_text(data)));
     }
 
     fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
@@ -149,7 +150,7 @@ impl Bus {
         // Only what has an id is answered; `false` and null are no ids.
         let id = message.id.filter(|id| id.is_truthy());
         match message {
-            Message { method: Some(method), params, .. } => {
+            Message { method: Some(method), params, .. } if !method.is_null() => {
                 let outcome = self.serve(key, id, method, params, now);
                 self.clients.reply(key, id, &outcome);
             }
@@ -167,16 +168,14 @@ impl Bus {
 
     /// Says that a message is neither request nor response.
     fn refuse_message(&mut self, key: ClientKey, id: Option<Raw>, raw: Raw) {
-        let id = id.map(Raw::text);
-        self.clients.send(key, |out| failure(out, id, INVALID_REQUEST, Some(raw)));
+        self.clients.refuse(key, id.map(Raw::text), INVALID_REQUEST, Some(raw.text()));
     }
 
     /// Tells a connection that it broke the protocol, right before the server ends it.
     pub fn refuse_frame(&mut self, key: ClientKey, reason: &str) {
         let mut data = Vec::new();
         write::string(&mut data, reason);
-        let outcome = into_text(data);
-        self.clients.send(key, |out| failure(out, None, INVALID_REQUEST, Some(Raw::trusted(&outcome))));
+        self.clients.refuse(key, None, INVALID_REQUEST, Some(&into_text(data)));
         let line = format!("closing {}: {reason}", self.clients.title(key));
         self.clients.log(Level::Crit, line);
     }
@@ -239,6 +238,12 @@ impl Bus {
     /// How many elements, fetchers and requests without an answer there are.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.elements.len(), self.fetchers.len(), self.open_routes)
+    }
+
+    /// How often a fetcher and an element have been compared so far. The time that a step takes
+    /// grows with this and with what it sends, not with what there is on the bus.
+    pub fn comparisons(&self) -> u64 {
+        self.comparisons
     }
 
     /// The limits this bus keeps.

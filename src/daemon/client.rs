@@ -15,8 +15,8 @@ pub type ClientKey = Key<Client>;
 pub struct Route {
     /// Who asked.
     pub requester: ClientKey,
-    /// The id it wants back, as JSON text; none for a request nobody waits for.
-    pub id: Option<Box<str>>,
+    /// The id it wants back, as JSON text.
+    pub id: Box<str>,
     /// The path, for the log and for the error when its owner goes.
     pub path: Box<str>,
     /// The params as they came, for the error when time is up.
@@ -32,7 +32,7 @@ pub struct Client {
     pub name: Option<Box<str>>,
     /// Whether its messages are logged.
     pub debug: bool,
-    /// Its fetchers by their id as JSON text.
+    /// Its fetchers by their id as JSON text in one spelling.
     pub fetchers: HashMap<Box<str>, FetcherKey>,
     /// What it has added.
     pub elements: HashSet<ElementKey>,

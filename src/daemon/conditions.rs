@@ -3,29 +3,29 @@
 
 use std::collections::HashMap;
 
-use crate::rules::Event;
+use crate::rules::{Event, Expression};
 
 use super::bus::Bus;
 use super::elements::ElementKey;
-use super::fetchers::{Fetcher, FetcherKey};
+use super::fetchers::FetcherKey;
 
 /// Which elements of which fetchers hang on a path.
 pub(super) type Dependents = HashMap<String, Vec<(FetcherKey, ElementKey)>>;
 
-/// The paths on which an element hangs for a fetcher.
-fn dependency_paths(fetcher: &Fetcher, path: &str) -> Vec<String> {
-    if fetcher.expression.deps().is_empty() {
+/// The paths on which an element hangs by an expression.
+fn dependency_paths(expression: &Expression, path: &str) -> Vec<String> {
+    if expression.deps().is_empty() {
         return Vec::new();
     }
-    let captures = fetcher.expression.captures(path);
-    fetcher.expression.deps().iter().map(|dep| dep.path(captures.as_ref())).collect()
+    let captures = expression.captures(path);
+    expression.deps().iter().map(|dep| dep.path(captures.as_ref())).collect()
 }
 
 impl Bus {
     /// Whether everything an element hangs on is there and has the value it has to have.
-    pub(super) fn dependencies_hold(&self, fetcher: &Fetcher, path: &str) -> bool {
-        let paths = dependency_paths(fetcher, path);
-        fetcher.expression.deps().iter().zip(paths).all(|(dep, path)| {
+    pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str) -> bool {
+        let paths = dependency_paths(expression, path);
+        expression.deps().iter().zip(paths).all(|(dep, path)| {
             let element = self.elements.find(&path).and_then(|key| self.elements.get(key));
             element.is_some_and(|element| dep.matches_value(element.raw()))
         })
@@ -36,7 +36,7 @@ impl Bus {
         let Some(fetcher) = self.fetchers.get(fetcher_key) else {
             return;
         };
-        for path in dependency_paths(fetcher, path) {
+        for path in dependency_paths(&fetcher.expression, path) {
             let dependents = self.dependents.entry(path).or_default();
             if !dependents.contains(&(fetcher_key, key)) {
                 dependents.push((fetcher_key, key));
@@ -50,7 +50,7 @@ impl Bus {
         let Some((fetcher, path)) = self.fetchers.get(fetcher_key).zip(element) else {
             return;
         };
-        for path in dependency_paths(fetcher, &path) {
+        for path in dependency_paths(&fetcher.expression, &path) {
             if let Some(dependents) = self.dependents.get_mut(&path) {
                 dependents.retain(|dependent| *dependent != (fetcher_key, key));
                 if dependents.is_empty() {
@@ -85,7 +85,11 @@ impl Bus {
             return;
         };
         fetcher.waiting.remove(&left);
-        if let Some(next) = fetcher.waiting.pop_first() {
+        // What waits may hang on something that has changed meanwhile.
+        while let Some(fetcher) = self.fetchers.get_mut(fetcher_key).filter(|fetcher| !fetcher.is_full()) {
+            let Some(next) = fetcher.waiting.pop_first() else {
+                return;
+            };
             self.look_again(fetcher_key, next);
         }
     }

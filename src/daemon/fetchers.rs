@@ -91,10 +91,9 @@ impl Fetchers {
         self.slab.get_mut(key)
     }
 
-    /// The fetchers whose path rules match a path. Only those that can match are tried.
-    pub fn matching(&self, path: &str) -> Vec<FetcherKey> {
-        let candidates = self.index.candidates(path);
-        candidates.filter(|key| self.get(*key).is_some_and(|f| f.expression.matches_path(path))).collect()
+    /// The fetchers whose path rules can match a path. Whether they do is for them to say.
+    pub fn candidates(&self, path: &str) -> Vec<FetcherKey> {
+        self.index.candidates(path).collect()
     }
 
     /// How many there are.

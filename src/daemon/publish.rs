@@ -66,6 +66,7 @@ impl Bus {
         let mut watchers = std::mem::take(&mut element.watchers);
         let mut news = News::of(element);
         let path = news.path.clone();
+        self.comparisons += watchers.len() as u64;
         let mut vacancies = Vec::new();
         for watcher in &mut watchers {
             let matches = event != Event::Remove && self.matches(watcher.fetcher, &news);
@@ -105,9 +106,9 @@ impl Bus {
 
     /// Whether an element matches beyond its path.
     fn matches(&self, fetcher: FetcherKey, news: &News) -> bool {
-        self.fetchers
-            .get(fetcher)
-            .is_some_and(|fetcher| fetcher.admits(news.raw()) && self.dependencies_hold(fetcher, &news.path))
+        self.fetchers.get(fetcher).is_some_and(|fetcher| {
+            fetcher.admits(news.raw()) && self.dependencies_hold(&fetcher.expression, &news.path)
+        })
     }
 
     /// Tells one fetcher. True if a limited fetch now has room for another element.
@@ -177,6 +178,7 @@ impl Bus {
             return;
         };
         let mut news = News::of(element);
+        self.comparisons += 1;
         if !self.fetchers.get(fetcher_key).is_some_and(|f| f.expression.matches_path(&news.path)) {
             return;
         }
@@ -204,7 +206,9 @@ impl Bus {
         let Some(path) = self.elements.get(key).map(|element| element.path.clone()) else {
             return;
         };
-        let fetchers = self.fetchers.matching(&path);
+        let mut fetchers = self.fetchers.candidates(&path);
+        self.comparisons += fetchers.len() as u64;
+        fetchers.retain(|key| self.fetchers.get(*key).is_some_and(|f| f.expression.matches_path(&path)));
         for fetcher in &fetchers {
             self.register_dependencies(*fetcher, key, &path);
             if let Some(fetcher) = self.fetchers.get_mut(*fetcher) {

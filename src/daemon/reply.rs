@@ -1,7 +1,7 @@
 //! Writing messages into the output of connections: answers, notifications, routed requests.
 
 use crate::json::Raw;
-use crate::protocol::error::{self, Code};
+use crate::protocol::error::{self, Code, INTERNAL_ERROR};
 use crate::protocol::framing;
 
 use super::bus::{Config, Level, LogLine, Traffic};
@@ -77,10 +77,10 @@ impl Clients {
     }
 
     /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
-    /// would take, is left out and logged.
-    pub(super) fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) {
+    /// would take, is left out and logged; then this is false.
+    pub(super) fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
-            return;
+            return true;
         };
         let start = client.out.len();
         let mark = framing::begin(&mut client.out);
@@ -99,6 +99,18 @@ impl Clients {
         }
         if overflow {
             self.condemn(key, "it does not read what it is sent");
+        }
+        ended.is_ok()
+    }
+
+    /// Sends an error. Data that would make the message too long or too deeply nested for those
+    /// who read it is left out.
+    pub(super) fn refuse(&mut self, key: ClientKey, id: Option<&str>, code: Code, data: Option<&str>) {
+        // `{"error":{"data":…}}`
+        let depth_left = self.config.max_depth.saturating_sub(2);
+        let data = data.map(Raw::trusted).filter(|data| Raw::parse(data.text(), depth_left).is_ok());
+        if !self.send(key, |out| failure(out, id, code, data)) {
+            self.send(key, |out| failure(out, id, code, None));
         }
     }
 
@@ -125,12 +137,15 @@ impl Clients {
         };
         match outcome {
             Outcome::Answered => {}
-            Outcome::Done => self.send(key, |out| result(out, id.text(), "true")),
-            Outcome::Value(json) => self.send(key, |out| result(out, id.text(), json)),
-            Outcome::Refused(code, data) => {
-                let data = data.as_deref().map(Raw::trusted);
-                self.send(key, |out| failure(out, Some(id.text()), *code, data));
+            Outcome::Done => {
+                self.send(key, |out| result(out, id.text(), "true"));
             }
+            Outcome::Value(json) => {
+                if !self.send(key, |out| result(out, id.text(), json)) {
+                    self.refuse(key, Some(id.text()), INTERNAL_ERROR, Some(TOO_LONG));
+                }
+            }
+            Outcome::Refused(code, data) => self.refuse(key, Some(id.text()), *code, data.as_deref()),
         }
     }
 }
@@ -144,8 +159,11 @@ pub(super) fn result(out: &mut Vec<u8>, id: &str, json: &str) {
     out.push(b'}');
 }
 
+/// Data of the error for what cannot be sent on, as JSON text.
+pub(super) const TOO_LONG: &str = "\"the message would be too long\"";
+
 /// Appends a response with an error; without an id if there was none to be read.
-pub(super) fn failure(out: &mut Vec<u8>, id: Option<&str>, code: Code, data: Option<Raw>) {
+fn failure(out: &mut Vec<u8>, id: Option<&str>, code: Code, data: Option<Raw>) {
     out.push(b'{');
     if let Some(id) = id {
         out.extend_from_slice(b"\"id\":");

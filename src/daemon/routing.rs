@@ -8,7 +8,7 @@ use crate::protocol::message::Message;
 
 use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
-use super::reply::{failure, into_text, Outcome};
+use super::reply::{into_text, Outcome, TOO_LONG};
 use super::services::{number_of, path_of, Params};
 
 /// Seconds an owner has to answer if nobody said otherwise.
@@ -55,7 +55,10 @@ impl Bus {
             }
             None => None,
         };
-        self.clients.send(owner, |out| routed_request(out, number, &path, params, action));
+        if !self.clients.send(owner, |out| routed_request(out, number, &path, params, action)) {
+            number.and_then(|number| self.end_route(owner, number));
+            return Err(Outcome::Refused(INTERNAL_ERROR, Some(TOO_LONG.to_owned())));
+        }
         Ok(Outcome::Answered)
     }
 
@@ -82,7 +85,7 @@ impl Bus {
         let number = self.last_route;
         let route = Route {
             requester,
-            id: Some(id.text().into()),
+            id: id.text().into(),
             path: path.into(),
             params: params.map_or("{}", Raw::text).into(),
             due,
@@ -117,13 +120,14 @@ impl Bus {
                 format!("{} answers what it was not asked, or too late: id {id}", self.clients.title(from));
             return self.clients.log(Level::Info, text);
         };
-        let Some(id) = route.id else {
-            return;
-        };
-        self.clients.send(route.requester, |out| {
+        let id = route.id;
+        let no_error = message.error.is_some_and(Raw::is_null);
+        let sent = self.clients.send(route.requester, |out| {
             out.extend_from_slice(b"{\"id\":");
             out.extend_from_slice(id.as_bytes());
-            for (key, value) in raw.members().filter(|(key, _)| key != "id") {
+            // Some write `error: null` beside a result, and some take any `error` for one.
+            let is_empty_error = |key: &str| key == "error" && message.result.is_some() && no_error;
+            for (key, value) in raw.members().filter(|(key, _)| key != "id" && !is_empty_error(key)) {
                 out.push(b',');
                 write::string(out, &key);
                 out.push(b':');
@@ -131,13 +135,16 @@ impl Bus {
             }
             out.push(b'}');
         });
+        if !sent {
+            self.clients.refuse(route.requester, Some(&id), INTERNAL_ERROR, Some(TOO_LONG));
+        }
     }
 
     /// Answers in the stead of owners whose time is up.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((owner, number)) = self.deadlines.pop_due(now) {
             if let Some(route) = self.end_route(owner, number) {
-                self.fail(&route, RESPONSE_TIMEOUT, Raw::trusted(&route.params));
+                self.fail(&route, RESPONSE_TIMEOUT, &route.params);
             }
         }
     }
@@ -153,14 +160,12 @@ impl Bus {
             }
             let mut data = Vec::new();
             error::tag(&mut data, "ownerGone", &route.path);
-            self.fail(&route, CONNECTION_CLOSED, Raw::trusted(&into_text(data)));
+            self.fail(&route, CONNECTION_CLOSED, &into_text(data));
         }
     }
 
-    fn fail(&mut self, route: &Route, code: error::Code, data: Raw) {
-        if let Some(id) = &route.id {
-            self.clients.send(route.requester, |out| failure(out, Some(id), code, Some(data)));
-        }
+    fn fail(&mut self, route: &Route, code: error::Code, data: &str) {
+        self.clients.refuse(route.requester, Some(&route.id), code, Some(data));
     }
 }
 
@@ -183,8 +188,11 @@ fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: Pa
     out.extend_from_slice(b",\"params\":");
     let member = |key| params.and_then(|params| params.get(key));
     match action {
-        Action::Call => out.extend_from_slice(member("args").map_or("{}", Raw::text).as_bytes()),
-        Action::Set => {
+        // A call that carries a value has always been forwarded as a set is.
+        Action::Call if member("value").is_none() => {
+            out.extend_from_slice(member("args").map_or("{}", Raw::text).as_bytes())
+        }
+        _ => {
             out.push(b'{');
             for key in ["value", "valueAsResult"] {
                 if let Some(value) = member(key) {
@@ -219,7 +227,7 @@ impl Bus {
         let number = id.as_str().and_then(|id| route_number(&id));
         if let Some(route) = number.and_then(|number| self.end_route(from, number)) {
             let data = "\"the owner answered neither result nor error\"";
-            self.fail(&route, INTERNAL_ERROR, Raw::trusted(data));
+            self.fail(&route, INTERNAL_ERROR, data);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Bus {
             "call" => self.route(client, id, params, Action::Call, now),
             "fetch" => self.fetch(client, id, params),
             "unfetch" => self.unfetch(client, params),
-            "get" => self.get(params),
+            "get" => self.get(client, params),
             "config" | "configure" => self.configure(client, params),
             "info" => Ok(Outcome::Value(info())),
             "authenticate" => Ok(Outcome::Done),
@@ -130,13 +130,14 @@ impl Bus {
             return Err(missing("id", Some(params)));
         };
         let expression = self.expression(client, params)?;
-        let known = self.clients.get(client).and_then(|client| client.fetchers.get(fetch_id.text()));
-        if let Some(&replaced) = known {
+        let id_key = fetch_key(fetch_id);
+        let known = self.clients.get_mut(client).and_then(|client| client.fetchers.remove(&id_key));
+        if let Some(replaced) = known {
             self.end_fetcher(replaced);
         }
         let key = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression));
         if let Some(client) = self.clients.get_mut(client) {
-            client.fetchers.insert(fetch_id.text().into(), key);
+            client.fetchers.insert(id_key, key);
         }
         // The answer comes first: many peers listen for adds only from then on.
         self.clients.reply(client, id, &Outcome::Done);
@@ -167,7 +168,8 @@ impl Bus {
         let Some(fetch_id) = params.get("id") else {
             return Err(missing("id", Some(params)));
         };
-        let known = self.clients.get_mut(client).and_then(|client| client.fetchers.remove(fetch_id.text()));
+        let known =
+            self.clients.get_mut(client).and_then(|client| client.fetchers.remove(&fetch_key(fetch_id)));
         let Some(key) = known else {
             let data = "\"unfetch of an unknown id\"".to_owned();
             return Err(Outcome::Refused(INTERNAL_ERROR, Some(data)));
@@ -177,14 +179,14 @@ impl Bus {
     }
 
     /// All that matches now, as an array of what notifications would say.
-    fn get(&mut self, params: Params) -> Result<Outcome, Outcome> {
+    fn get(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
         let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
-        let expression = Expression::parse(params, &mut Vec::new())
-            .map_err(|reason| Outcome::refused("reason", &reason))?;
+        let expression = self.expression(client, params)?;
         let keys = self.elements.candidates(expression.path_hint());
         let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
             expression.matches_path(&element.path)
                 && (!expression.needs_value() || expression.matches_value(element.raw()))
+                && self.dependencies_hold(&expression, &element.path)
         });
         let mut json = vec![b'['];
         match expression.sort() {
@@ -234,6 +236,20 @@ impl Bus {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// What fetch ids are compared by: the same string or number is the same id however it is spelled.
+fn fetch_key(id: Raw<'_>) -> Box<str> {
+    let mut key = Vec::new();
+    match (id.as_str(), id.as_f64()) {
+        (Some(text), _) => write::string(&mut key, &text),
+        // As an integer where the text is one, so that large ones stay apart.
+        (None, Some(number)) if id.text().contains(['.', 'e', 'E']) => {
+            write::whole_or_float(&mut key, number)
+        }
+        _ => return id.text().into(),
+    }
+    into_text(key).into()
 }
 
 /// A name for the log; any value may be one.

@@ -1,0 +1,162 @@
+//! A bus without sockets and scripted peers: a test feeds frames and reads frames, and moves the
+//! clock itself.
+#![allow(dead_code)] // Each test file uses its part.
+
+use std::time::{Duration, Instant};
+
+use jet::daemon::bus::{Bus, Config, LogLine};
+use jet::daemon::ClientKey;
+use serde_json::{json, Value};
+
+/// A bus, its clock and its log.
+pub struct Bench {
+    pub bus: Bus,
+    pub now: Instant,
+}
+
+/// One of the peers on a bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub ClientKey);
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench::with(Config::default())
+    }
+
+    pub fn with(config: Config) -> Bench {
+        Bench { bus: Bus::new(config), now: Instant::now() }
+    }
+
+    pub fn peer(&mut self) -> Peer {
+        Peer(self.bus.connect())
+    }
+
+    /// Feeds the bytes of one frame.
+    pub fn feed(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        self.bus.receive(peer.0, bytes.as_ref(), self.now);
+    }
+
+    /// Feeds a message.
+    pub fn send(&mut self, peer: Peer, message: Value) {
+        self.feed(peer, message.to_string());
+    }
+
+    /// The messages that wait for a peer, as text, each from a frame of its own.
+    pub fn texts(&mut self, peer: Peer) -> Vec<String> {
+        let bytes = self.bus.unsent(peer.0).to_vec();
+        self.bus.advance(peer.0, bytes.len());
+        let mut rest = &bytes[..];
+        let mut texts = Vec::new();
+        while !rest.is_empty() {
+            let (header, body) = rest.split_at(4);
+            let length = u32::from_be_bytes(header.try_into().unwrap()) as usize;
+            texts.push(String::from_utf8(body[..length].to_vec()).expect("UTF-8"));
+            rest = &body[length..];
+        }
+        texts
+    }
+
+    /// The messages that wait for a peer.
+    pub fn read(&mut self, peer: Peer) -> Vec<Value> {
+        let texts = self.texts(peer);
+        texts.iter().map(|text| serde_json::from_str(text).expect(text)).collect()
+    }
+
+    /// The one message that waits for a peer.
+    pub fn read_one(&mut self, peer: Peer) -> Value {
+        let mut messages = self.read(peer);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        messages.remove(0)
+    }
+
+    /// Sends a request and gives what comes back for its id; other messages must not come.
+    pub fn ask(&mut self, peer: Peer, method: &str, params: Value) -> Value {
+        self.send(peer, json!({"id": 99, "method": method, "params": params}));
+        let answer = self.read_one(peer);
+        assert_eq!(answer["id"], 99, "{answer}");
+        answer
+    }
+
+    /// As [`ask`](Self::ask) for what has to go well.
+    pub fn done(&mut self, peer: Peer, method: &str, params: Value) {
+        assert_eq!(self.ask(peer, method, params), json!({"id": 99, "result": true}), "{method}");
+    }
+
+    /// As [`ask`](Self::ask) for what is refused: the code and the data.
+    pub fn refused(&mut self, peer: Peer, method: &str, params: Value) -> (i64, Value) {
+        let answer = self.ask(peer, method, params);
+        let error = &answer["error"];
+        assert!(error["message"].is_string(), "{answer}");
+        assert!(answer.get("result").is_none());
+        (error["code"].as_i64().expect("a code"), error["data"].clone())
+    }
+
+    /// Adds a state as a notification, which nobody answers.
+    pub fn add(&mut self, peer: Peer, path: &str, value: Value) {
+        self.send(peer, json!({"method": "add", "params": {"path": path, "value": value}}));
+    }
+
+    /// Adds a method.
+    pub fn add_method(&mut self, peer: Peer, path: &str) {
+        self.send(peer, json!({"method": "add", "params": {"path": path}}));
+    }
+
+    pub fn change(&mut self, peer: Peer, path: &str, value: Value) {
+        self.send(peer, json!({"method": "change", "params": {"path": path, "value": value}}));
+    }
+
+    pub fn remove(&mut self, peer: Peer, path: &str) {
+        self.send(peer, json!({"method": "remove", "params": {"path": path}}));
+    }
+
+    /// Fetches with the id `f`; gives what is sent for a start after the response.
+    pub fn fetch(&mut self, peer: Peer, expression: Value) -> Vec<Value> {
+        let mut params = expression;
+        params["id"] = json!("f");
+        self.send(peer, json!({"id": 1, "method": "fetch", "params": params}));
+        let mut messages = self.read(peer);
+        assert_eq!(messages.remove(0), json!({"id": 1, "result": true}));
+        messages.iter().map(params_of).collect()
+    }
+
+    /// The notifications of the fetch `f` since the last look: event, path and value.
+    pub fn events(&mut self, peer: Peer) -> Vec<(String, String, Value)> {
+        self.read(peer).iter().map(params_of).map(|params| event_of(&params)).collect()
+    }
+
+    /// As [`events`](Self::events), each written as `event path value`.
+    pub fn seen(&mut self, peer: Peer) -> Vec<String> {
+        let events = self.events(peer);
+        events.into_iter().map(|(event, path, value)| format!("{event} {path} {value}")).collect()
+    }
+
+    /// Moves the clock and does what is due.
+    pub fn pass(&mut self, seconds: f64) {
+        self.now += Duration::from_secs_f64(seconds);
+        self.bus.handle_deadline(self.now);
+    }
+
+    pub fn leave(&mut self, peer: Peer) {
+        self.bus.disconnect(peer.0);
+    }
+
+    pub fn log(&mut self) -> Vec<LogLine> {
+        self.bus.take_log()
+    }
+}
+
+fn params_of(message: &Value) -> Value {
+    assert_eq!(message["method"], "f", "{message}");
+    assert!(message.get("id").is_none());
+    message["params"].clone()
+}
+
+pub fn event_of(params: &Value) -> (String, String, Value) {
+    let text = |key: &str| params[key].as_str().expect(key).to_owned();
+    (text("event"), text("path"), params.get("value").cloned().unwrap_or(json!("(none)")))
+}
+
+/// Paths of the events, in order.
+pub fn paths(params: &[Value]) -> Vec<&str> {
+    params.iter().map(|params| params["path"].as_str().expect("a path")).collect()
+}
