@@ -14,6 +14,8 @@ local daemon = {}
 ---@class jet.DaemonOptions
 ---@field port? integer|string TCP port, default 11122; 0 chooses a free one
 ---@field ws_port? integer|string WebSocket port; none by default
+---@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
+---@field tls? jet.DaemonTls encrypts the ports
 ---@field interface? string address or name to listen on; all interfaces by default
 ---@field loop? any an event loop as for `jet.peer`; it delivers the log
 ---@field log? fun(...) gets what `info` and `crit` would, if they are not given
@@ -26,6 +28,15 @@ local daemon = {}
 ---@field max_unsent? integer bytes that may wait for one peer, default 256 MiB
 ---@field max_requests? integer requests of one peer that may wait for an answer, default 1000000
 
+--- PEM files. Without `port` and `ws_port` here, those of the daemon are encrypted; else these are, beside
+--- the plain ones. Unix sockets never are.
+---@class jet.DaemonTls
+---@field certificate string the daemon's certificate with its intermediates
+---@field key string its key
+---@field client_ca? string the authorities that sign the certificates peers have to show
+---@field port? integer|string TCP port for TLS
+---@field ws_port? integer|string WebSocket port for TLS
+
 ---@class jet.Daemon
 ---@field start fun() listens and serves; raises if the address is in use or the daemon runs already
 ---@field stop fun() ends all connections; raises unless the daemon runs
@@ -37,6 +48,8 @@ local DEFAULT_PORT = 11122
 local OPTIONS = {
   port = 'number|string',
   ws_port = 'number|string',
+  unix = 'string|table',
+  tls = 'table',
   interface = 'string',
   loop = true,
   log = 'function',
@@ -51,31 +64,66 @@ local OPTIONS = {
   max_requests = 'number',
 }
 
+local TLS_OPTIONS = {
+  certificate = 'string',
+  key = 'string',
+  client_ca = 'string|nil',
+  port = 'number|string|nil',
+  ws_port = 'number|string|nil',
+}
+
 local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_requests' }
 
 --- Raises at the line that called `new`.
 ---@param option string
 ---@param expected string
 ---@param got any
-local function refuse(option, expected, got)
-  error(("bad argument 'options.%s' to 'new' (%s expected, got %s)"):format(option, expected, tostring(got)), 4)
+---@param depth? integer functions of ours between `engine_options` and here, default 0
+local function refuse(option, expected, got, depth)
+  local message = ("bad argument 'options.%s' to 'new' (%s expected, got %s)"):format(option, expected, tostring(got))
+  error(message, 4 + (depth or 0))
 end
 
 --- A port as a number.
 ---@param options table
 ---@param option string
 ---@param default? integer
+---@param depth? integer functions of ours between `engine_options` and here, default 0
+---@param prefix? string what the error puts before the option, default ''
 ---@return integer|nil
-local function port_number(options, option, default)
+local function port_number(options, option, default, depth, prefix)
   local given = options[option]
   if given == nil then
     return default
   end
   local number = tonumber(given)
   if not number or number < 0 or number > 65535 or number % 1 ~= 0 then
-    refuse(option, '0 to 65535', "'" .. tostring(given) .. "'")
+    refuse((prefix or '') .. option, '0 to 65535', "'" .. tostring(given) .. "'", 1 + (depth or 0))
   end
   return math.floor(number)
+end
+
+--- The options of TLS for `core.daemon`. An unknown one is refused: it might be the one that protects.
+---@param tls jet.DaemonTls|nil
+---@return table|nil
+local function tls_options(tls)
+  if not tls then
+    return nil
+  end
+  local unknown = check.unknown_keys(tls, TLS_OPTIONS, 'key')
+  if unknown[1] then
+    refuse('tls', 'known keys', unknown[1], 1)
+  end
+  for option, expected in pairs(TLS_OPTIONS) do
+    check.type(tls[option], expected, 'options.tls.' .. option, 'new', 2)
+  end
+  return {
+    certificate = tls.certificate,
+    key = tls.key,
+    client_ca = tls.client_ca,
+    port = port_number(tls, 'port', nil, 1, 'tls.'),
+    ws_port = port_number(tls, 'ws_port', nil, 1, 'tls.'),
+  }
 end
 
 --- Checks the options and translates them for `core.daemon`.
@@ -94,6 +142,8 @@ local function engine_options(options)
     port = port_number(options, 'port', DEFAULT_PORT),
     ws_port = port_number(options, 'ws_port'),
     interface = options.interface,
+    unix = type(options.unix) == 'string' and { options.unix } or options.unix,
+    tls = tls_options(options.tls),
     timeout = options.timeout,
   }
   for _, limit in ipairs(LIMITS) do

@@ -124,6 +124,10 @@ end
 
 --- Has the loop come back when the engine has something to do without input.
 function Driver:rearm_timer()
+  if self.blocking then
+    -- Who waits comes back by itself when a deadline is due.
+    return
+  end
   local seconds = self.core:timer()
   if self.cancel_timer then
     self.cancel_timer()

@@ -259,7 +259,7 @@ function sync.new(options, given)
   driver:start()
   wait(self, function() return driver.up end, nil)
   if not driver.up then
-    local where = ('%s:%d'):format(options.host, options.port)
+    local where = options.url or options.unix or ('%s:%d'):format(options.host, options.port)
     return nil, ('could not connect to jetd with ip:port %s (%s)'):format(where, tostring(driver.closed))
   end
   return self

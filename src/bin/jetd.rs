@@ -2,15 +2,13 @@
 //! stderr and stops it on SIGINT and SIGTERM. All it does beyond that is in `jet::daemon`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use jet::daemon::bus::{Config, Level, LogLine};
-use jet::daemon::server::{self, BoundListener, Handle, Options, ServeOptions};
+use jet::daemon::server::{self, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
 use tokio::signal::unix::{signal, SignalKind};
-
-/// Where a daemon listens if it is not told: a bus has no passwords, so it stays on its machine.
-const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
 #[derive(Debug, Parser)]
@@ -32,6 +30,26 @@ struct Arguments {
     /// Unix domain socket to listen on: a path, or an abstract name behind a leading @
     #[arg(short, long, value_name = "NAME")]
     unix: Vec<String>,
+
+    /// PEM file with the certificate for TLS: -p and -w are encrypted then, unless there are ports beside
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM file with the key of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// PEM file with the authorities that sign the certificates peers have to show
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// TCP port for TLS beside the plain one
+    #[arg(long, value_name = "PORT", requires = "tls_cert")]
+    tls_port: Option<u16>,
+
+    /// WebSocket port for TLS beside the plain one
+    #[arg(long, value_name = "PORT", requires = "tls_cert")]
+    wss_port: Option<u16>,
 
     /// Largest message in bytes, both ways
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
@@ -96,43 +114,22 @@ fn start(arguments: &Arguments) -> io::Result<Handle> {
 }
 
 fn listeners(arguments: &Arguments) -> io::Result<Vec<BoundListener>> {
-    let mut listeners = listen_everywhere(arguments, arguments.port)?;
-    if let Some(port) = arguments.ws_port {
-        let websocket = ServeOptions { websocket: true, ..ServeOptions::default() };
-        for listener in listen_everywhere(arguments, port)? {
-            listeners.push(listener.speaking(websocket.clone()).map_err(io::Error::other)?);
-        }
-    }
-    for name in &arguments.unix {
-        listeners.push(server::bind_unix(name.as_bytes())?);
-    }
-    Ok(listeners)
-}
-
-/// Listens on all addresses; on the same port if it is to be chosen.
-fn listen_everywhere(arguments: &Arguments, mut port: u16) -> io::Result<Vec<BoundListener>> {
-    let is_default = arguments.listen.is_empty();
-    let addresses: Vec<&str> = match is_default {
-        true => LOOPBACK.to_vec(),
-        false => arguments.listen.iter().map(String::as_str).collect(),
+    let interfaces = match &arguments.listen[..] {
+        // A bus has no passwords unless it is given some, so it stays on its machine.
+        [] => Interfaces::Loopback,
+        addresses => Interfaces::These(addresses.to_vec()),
     };
-    let mut listeners: Vec<BoundListener> = Vec::new();
-    for address in addresses {
-        match server::bind(Some(address), port) {
-            Ok(listener) => {
-                port = listener.address().map_or(port, |bound| bound.port());
-                listeners.push(listener);
-            }
-            // There may be no IPv6 on this machine. But where the port is taken, somebody else
-            // would get the peers that try IPv6 first.
-            Err(error) if is_default && !listeners.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {
-            }
-            Err(error) => {
-                let text = format!("cannot listen on {address} port {port}: {error}");
-                return Err(io::Error::new(error.kind(), text));
-            }
-        }
-    }
+    let tls = arguments.tls_cert.clone().zip(arguments.tls_key.clone()).map(|(certificate, key)| TlsPlaces {
+        certificate,
+        key,
+        client_ca: arguments.tls_client_ca.clone(),
+        port: arguments.tls_port,
+        ws_port: arguments.wss_port,
+    });
+    let unix = arguments.unix.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let places = Places { interfaces, port: arguments.port, ws_port: arguments.ws_port, unix, tls };
+    let mut listeners = places.bind()?;
+    listeners.extend(places.bind_websockets()?);
     Ok(listeners)
 }
 

@@ -2,12 +2,13 @@
 //!
 //! One thread, one runtime: connections read and hand their messages to the bus; when all that
 //! was readable in a turn has been handled, the housekeeper gives each connection with something
-//! to send one write. What lives here is the thread and its handle; `listener` accepts,
+//! to send one write. What lives here is the thread and its handle; `places` says where to listen, `listener` accepts,
 //! `connection` reads and writes, `core` is what they share.
 
 mod connection;
 mod core;
 mod listener;
+mod places;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use self::core::Core;
 use super::bus::{Bus, Config, LogLine};
 pub use crate::transport::{ServeOptions, ServerTls};
 pub use listener::{bind, bind_unix, BoundListener};
+pub use places::{Interfaces, Places, TlsPlaces};
 
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
 const STACK_BYTES: usize = 1 << 20;

@@ -9,10 +9,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mlua::{Lua, Result, Table, UserData, UserDataMethods, Value, Variadic};
+use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
-use crate::daemon::server::{self, BoundListener, Handle, Options, ServeOptions};
+use crate::daemon::server::{self, Handle, Interfaces, Options, Places, TlsPlaces};
 
 /// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,
 /// and must not fill its memory with them; it is a few seconds of the messages of a busy peer.
@@ -123,9 +123,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
 
 /// What the table of options says.
 struct Wanted {
-    interface: Option<String>,
-    port: u16,
-    ws_port: Option<u16>,
+    places: Places,
     config: Config,
 }
 
@@ -133,9 +131,7 @@ struct Wanted {
 fn read(options: &Table) -> std::result::Result<Wanted, String> {
     let defaults = Config::default();
     Ok(Wanted {
-        interface: field(options, "interface")?,
-        port: field(options, "port")?,
-        ws_port: field(options, "ws_port")?,
+        places: places(options)?,
         config: Config {
             max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
             max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
@@ -146,19 +142,42 @@ fn read(options: &Table) -> std::result::Result<Wanted, String> {
     })
 }
 
+fn places(options: &Table) -> std::result::Result<Places, String> {
+    let interface: Option<String> = field(options, "interface")?;
+    let unix: Option<Vec<LuaString>> = field(options, "unix")?;
+    let tls: Option<Table> = field(options, "tls")?;
+    Ok(Places {
+        // As the daemon of old; `jetd` is more careful.
+        interfaces: interface.map_or(Interfaces::All, |name| Interfaces::These(vec![name])),
+        port: field(options, "port")?,
+        ws_port: field(options, "ws_port")?,
+        unix: unix.unwrap_or_default().iter().map(|name| name.as_bytes().to_vec()).collect(),
+        tls: tls.map(|tls| tls_places(&tls)).transpose()?,
+    })
+}
+
+fn tls_places(tls: &Table) -> std::result::Result<TlsPlaces, String> {
+    Ok(TlsPlaces {
+        certificate: field::<String>(tls, "certificate")?.into(),
+        key: field::<String>(tls, "key")?.into(),
+        client_ca: field::<Option<String>>(tls, "client_ca")?.map(Into::into),
+        port: field(tls, "port")?,
+        ws_port: field(tls, "ws_port")?,
+    })
+}
+
 fn field<T: mlua::FromLua>(options: &Table, key: &str) -> std::result::Result<T, String> {
     options.get(key).map_err(|error| format!("option '{key}': {error}"))
 }
 
 fn start(wanted: Wanted) -> io::Result<Daemon> {
-    let interface = wanted.interface.as_deref();
-    let mut listeners = vec![server::bind(interface, wanted.port)?];
+    let mut listeners = wanted.places.bind()?;
     let (bell, rings) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     rings.set_nonblocking(true)?;
     let log = Arc::new(LogQueue { waiting: Mutex::default(), bell: rings });
-    match wanted.ws_port.map(|port| bind_websocket(interface, port)).transpose() {
-        Ok(listener) => listeners.extend(listener),
+    match wanted.places.bind_websockets() {
+        Ok(websockets) => listeners.extend(websockets),
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
     }
@@ -169,9 +188,4 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
         log: Box::new(move |line| queue.push(line)),
     })?;
     Ok(Daemon { handle, log, bell })
-}
-
-fn bind_websocket(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
-    let options = ServeOptions { websocket: true, ..ServeOptions::default() };
-    server::bind(interface, port)?.speaking(options).map_err(io::Error::other)
 }
