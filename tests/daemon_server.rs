@@ -1,0 +1,278 @@
+//! The daemon over real sockets: streams cut anywhere, broken streams, slow and vanishing peers,
+//! starting and stopping.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use jet::daemon::bus::{Config, LogLine};
+use jet::daemon::server::{bind, start, Handle, Options};
+use serde_json::{json, Value};
+
+/// Longer than anything takes here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Daemon {
+    handle: Handle,
+    log: mpsc::Receiver<LogLine>,
+}
+
+impl Daemon {
+    fn with(config: Config) -> Daemon {
+        let (sender, log) = mpsc::channel();
+        let options = Options {
+            config,
+            listeners: vec![bind(Some("127.0.0.1"), 0).expect("a free port")],
+            log: Box::new(move |line| {
+                let _ = sender.send(line);
+            }),
+        };
+        Daemon { handle: start(options).expect("started"), log }
+    }
+
+    fn new() -> Daemon {
+        Daemon::with(Config::default())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.handle.addresses()[0]
+    }
+
+    fn connect(&self) -> Peer {
+        let stream = TcpStream::connect(self.address()).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        stream.set_nodelay(true).expect("set");
+        Peer(stream)
+    }
+}
+
+struct Peer(TcpStream);
+
+fn frame(message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
+    bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+impl Peer {
+    fn send(&mut self, message: Value) {
+        self.0.write_all(&frame(&message)).expect("sent");
+    }
+
+    fn read(&mut self) -> Value {
+        let mut header = [0; 4];
+        self.0.read_exact(&mut header).expect("a header");
+        let mut body = vec![0; u32::from_be_bytes(header) as usize];
+        self.0.read_exact(&mut body).expect("a body");
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.send(json!({"id": 1, "method": method, "params": params}));
+        self.read()
+    }
+
+    /// Whether the daemon has ended the connection, after all it had to say.
+    fn is_ended(&mut self) -> bool {
+        match self.0.read(&mut [0; 1024]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+#[test]
+fn a_stream_may_be_cut_at_every_byte() {
+    let daemon = Daemon::new();
+    let mut stream = frame(&json!({"id": 1, "method": "echo", "params": "é"}));
+    stream.extend_from_slice(&[0, 0, 0, 0]);
+    stream.extend(frame(&json!([{"id": 2, "method": "echo", "params": 2}])));
+    for cut in 0..=stream.len() {
+        let mut peer = daemon.connect();
+        peer.0.write_all(&stream[..cut]).expect("sent");
+        peer.0.flush().expect("sent");
+        std::thread::sleep(Duration::from_millis(1));
+        peer.0.write_all(&stream[cut..]).expect("sent");
+        assert_eq!(peer.read(), json!({"id": 1, "result": "é"}), "cut at {cut}");
+        assert_eq!(peer.read(), json!({"id": 2, "result": 2}), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_frame_beyond_the_limit_is_refused_on_its_header() {
+    let daemon = Daemon::new();
+    let mut witness = daemon.connect();
+    witness.ask("fetch", json!({"id": "f"}));
+    for length in [10_000_001u32, u32::MAX] {
+        let mut peer = daemon.connect();
+        assert_eq!(peer.ask("add", json!({"path": "a", "value": 1}))["result"], true);
+        peer.0.write_all(&length.to_be_bytes()).expect("sent");
+        let error = peer.read();
+        assert_eq!(error["error"]["code"], -32600, "{error}");
+        assert!(peer.is_ended());
+        assert_eq!(witness.read()["params"]["event"], "add");
+        assert_eq!(witness.read()["params"]["event"], "remove");
+        let line = daemon.log.recv_timeout(PATIENCE).expect("a line of the log");
+        assert!(line.text.contains(&length.to_string()), "{line}");
+    }
+}
+
+#[test]
+fn the_largest_frame_is_taken() {
+    let daemon = Daemon::new();
+    let mut peer = daemon.connect();
+    let empty = json!({"id": 1, "method": "echo", "params": ""}).to_string().len();
+    let text = "x".repeat(10_000_000 - empty);
+    assert_eq!(peer.ask("echo", json!(text))["result"].as_str().map(str::len), Some(text.len()));
+}
+
+#[test]
+fn all_answers_of_a_turn_leave_together() {
+    let daemon = Daemon::new();
+    let mut peer = daemon.connect();
+    let requests: Vec<u8> = (0..50).flat_map(|id| frame(&json!({"id": id, "method": "echo"}))).collect();
+    peer.0.write_all(&requests).expect("sent");
+    let expected: usize = (0..50).map(|id| frame(&json!({"id": id, "result": true})).len()).sum();
+    let mut buffer = vec![0; 65536];
+    let first = peer.0.read(&mut buffer).expect("answers");
+    assert_eq!(first, expected, "the answers were written in pieces");
+}
+
+#[test]
+fn who_vanishes_is_cleaned_up_after_however_it_goes() {
+    let daemon = Daemon::new();
+    let mut witness = daemon.connect();
+    witness.ask("fetch", json!({"id": "f"}));
+    for way in ["close", "half-close", "reset"] {
+        let mut peer = daemon.connect();
+        assert_eq!(peer.ask("add", json!({"path": way, "value": 1}))["result"], true);
+        assert_eq!(witness.read()["params"]["event"], "add");
+        match way {
+            "half-close" => peer.0.shutdown(Shutdown::Write).expect("shut down"),
+            // Closing with unread input resets the connection.
+            "reset" => peer.send(json!({"id": 2, "method": "info"})),
+            _ => {}
+        }
+        if way == "reset" {
+            peer.0.peek(&mut [0; 1]).expect("the answer is there, unread");
+        }
+        if way == "half-close" {
+            assert!(peer.is_ended());
+        }
+        drop(peer);
+        let last = witness.read();
+        assert_eq!((&last["params"]["event"], &last["params"]["path"]), (&json!("remove"), &json!(way)));
+    }
+}
+
+#[test]
+fn a_slow_reader_is_ended_and_nobody_waits_for_it() {
+    let daemon = Daemon::with(Config { max_unsent: 1 << 20, ..Config::default() });
+    let (mut owner, mut slow, mut quick) = (daemon.connect(), daemon.connect(), daemon.connect());
+    slow.ask("fetch", json!({"id": "f"}));
+    assert_eq!(owner.ask("add", json!({"path": "a", "value": 0}))["result"], true);
+    slow.send(json!({"id": 1, "method": "add", "params": {"path": "slow", "value": 1}}));
+    let value = "x".repeat(100_000);
+    let begun = Instant::now();
+    // More than the kernel's buffers and the limit hold; each round trip shows that the bus lives.
+    for _ in 0..400 {
+        let params = json!({"path": "a", "value": value});
+        assert_eq!(owner.ask("change", params)["result"], true);
+    }
+    assert!(begun.elapsed() < PATIENCE);
+    let line = daemon.log.recv_timeout(PATIENCE).expect("a line of the log");
+    assert!(line.text.contains("does not read"), "{line}");
+    let until = Instant::now() + PATIENCE;
+    while quick.ask("get", json!({"path": {"equals": "slow"}}))["result"] != json!([]) {
+        assert!(Instant::now() < until, "the elements of the slow peer stay");
+    }
+}
+
+#[test]
+fn a_slow_reader_within_the_limit_gets_everything() {
+    let daemon = Daemon::new();
+    let (mut owner, mut slow) = (daemon.connect(), daemon.connect());
+    slow.ask("fetch", json!({"id": "f"}));
+    let value = "x".repeat(100_000);
+    owner.ask("add", json!({"path": "a", "value": 0}));
+    for number in 0..200 {
+        owner.ask("change", json!({"path": "a", "value": [number, value]}));
+    }
+    assert_eq!(slow.read()["params"]["event"], "add");
+    for number in 0..200 {
+        assert_eq!(slow.read()["params"]["value"][0], number);
+    }
+}
+
+#[test]
+fn stopping_ends_all_connections_and_frees_the_port() {
+    let mut daemon = Daemon::new();
+    let address = daemon.address();
+    let mut peers: Vec<Peer> = (0..20).map(|_| daemon.connect()).collect();
+    for peer in &mut peers {
+        assert_eq!(peer.ask("echo", json!(1))["result"], 1);
+    }
+    daemon.handle.stop();
+    daemon.handle.stop();
+    for peer in &mut peers {
+        assert!(peer.is_ended());
+    }
+    assert!(TcpStream::connect(address).is_err());
+    let listener = bind(Some("127.0.0.1"), address.port()).expect("the port is free");
+    let again = Options { config: Config::default(), listeners: vec![listener], log: Box::new(|_| {}) };
+    let again = Daemon { handle: start(again).expect("started"), log: mpsc::channel().1 };
+    assert_eq!(again.connect().ask("get", json!({}))["result"], json!([]), "it begins empty");
+}
+
+#[test]
+fn a_stop_cuts_no_message_in_two() {
+    let mut daemon = Daemon::new();
+    let mut peer = daemon.connect();
+    for id in 0..100 {
+        peer.send(json!({"id": id, "method": "echo"}));
+    }
+    assert_eq!(peer.read()["id"], 0);
+    daemon.handle.stop();
+    let mut answered = 1;
+    while matches!(peer.0.peek(&mut [0; 1]), Ok(1)) {
+        assert_eq!(peer.read()["id"], answered);
+        answered += 1;
+    }
+    assert!(peer.is_ended());
+}
+
+#[test]
+fn a_port_in_use_is_refused() {
+    let daemon = Daemon::new();
+    let error = bind(Some("127.0.0.1"), daemon.address().port()).expect_err("in use");
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains("address already in use"), "{error}");
+}
+
+#[test]
+fn time_is_up_by_the_real_clock() {
+    let daemon = Daemon::new();
+    let (mut owner, mut requester) = (daemon.connect(), daemon.connect());
+    owner.ask("add", json!({"path": "m"}));
+    let begun = Instant::now();
+    let answer = requester.ask("call", json!({"path": "m", "timeout": 0.1}));
+    assert_eq!(answer["error"]["code"], -32001);
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+}
+
+#[test]
+fn a_connection_costs_no_thread_and_many_are_served() {
+    let daemon = Daemon::new();
+    let mut peers: Vec<Peer> = (0..200).map(|_| daemon.connect()).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.send(json!({"method": "fetch", "params": {"id": number, "path": {"equals": "x"}}}));
+        peer.send(json!({"id": 1, "method": "echo"}));
+        assert_eq!(peer.read()["result"], true);
+    }
+    peers[0].send(json!({"method": "add", "params": {"path": "x", "value": 1}}));
+    for (number, peer) in peers.iter_mut().enumerate() {
+        assert_eq!(peer.read()["method"], number);
+    }
+}
