@@ -4,6 +4,7 @@
 // Every test file is a program of its own and uses what it needs.
 #![allow(dead_code)]
 
+pub mod foreign;
 pub mod replay;
 pub mod scenarios;
 
@@ -72,14 +73,7 @@ impl Peer {
 
     /// Takes what has been sent since the last call, one message after the other.
     pub fn said(&mut self) -> Vec<String> {
-        let bytes = std::mem::take(self.engine.output());
-        let mut decoder = Decoder::new(usize::MAX);
-        decoder.push(&bytes);
-        let mut messages = Vec::new();
-        while let Some(range) = decoder.next_range().expect("within the limit") {
-            messages.push(String::from_utf8(decoder.bytes(range).to_vec()).expect("UTF-8"));
-        }
-        messages
+        messages(&std::mem::take(self.engine.output()))
     }
 
     /// Moves the clock and lets the engine act; what the program hears.
@@ -95,6 +89,17 @@ impl Peer {
         let (number, id) = self.engine.fetch(None, json(expression), ASK).expect("sent");
         (number, id.expect("a response is wanted"))
     }
+}
+
+/// The messages in a stream of frames.
+pub fn messages(bytes: &[u8]) -> Vec<String> {
+    let mut decoder = Decoder::new(usize::MAX);
+    decoder.push(bytes);
+    let mut messages = Vec::new();
+    while let Some(range) = decoder.next_range().expect("within the limit") {
+        messages.push(String::from_utf8(decoder.bytes(range).to_vec()).expect("UTF-8"));
+    }
+    messages
 }
 
 /// One event as text.
