@@ -60,6 +60,7 @@ check-lua:
 		*) echo "LUA=$(LUA): no Lua 5.1, 5.2, 5.3, 5.4 or LuaJIT found there" >&2; exit 1;; esac
 
 env:
+	@echo "export JET_LUA='$(LUA)'"
 	@echo "export LUA_PATH='$(CURDIR)/$(BUILD)/?.lua;;'"
 	@echo "export LUA_CPATH='$(CURDIR)/$(BUILD)/?.so;;'"
 
