@@ -18,4 +18,4 @@ read_globals = {
 }
 
 files['spec'] = { std = 'min+busted' }
-files['scripts/gc_torture.lua'] = { globals = { 'coroutine' } }
+files['scripts/busted.lua'] = { globals = { 'coroutine' } }

@@ -1,0 +1,34 @@
+--- Busted, for the interpreter that runs this file. With `JET_GC` in the environment the garbage collector is
+-- never at rest, so that whatever the module does not hold on to is gone at once.
+--
+-- Each cycle follows the one before without a pause, and every so many instructions there is a
+-- full collection on top, wherever the program is just then.
+
+-- Instructions from one full collection to the next. Fewer find no more here, and take minutes.
+local INSTRUCTIONS = 50000
+
+-- The collector's speed in per cent of the allocation's.
+local SPEED = 1000
+
+local function collect()
+  collectgarbage()
+end
+
+--- Begins the torture.
+local function torment()
+  collectgarbage('setpause', 0)
+  collectgarbage('setstepmul', SPEED)
+  debug.sethook(collect, '', INSTRUCTIONS)
+  -- A coroutine has hooks of its own.
+  local create = coroutine.create
+  coroutine.create = function(f)
+    local thread = create(f)
+    debug.sethook(thread, collect, '', INSTRUCTIONS)
+    return thread
+  end
+end
+
+if os.getenv 'JET_GC' then
+  torment()
+end
+require 'busted.runner' { standalone = false }
