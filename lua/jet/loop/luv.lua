@@ -12,38 +12,36 @@ function adapter.new(uv)
   if adapters[uv] then
     return adapters[uv]
   end
-  -- libuv allows one poll handle for a descriptor.
-  local polls = {}
+  -- Handles are stopped and used again, never closed: luv crashes when a Lua state is closed
+  -- before the loop has turned once more after a close. libuv allows one poll handle for a
+  -- descriptor.
+  local polls, timers = {}, {}
   -- One entry for each `run` under way; true once that one is to end.
   local stopped = {}
   local self = { name = 'luv' }
 
-  local function forget(fd)
-    local poll = polls[fd]
-    if poll then
-      polls[fd] = nil
-      poll:stop()
-      poll:close()
-    end
-  end
-
   function self.watch(fd, interest, callback)
+    local poll = polls[fd]
     if not interest then
-      return forget(fd)
+      if poll then
+        poll:stop()
+      end
+      return
     end
-    polls[fd] = polls[fd] or assert(uv.new_poll(fd))
-    polls[fd]:start(interest, function(err, events)
+    poll = poll or assert(uv.new_poll(fd))
+    polls[fd] = poll
+    poll:start(interest, function(err, events)
       -- An error is found by whoever reads or writes.
       callback(err ~= nil or events:find('r', 1, true) ~= nil, err ~= nil or events:find('w', 1, true) ~= nil)
     end)
   end
 
   function self.after(seconds, callback)
-    local timer = assert(uv.new_timer())
+    local timer = table.remove(timers) or assert(uv.new_timer())
     local function cancel()
-      if not timer:is_closing() then
+      if timer then
         timer:stop()
-        timer:close()
+        timers[#timers + 1], timer = timer, nil
       end
     end
     -- Milliseconds, rounded up: to be early would be to be called again.
@@ -54,8 +52,7 @@ function adapter.new(uv)
     return cancel
   end
 
-  -- One turn at a time, so that runs can nest. The turn behind the last one ends what was closed
-  -- in it: luv crashes if a Lua 5.1 state is closed before.
+  -- One turn at a time, so that runs can nest.
   function self.run()
     local level = #stopped + 1
     stopped[level] = false
@@ -63,9 +60,6 @@ function adapter.new(uv)
       local alive = uv.run('once')
     until stopped[level] or not alive
     stopped[level] = nil
-    if level == 1 then
-      uv.run('nowait')
-    end
   end
 
   function self.stop()
