@@ -65,6 +65,8 @@ function adapter.new(uv)
   function self.stop()
     if #stopped > 0 then
       stopped[#stopped] = true
+      -- The turn under way must not wait any more.
+      uv.stop()
     end
   end
 

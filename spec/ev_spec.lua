@@ -1,0 +1,216 @@
+--- lua-ev's API on the built-in loop.
+
+local ev = require 'jet.ev'
+local socket = require 'socket'
+
+--- The number of this process.
+local function process_id()
+  local stat = assert(io.open('/proc/self/stat'))
+  local id = stat:read('*n')
+  stat:close()
+  return math.floor(id)
+end
+
+--- Runs a loop, but not for ever.
+local function run(loop)
+  local expired = false
+  local guard = ev.Timer.new(function()
+    expired = true
+    loop:unloop()
+  end, 10)
+  guard:start(loop, true)
+  loop:loop()
+  guard:stop(loop)
+  assert.is_false(expired, 'the loop did not end by itself')
+end
+
+describe('jet.ev', function()
+  local loop
+
+  before_each(function()
+    loop = ev.Loop.new()
+  end)
+
+  it('has a default loop and makes others', function()
+    assert.is_true(ev.Loop.default:is_default())
+    assert.is_false(loop:is_default())
+    assert.is_true(math.abs(loop:now() - os.time()) < 2)
+  end)
+
+  it('returns at once from a loop without watchers', function()
+    run(loop)
+    assert.equal(0, loop:depth())
+  end)
+
+  it('calls a timer once with loop, watcher and revents', function()
+    local seen
+    local timer = ev.Timer.new(function(...) seen = { ... } end, 0.01)
+    assert.is_false(timer:is_active())
+    timer:start(loop)
+    assert.is_true(timer:is_active())
+    run(loop)
+    assert.same({ loop, timer, ev.TIMEOUT }, seen)
+    assert.is_false(timer:is_active())
+  end)
+
+  it('repeats a timer until it is stopped', function()
+    local calls = 0
+    ev.Timer.new(function(on, timer)
+      calls = calls + 1
+      if calls == 3 then
+        timer:stop(on)
+      end
+    end, 0.01, 0.005):start(loop)
+    run(loop)
+    assert.equal(3, calls)
+  end)
+
+  it('starts a timer over with again', function()
+    local calls = 0
+    local timer = ev.Timer.new(function(on, timer)
+      calls = calls + 1
+      timer:stop(on)
+    end, 30)
+    timer:start(loop)
+    timer:again(loop, 0.01)
+    run(loop)
+    assert.equal(1, calls)
+    timer:again(loop, 0)
+    assert.is_false(timer:is_active())
+  end)
+
+  it('does not run on for daemons', function()
+    local called = false
+    ev.Timer.new(function() called = true end, 30):start(loop, true)
+    ev.Timer.new(function() end, 0.01):start(loop)
+    run(loop)
+    assert.is_false(called)
+  end)
+
+  it('ends all nested loops with unloop', function()
+    local depth
+    ev.Timer.new(function()
+      ev.Timer.new(function()
+        depth = loop:depth()
+        loop:unloop()
+      end, 0.01):start(loop)
+      loop:loop()
+    end, 0.01):start(loop)
+    ev.Timer.new(function() end, 30):start(loop)
+    run(loop)
+    assert.equal(2, depth)
+    assert.equal(0, loop:depth())
+  end)
+
+  it('watches a descriptor level-triggered, with several watchers', function()
+    local server = assert(socket.bind('127.0.0.1', 0))
+    local client = assert(socket.connect('127.0.0.1', (select(2, server:getsockname()))))
+    local other = assert(server:accept())
+    other:send('ab')
+    local calls, writable = 0, false
+    local io = ev.IO.new(function(on, io, revents)
+      assert.equal(ev.READ, revents)
+      calls = calls + 1
+      if calls == 2 then
+        assert.equal('ab', client:receive(2))
+        io:stop(on)
+      end
+    end, client:getfd(), ev.READ)
+    local writer = ev.IO.new(function(on, watcher, revents)
+      writable = revents == ev.WRITE
+      watcher:stop(on)
+    end, client:getfd(), ev.WRITE)
+    io:start(loop)
+    writer:start(loop)
+    assert.equal(client:getfd(), io:getfd())
+    run(loop)
+    assert.equal(2, calls)
+    assert.is_true(writable)
+    server:close()
+    client:close()
+    other:close()
+  end)
+
+  it('tells of signals', function()
+    local SIGUSR1 = 10
+    local seen
+    ev.Signal.new(function(on, signal, revents)
+      seen = revents
+      signal:stop(on)
+    end, SIGUSR1):start(loop)
+    os.execute('kill -USR1 ' .. process_id())
+    run(loop)
+    assert.equal(ev.SIGNAL, seen)
+  end)
+
+  it('calls idle watchers when nothing else happens', function()
+    local calls = 0
+    ev.Idle.new(function(on, idle)
+      calls = calls + 1
+      if calls == 5 then
+        idle:stop(on)
+      end
+    end):start(loop)
+    run(loop)
+    assert.equal(5, calls)
+  end)
+
+  it('calls an async watcher once for several sends', function()
+    local calls = 0
+    local async = ev.Async.new(function(on, async)
+      calls = calls + 1
+      async:stop(on)
+    end)
+    async:start(loop)
+    async:send(loop)
+    async:send(loop)
+    assert.is_true(async:is_pending())
+    run(loop)
+    assert.equal(1, calls)
+  end)
+
+  it('replaces a callback', function()
+    local called
+    local timer = ev.Timer.new(function() called = 'old' end, 0.01)
+    timer:callback(function() called = 'new' end)
+    timer:start(loop)
+    run(loop)
+    assert.equal('new', called)
+  end)
+
+  it('lets an error of a callback out of loop and goes on afterwards', function()
+    ev.Timer.new(function() error('oops') end, 0.01):start(loop)
+    assert.has_error(function() loop:loop() end)
+    assert.equal(0, loop:depth())
+    local called = false
+    ev.Timer.new(function() called = true end, 0.01):start(loop)
+    run(loop)
+    assert.is_true(called)
+  end)
+
+  it('names wrong arguments at the line of the caller', function()
+    local wrong = {
+      on_timeout = function() ev.Timer.new(5, 1) end,
+      after_seconds = function() ev.Timer.new(print, {}) end,
+      fd = function() ev.IO.new(print, 'x', ev.READ) end,
+      revents = function() ev.IO.new(print, 0, 8) end,
+      signum = function() ev.Signal.new(print) end,
+      loop = function()
+        local timer = ev.Timer.new(print, 1)
+        timer:start(5)
+      end,
+    }
+    for argument, call in pairs(wrong) do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.matches("'" .. argument .. "'", message, 1, true)
+      assert.matches('ev_spec.lua:%d+:', message)
+    end
+    assert.has_error(function() ev.Signal.new(print, 900):start(loop) end)
+  end)
+
+  it('says that it has no Child and no Stat', function()
+    assert.has_error(function() return ev.Child end)
+    assert.has_error(function() return ev.Stat end)
+  end)
+end)
