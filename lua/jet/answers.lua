@@ -26,6 +26,9 @@ function answers.refuse(driver, id, raised)
     guard.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
     return
   end
+  if driver.closed then
+    return
+  end
   local staged = driver:stage(err, 'error')
   if not staged then
     local data = tostring(err.data or err.message)
@@ -44,7 +47,7 @@ end
 ---@param result any
 ---@param name string what the result is, for the error
 function answers.result(driver, id, result, name)
-  if id == nil then
+  if id == nil or driver.closed then
     return
   end
   local staged, message = driver:stage(result, name)

@@ -36,6 +36,31 @@ function check.type(value, expected, name, func, depth)
   error(message, 3 + (depth or 0))
 end
 
+--- Checks an optional number of seconds. NaN and infinities have no place in a message.
+---@param value any
+---@param name string the name of the argument
+---@param func string the name of the function
+---@param depth? integer as in `check.type`
+function check.seconds(value, name, func, depth)
+  if value == nil then
+    return
+  end
+  check.type(value, 'number|nil', name, func, (depth or 0) + 1)
+  if value ~= value or value == math.huge or value == -math.huge then
+    local message = "bad argument '%s' to '%s' (finite number of seconds expected, got %s)"
+    error(message:format(name, func, tostring(value)), 3 + (depth or 0))
+  end
+end
+
+--- Checks that a method was called with a colon.
+---@param self any
+---@param func string the name of the method
+function check.self(self, func)
+  if type(self) ~= 'table' or self._driver == nil then
+    error(("bad argument 'self' to '%s' (call it with a colon, as in object:%s())"):format(func, func), 3)
+  end
+end
+
 --- Whether a value can be called.
 ---@param value any
 ---@return boolean
@@ -73,10 +98,7 @@ function check.callbacks(callbacks, func, depth)
   check.type(callbacks, 'table|nil', 'callbacks', func, depth)
   check.callback(callbacks, 'success', 'callbacks', func, depth)
   check.callback(callbacks, 'error', 'callbacks', func, depth)
-  local timeout = callbacks.timeout
-  if timeout ~= nil and type(timeout) ~= 'number' then
-    check.type(timeout, 'number|nil', 'callbacks.timeout', func, depth)
-  end
+  check.seconds(callbacks.timeout, 'callbacks.timeout', func, depth)
 end
 
 --- How many single-letter edits lead from one word to another.

@@ -99,7 +99,8 @@ end
 
 --- Tells the loop what the connection waits for now.
 function Driver:rearm()
-  if self.closed then
+  -- A blocking peer waits for its connection itself.
+  if self.closed or self.blocking then
     return
   end
   local fd, interest = self.core:watch()
@@ -172,7 +173,14 @@ function Driver:pump(readable)
   local posted, reason = self.core:drive(readable)
   if posted then
     self.cursor, self.count = 0, core.take(posted, self.events)
-    self:drain()
+    if self.starting and not self.blocking then
+      -- A quick daemon has answered, but the program has not got its peer yet.
+      self.adapter.after(0, function()
+        self:ready(false, false)
+      end)
+    else
+      self:drain()
+    end
   end
   if reason and not self.closed then
     self:lost(reason)
@@ -375,13 +383,18 @@ end
 
 --- Runs the loop until the connection ends, a signal comes or the loop is stopped.
 ---@param signals integer[] signal numbers; none are watched if it is empty
+---@return boolean|nil done nil if these signals cannot be watched
+---@return string|nil message
 function Driver:loop(signals)
   if self.finished then
-    return
+    return true
   end
-  local watched
+  local watched, message
   if #signals > 0 then
-    watched = core.signals(signals)
+    watched, message = core.signals(signals)
+    if not watched then
+      return nil, message
+    end
     self.adapter.watch(watched:fd(), 'r', function()
       watched:read()
       self.adapter.stop()
@@ -389,7 +402,8 @@ function Driver:loop(signals)
   end
   self:flush()
   self.running = self.running + 1
-  local ok, message = pcall(self.adapter.run)
+  local ok
+  ok, message = pcall(self.adapter.run)
   self.running = self.running - 1
   if watched then
     self.adapter.watch(watched:fd(), nil)
@@ -398,6 +412,7 @@ function Driver:loop(signals)
   if not ok then
     error(message, 0)
   end
+  return true
 end
 
 return Driver

@@ -40,12 +40,14 @@ end
 --- The path the element was made with.
 ---@return string
 function Element:path()
+  check.self(self, 'path')
   return self._path
 end
 
 --- Whether this peer has an element under the path.
 ---@return boolean
 function Element:is_added()
+  check.self(self, 'is_added')
   local owner = self._driver.owned[self._path]
   return owner ~= nil and owner._added == true
 end
@@ -64,6 +66,8 @@ end
 local function unregister(self)
   local driver = self._driver
   self._added = false
+  -- The answer to an add that is still under way means nothing any more.
+  self._round = self._round + 1
   driver.elements[self._key] = nil
   if driver.owned[self._path] == self then
     driver.owned[self._path] = nil
@@ -118,6 +122,7 @@ end
 -- answered, without they are gone at once.
 ---@param callbacks? jet.Callbacks
 function Element:remove(callbacks)
+  check.self(self, 'remove')
   check.callbacks(callbacks, 'remove')
   if not self:is_added() then
     check.fail(("'%s' is not added"):format(self._path), 1)

@@ -85,6 +85,7 @@ end
 --- Starts the fetch again after `unfetch`; while it is active, all that matches is told anew.
 ---@param callbacks? jet.Callbacks
 function Fetcher:fetch(callbacks)
+  check.self(self, 'fetch')
   check.callbacks(callbacks, 'fetch')
   self:_fetch(callbacks, 1)
 end
@@ -92,6 +93,7 @@ end
 --- Ends the fetch. With callbacks, events come until the daemon has answered.
 ---@param callbacks? jet.Callbacks
 function Fetcher:unfetch(callbacks)
+  check.self(self, 'unfetch')
   check.callbacks(callbacks, 'unfetch')
   local driver = self._driver
   if driver.closed then
@@ -111,6 +113,8 @@ function Fetcher:unfetch(callbacks)
   end
   if not callbacks then
     ended(true)
+    -- The answer to a fetch that is still under way means nothing any more.
+    self._round = round + 1
     return driver:sent(id)
   end
   driver:sent(id, callbacks, ended)
@@ -119,6 +123,7 @@ end
 --- Whether the fetch is active: from the daemon's answer on, without callbacks from the start.
 ---@return boolean
 function Fetcher:is_fetching()
+  check.self(self, 'is_fetching')
   return self._active == true
 end
 

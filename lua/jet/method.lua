@@ -35,6 +35,7 @@ end
 ---@param value? any for symmetry with states; methods have none
 ---@param callbacks? jet.Callbacks
 function Method:add(value, callbacks)
+  check.self(self, 'add')
   check.callbacks(callbacks, 'add')
   self:_assert_not_added(1)
   if value == nil then

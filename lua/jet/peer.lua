@@ -16,6 +16,9 @@ local sync = require 'jet.sync'
 
 local SIGINT, SIGQUIT = 2, 3
 
+-- Linux has 64 of them, others have fewer; the system refuses those it does not have.
+local LAST_SIGNAL = 64
+
 ---@class jet.Peer
 ---@field _driver jet.Driver
 local Peer = {}
@@ -24,6 +27,7 @@ Peer.__index = Peer
 --- Closes the connection. States, methods and fetchers of this peer are gone at the daemon;
 -- open requests get their `error`, then `on_close` is called, both from the loop.
 function Peer:close()
+  check.self(self, 'close')
   self._driver:flush()
   self._driver:lost('closed', true)
 end
@@ -31,11 +35,21 @@ end
 --- Runs the event loop. Returns when the peer closes, on a signal, or when the loop is stopped.
 ---@param signals? integer[]|false signal numbers, default SIGINT and SIGQUIT; `false` or `{}` for none
 function Peer:loop(signals)
+  check.self(self, 'loop')
   check.type(signals, 'table|boolean|nil', 'signals', 'loop')
   if signals == nil or signals == true then
     signals = { SIGINT, SIGQUIT }
   end
-  self._driver:loop(signals or {})
+  for _, number in ipairs(signals or {}) do
+    if type(number) ~= 'number' or number % 1 ~= 0 or number < 1 or number > LAST_SIGNAL then
+      local message = "bad argument 'signals' to 'loop' (signal numbers expected, got '%s')"
+      check.fail(message:format(tostring(number)), 1)
+    end
+  end
+  local ok, message = self._driver:loop(signals or {})
+  if not ok then
+    check.fail(("bad argument 'signals' to 'loop' (%s)"):format(message), 1)
+  end
 end
 
 --- Sends what `action` queues in one piece, also if it raises.
@@ -56,13 +70,16 @@ end
 
 --- Sends what is queued now, for programs that block afterwards.
 function Peer:flush()
+  check.self(self, 'flush')
   self._driver:flush()
 end
 
 --- Gets every message for something this peer does not have.
 ---@param f fun(message: table)|nil
 function Peer:on_no_dispatcher(f)
-  check.type(f, 'function|nil', 'f', 'on_no_dispatcher')
+  if not check.callable(f) then
+    check.type(f, 'function|nil', 'f', 'on_no_dispatcher')
+  end
   self._driver.no_dispatcher = f
 end
 
@@ -70,6 +87,7 @@ end
 -- and in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …).
 ---@return table|nil info nil before the connection is ready
 function Peer:info()
+  check.self(self, 'info')
   local driver = self._driver
   if not driver.up then
     return nil

@@ -26,6 +26,7 @@ end
 ---@param value? any
 ---@param callbacks? jet.Callbacks
 function RawElement:add(value, callbacks)
+  check.self(self, 'add')
   check.callbacks(callbacks, 'add')
   self:_assert_not_added(1)
   if value == nil then
@@ -39,7 +40,9 @@ end
 ---@param message table the whole message
 function RawElement:request(id, message)
   local driver = self._driver
+  local done = false
   local reply = answers.replier(driver, self._path, function(response)
+    done = true
     if response.error then
       answers.refuse(driver, id, response.error)
     else
@@ -47,7 +50,12 @@ function RawElement:request(id, message)
     end
   end)
   local ok, raised = pcall(self._dispatch, driver.peer, message, reply)
-  if not ok then
+  if ok then
+    return
+  end
+  if done then
+    driver:note(("the dispatcher of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+  else
     reply({ error = answers.to_error(raised) })
   end
 end

@@ -37,6 +37,7 @@ end
 ---@param value? any the new value; nil keeps the old one
 ---@param callbacks? jet.Callbacks
 function State:add(value, callbacks)
+  check.self(self, 'add')
   check.callbacks(callbacks, 'add')
   self:_assert_not_added(1)
   if value == nil then
@@ -50,6 +51,7 @@ end
 ---@param new? any
 ---@return any value only when reading
 function State:value(new)
+  check.self(self, 'value')
   if new == nil then
     return self._desc.value
   end
@@ -79,7 +81,7 @@ local function accept(self, id, new, outcome)
     driver.core:answer(id)
   end
   self._desc.value = new
-  if not outcome.silent then
+  if not outcome.silent and not driver.closed then
     local staged = new ~= nil and driver:stage(new, 'value') or nil
     local ok, message = driver.core:change(self._path, staged)
     if not ok then

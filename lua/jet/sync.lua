@@ -43,6 +43,8 @@ local function wait(self, done, seconds)
     if left and left <= 0 then
       return false
     end
+    -- Nobody else will: not while a handler of this peer waits, nor after a change was posted.
+    driver:flush()
     driver.core:wait(left)
     driver:ready(true, true)
   end
@@ -94,7 +96,7 @@ end
 ---@param timeout any
 ---@param func string
 local function check_timeout(timeout, func)
-  check.type(timeout, 'number|nil', 'timeout', func, 1)
+  check.seconds(timeout, 'timeout', func, 1)
 end
 
 --- Calls a method and returns its result.
@@ -169,9 +171,12 @@ end
 function SyncPeer:state(desc, timeout)
   check.type(desc, 'table', 'desc', 'state')
   check.type(desc.path, 'string', 'desc.path', 'state')
+  check.callback(desc, 'set', 'desc', 'state')
+  check.callback(desc, 'set_async', 'desc', 'state')
   check_timeout(timeout, 'state')
   local _, state = answer(self, function(callbacks)
-    return State.new(self._driver, desc, callbacks, 3)
+    local made = State.new(self._driver, desc, callbacks, 3)
+    return made
   end, timeout, 1)
   return state
 end
@@ -183,11 +188,14 @@ end
 function SyncPeer:method(desc, timeout)
   check.type(desc, 'table', 'desc', 'method')
   check.type(desc.path, 'string', 'desc.path', 'method')
+  check.callback(desc, 'call', 'desc', 'method')
+  check.callback(desc, 'call_async', 'desc', 'method')
   if not (desc.call or desc.call_async) then
     check.fail("invalid method desc '" .. desc.path .. "': neither call nor call_async", 1)
   end
   local _, method = answer(self, function(callbacks)
-    return Method.new(self._driver, desc, callbacks, 3)
+    local made = Method.new(self._driver, desc, callbacks, 3)
+    return made
   end, timeout, 1)
   return method
 end
@@ -207,7 +215,8 @@ function SyncPeer:fetch(expression)
     end
   end
   local _, fetcher = answer(self, function(callbacks)
-    return Fetcher.new(self._driver, expression, collect, callbacks, 3)
+    local made = Fetcher.new(self._driver, expression, collect, callbacks, 3)
+    return made
   end, nil, 1)
   -- All that matched at the time of the fetch is told before this is answered.
   answer(self, function(callbacks)
@@ -231,12 +240,13 @@ end
 --- Handles requests of others for the elements of this peer.
 ---@param seconds? number how long; without, what has come already
 function SyncPeer:serve(seconds)
-  check.type(seconds, 'number|nil', 'seconds', 'serve')
+  check.seconds(seconds, 'seconds', 'serve')
   wait(self, function() return false end, seconds or 0.001)
 end
 
 --- Closes the connection.
 function SyncPeer:close()
+  check.self(self, 'close')
   self._driver:flush()
   self._driver:lost('closed')
 end

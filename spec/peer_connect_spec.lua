@@ -1,0 +1,419 @@
+--- `peer.new`, its configuration, and how a connection begins and ends.
+
+local jetd = require 'spec.support.jetd'
+local peer = require 'jet.peer'
+local support = require 'spec.support.fixture'
+local wire = require 'spec.support.wire'
+
+local wait, recorder = support.wait, support.recorder
+
+local function count(list, n)
+  return function() return #list >= n end
+end
+
+describe('peer.new', function()
+  after_each(support.cleanup)
+
+  it('is require "jet".new as well, and both modules give null and array', function()
+    local jet = require 'jet'
+    assert.are.equal(peer.new, jet.new)
+    assert.are.equal(peer, jet.peer)
+    assert.are.equal(jet.null, peer.null)
+    assert.are.equal(jet.array, peer.array)
+    assert.is_table(jet.daemon)
+  end)
+
+  it('has null in common with lua-cjson', function()
+    local found, cjson = pcall(require, 'cjson')
+    if found then
+      assert.is_true(rawequal(cjson.null, peer.null))
+    end
+  end)
+
+  it('calls on_connect once with the peer', function()
+    local calls = recorder()
+    local p = support.peer { on_connect = calls }
+    assert.are.equal(0, #calls)
+    wait(count(calls, 1), 'on_connect')
+    support.settle(p)
+    assert.are.equal(1, #calls)
+    assert.are.equal(1, calls[1].n)
+    assert.are.equal(p, calls[1][1])
+  end)
+
+  it('connects to 127.0.0.1 by default, and takes names, IPv4 and the port as a string', function()
+    local port = jetd.shared().port
+    for _, config in ipairs { {}, { ip = 'localhost' }, { ip = '127.0.0.1' }, { port = tostring(port) } } do
+      local p = support.connected(config)
+      assert.is_table(p:info())
+    end
+  end)
+
+  it('uses port 11122 by default', function()
+    local reason
+    local p = peer.new { loop = support.loop, on_close = function(_, text) reason = text end }
+    -- Whether somebody listens there or not, it is that port that is tried.
+    wait(function() return reason or p:info() end, 'a connection or its end')
+    if reason then
+      assert.is_truthy(reason:find('11122', 1, true) or reason:find('refused', 1, true))
+    end
+    p:close()
+  end)
+
+  it('treats a string like an empty table', function()
+    local p = peer.new 'whatever'
+    p:close()
+  end)
+
+  it('refuses a port that is none, from new', function()
+    for _, port in ipairs { 'abc', 0, -1, 65536, 70000, 1.5, '' } do
+      support.raises_here(function()
+        peer.new { port = port, loop = support.loop }
+      end, 'config%.port')
+    end
+  end)
+
+  it('refuses an empty host, from new', function()
+    support.raises_here(function()
+      peer.new { ip = '', loop = support.loop }
+    end, 'config%.ip')
+  end)
+
+  it('refuses callbacks that are no functions, from new', function()
+    for _, key in ipairs { 'on_connect', 'on_close', 'log' } do
+      for _, wrong in ipairs { 5, 'text', true } do
+        support.raises_here(function()
+          peer.new { [key] = wrong, loop = support.loop }
+        end, 'config%.' .. key)
+      end
+    end
+  end)
+
+  it('takes callable tables as callbacks', function()
+    local connected, closed = recorder(), recorder()
+    local p = support.peer { on_connect = connected, on_close = closed }
+    wait(count(connected, 1), 'on_connect')
+    p:close()
+    wait(count(closed, 1), 'on_close')
+  end)
+
+  it('warns of unknown keys and names the nearest known one', function()
+    local log = recorder()
+    support.peer { on_conect = print, log = log }
+    assert.are.equal(1, #log)
+    assert.is_truthy(log[1][1]:find("'on_conect'", 1, true))
+    assert.is_truthy(log[1][1]:find("'on_connect'", 1, true))
+  end)
+
+  it('does not change the table it is given', function()
+    local config = { port = jetd.shared().port, loop = support.loop, name = 'x' }
+    local before = { port = config.port, loop = config.loop, name = config.name }
+    local p = peer.new(config)
+    p:close()
+    assert.are.same(before, config)
+  end)
+
+  it('tells the daemon its name before on_connect', function()
+    local seen, order = {}, {}
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local message = connection:expect 'config'
+      seen.params, seen.id = message.params, message.id
+      order[#order + 1] = 'config'
+      connection:reply(message, true)
+      connection:accept_all()
+    end)
+    support.peer { port = server.port, name = 'Bob', on_connect = function() order[#order + 1] = 'up' end }
+    wait(count(order, 2), 'both')
+    assert.are.same({ 'config', 'up' }, order)
+    assert.are.same({ name = 'Bob' }, seen.params)
+    assert.is_not_nil(seen.id)
+  end)
+
+  it('takes any value as name', function()
+    for _, name in ipairs { '', 5, false, peer.null, { a = { 1 } } } do
+      support.connected { name = name }
+    end
+  end)
+
+  it('goes on when the daemon refuses the name, and says so', function()
+    local log = recorder()
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local message = connection:expect 'config'
+      connection:send { id = message.id, error = { code = -32601, message = 'Method not found' } }
+      connection:accept_all()
+    end)
+    support.connected { port = server.port, name = 'Bob', log = log }
+    assert.are.equal(1, #log)
+    assert.is_truthy(log[1][1]:find('name', 1, true))
+  end)
+
+  it('sends what was asked before the connection, in order, with what on_connect asks', function()
+    local order = {}
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      while true do
+        local message = connection:read()
+        if not message then return end
+        order[#order + 1] = message.params.path
+        if message.id then connection:reply(message, true) end
+      end
+    end)
+    local p
+    p = support.peer { port = server.port, on_connect = function() p:set('three', 3) end }
+    p:set('one', 1)
+    p:state { path = 'two', value = 2 }
+    wait(count(order, 3), 'the messages')
+    assert.are.same({ 'one', 'two', 'three' }, order)
+  end)
+end)
+
+describe('A connection that does not come up (D20)', function()
+  after_each(support.cleanup)
+
+  it('is told to on_close with the reason, never to on_connect', function()
+    local connected, closed = recorder(), recorder()
+    local p = support.peer { port = jetd.free_port(), on_connect = connected, on_close = closed }
+    wait(count(closed, 1), 'on_close')
+    support.idle(0.02)
+    assert.are.equal(0, #connected)
+    assert.are.equal(1, #closed)
+    assert.are.equal(p, closed[1][1])
+    assert.is_truthy(closed[1][2]:find('refused', 1, true), closed[1][2])
+  end)
+
+  it('fails all requests with -32000', function()
+    local errors = recorder()
+    local p = support.peer { port = jetd.free_port() }
+    p:call('x', {}, { error = errors })
+    p:set('x', 1, { error = errors })
+    p:fetch({}, function() end, { error = errors })
+    p:state({ path = 'x', value = 1 }, { error = errors })
+    p:config({}, { error = errors })
+    wait(count(errors, 5), 'the errors')
+    for _, call in ipairs(errors) do
+      assert.are.same({ code = -32000, message = 'Connection closed' }, call[1])
+    end
+  end)
+
+  it('says when a name is unknown', function()
+    local closed = recorder()
+    support.peer { ip = 'no-such-host.invalid', on_close = closed, connect_timeout = 8 }
+    wait(count(closed, 1), 'on_close')
+    assert.is_string(closed[1][2])
+    assert.is_truthy(closed[1][2]:find('no-such-host.invalid', 1, true), closed[1][2])
+  end)
+
+  it('gives up when the time is over', function()
+    -- 192.0.2.0/24 is for documentation; nobody answers there.
+    local closed = recorder()
+    support.peer { ip = '192.0.2.1', on_close = closed, connect_timeout = 0.05 }
+    wait(count(closed, 1), 'on_close')
+    assert.is_string(closed[1][2])
+  end)
+
+  it('close() before the connection cancels it: nothing is added', function()
+    local added, connected, closed = 0, recorder(), recorder()
+    local server = wire.daemon(function(connection)
+      while true do
+        local message = connection:read()
+        if not message then return end
+        -- The question what the daemon is may have left already.
+        if message.method ~= 'info' then added = added + 1 end
+      end
+    end)
+    local p = support.peer { port = server.port, on_connect = connected, on_close = closed }
+    p:state { path = 'zombie', value = 1 }
+    p:close()
+    wait(count(closed, 1), 'on_close')
+    support.idle(0.02)
+    assert.are.equal(0, #connected)
+    assert.are.equal(0, added)
+    assert.are.equal('closed', closed[1][2])
+  end)
+end)
+
+describe('The end of a connection', function()
+  after_each(support.cleanup)
+
+  it('of one\'s own making: on_close(peer, "closed") once, from the loop', function()
+    local closed = recorder()
+    local p = support.connected { on_close = closed }
+    p:close()
+    assert.are.equal(0, #closed)
+    p:close()
+    wait(count(closed, 1), 'on_close')
+    p:close()
+    support.idle(0.01)
+    assert.are.equal(1, #closed)
+    assert.are.equal(2, closed[1].n)
+    assert.are.equal(p, closed[1][1])
+    assert.are.equal('closed', closed[1][2])
+  end)
+
+  for _, how in ipairs { 'close', 'reset' } do
+    it('by the daemon (' .. how .. '): on_close(peer, reason) once, requests fail at once (D3)', function()
+      local order = {}
+      local server = wire.daemon(function(connection)
+        connection:greet()
+        connection:expect 'call'
+        connection:expect 'set'
+        connection[how](connection)
+      end)
+      local p = support.connected {
+        port = server.port,
+        on_close = function(_, reason) order[#order + 1] = 'close: ' .. reason end,
+      }
+      for _, path in ipairs { 'a', 'b' } do
+        local function failed(err)
+          order[#order + 1] = path
+          assert.are.same({ code = -32000, message = 'Connection closed' }, err)
+        end
+        if path == 'a' then
+          p:call(path, {}, { error = failed, success = error })
+        else
+          p:set(path, 1, { error = failed, success = error })
+        end
+      end
+      wait(count(order, 3), 'all three')
+      support.idle(0.01)
+      assert.are.equal(3, #order)
+      assert.are.same({ 'a', 'b' }, { order[1], order[2] })
+      assert.is_truthy(order[3]:find('daemon', 1, true) or order[3]:find('connection', 1, true), order[3])
+    end)
+  end
+
+  it('handles what came before the end first', function()
+    local order = {}
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local message = connection:expect 'call'
+      connection:send_raw(wire.frame { id = message.id, result = 'done' })
+      connection:close()
+    end)
+    local p = support.connected { port = server.port, on_close = function() order[#order + 1] = 'close' end }
+    p:call('x', {}, { success = function(result) order[#order + 1] = result end, error = error })
+    wait(count(order, 2), 'both')
+    assert.are.same({ 'done', 'close' }, order)
+  end)
+
+  it('leaves a peer that can be used without harm (D2)', function()
+    local closed = recorder()
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local add = connection:expect 'add'
+      connection:reply(add, true)
+      local fetch = connection:expect 'fetch'
+      connection:reply(fetch, true)
+      connection:close()
+    end)
+    local p = support.connected { port = server.port, on_close = closed }
+    local added, fetching = recorder(), recorder()
+    local state = p:state({ path = 'x', value = 1 }, { success = added })
+    local fetcher = p:fetch({}, function() end, { success = fetching })
+    wait(count(closed, 1), 'on_close')
+    assert.are.equal(1, #added)
+    assert.are.equal(1, #fetching)
+
+    local errors = recorder()
+    local callbacks = { error = errors, success = error }
+    p:call('x', {}, callbacks)
+    p:set('x', 1, callbacks)
+    p:config({}, callbacks)
+    p:remove('x', callbacks)
+    p:fetch('x', function() end, callbacks)
+    p:state({ path = 'y' }, callbacks)
+    p:method({ path = 'z', call = print }, callbacks)
+    p:add({ path = 'w' }, print, callbacks)
+    fetcher:unfetch(callbacks)
+    fetcher:fetch(callbacks)
+    assert.are.equal(0, #errors)
+    wait(count(errors, 10), 'the errors')
+    for _, call in ipairs(errors) do
+      assert.are.same({ code = -32000, message = 'Connection closed' }, call[1])
+    end
+    -- Without callbacks nobody is told.
+    p:call('x')
+    p:set('x', 1)
+    p:config {}
+    p:remove 'x'
+    p:fetch('x', function() end)
+    p:batch(function() p:set('x', 2) end)
+    state:value(5)
+    assert.are.equal(5, state:value())
+    fetcher:unfetch()
+    p:flush()
+    p:loop()
+    p:close()
+    support.idle(0.01)
+    assert.are.equal(1, #closed)
+  end)
+
+  it('removes states, methods and fetches at the daemon', function()
+    local prefix, events = support.prefix(), recorder()
+    local watcher, owner = support.pair()
+    watcher:fetch({ path = { startsWith = prefix } }, events)
+    owner:state { path = prefix .. 'state', value = 1 }
+    owner:method { path = prefix .. 'method', call = print }
+    wait(count(events, 2), 'the adds')
+    owner:close()
+    wait(count(events, 4), 'the removes')
+    local removed = {}
+    for i = 3, 4 do
+      assert.are.equal('remove', events[i][2])
+      removed[events[i][1]] = true
+    end
+    assert.are.same({ [prefix .. 'state'] = true, [prefix .. 'method'] = true }, removed)
+  end)
+
+  it('flushes what was sent before close()', function()
+    local prefix = support.prefix()
+    local owner, other = support.pair()
+    local values = recorder()
+    support.result(function(callbacks)
+      owner:state({ path = prefix .. 'x', value = 1, set = values }, callbacks)
+    end)
+    other:set(prefix .. 'x', 2)
+    other:close()
+    wait(count(values, 1), 'the set')
+    assert.are.equal(2, values[1][1])
+  end)
+end)
+
+describe('peer:loop', function()
+  after_each(support.cleanup)
+
+  it('returns when the peer closes, and prints nothing (D29)', function()
+    local print_before = print
+    local printed = 0
+    _G.print = function() printed = printed + 1 end
+    local p
+    p = support.peer { on_connect = function() p:close() end }
+    p:loop()
+    p:loop {}
+    p:loop(false)
+    _G.print = print_before
+    assert.are.equal(0, printed)
+  end)
+
+  it('returns when the daemon closes', function()
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      connection:close()
+    end)
+    support.peer({ port = server.port }):loop()
+    support.peer({ port = server.port }):loop {}
+  end)
+
+  it('returns when the connection is refused', function()
+    support.peer({ port = jetd.free_port() }):loop()
+  end)
+
+  it('returns when the loop is stopped', function()
+    local p = support.connected()
+    support.loop.after(0, function() support.loop.stop() end)
+    p:loop()
+    assert.is_table(p:info())
+  end)
+end)

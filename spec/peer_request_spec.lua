@@ -1,0 +1,388 @@
+--- Requests of a peer: call, set, config, remove; their callbacks, results and errors.
+
+local support = require 'spec.support.fixture'
+local wire = require 'spec.support.wire'
+
+local wait, recorder, null = support.wait, support.recorder, support.null
+local result, refusal, outcome = support.result, support.refusal, support.outcome
+
+local function count(list, n)
+  return function() return #list >= n end
+end
+
+describe('Results', function()
+  local owner, other, prefix
+
+  before_each(function()
+    owner, other = support.pair()
+    prefix = support.prefix()
+  end)
+  after_each(support.cleanup)
+
+  it('of set are true, of call what the method returned; exactly one argument', function()
+    owner:state { path = prefix .. 's', value = 1, set = function() end }
+    result(function(cbs) owner:method({ path = prefix .. 'm', call = function(a) return a * 2 end }, cbs) end)
+    local kind, value, n = outcome(function(cbs) other:set(prefix .. 's', 2, cbs) end)
+    assert.are.same({ 'success', true, 1 }, { kind, value, n })
+    kind, value, n = outcome(function(cbs) other:call(prefix .. 'm', { 21 }, cbs) end)
+    assert.are.same({ 'success', 42, 1 }, { kind, value, n })
+  end)
+
+  it('of add, remove, fetch, unfetch and config are true (D13)', function()
+    local s, m, f
+    local asks = {
+      function(cbs) s = owner:state({ path = prefix .. 's', value = 1 }, cbs) end,
+      function(cbs) m = owner:method({ path = prefix .. 'm', call = print }, cbs) end,
+      function(cbs) owner:add({ path = prefix .. 'a', value = 1 }, print, cbs) end,
+      function(cbs) f = owner:fetch({}, function() end, cbs) end,
+      function(cbs) s:remove(cbs) end,
+      function(cbs) m:remove(cbs) end,
+      function(cbs) s:add(2, cbs) end,
+      function(cbs) m:add(nil, cbs) end,
+      function(cbs) owner:remove(prefix .. 'a', cbs) end,
+      function(cbs) f:unfetch(cbs) end,
+      function(cbs) f:fetch(cbs) end,
+      function(cbs) owner:config({ debug = false }, cbs) end,
+    }
+    for index, ask in ipairs(asks) do
+      local kind, value, n = outcome(ask)
+      assert.are.same({ index, 'success', true, 1 }, { index, kind, value, n })
+    end
+  end)
+
+  it('false, null, 0, empty text and empty containers arrive as they are (D4)', function()
+    local values = { false, null, 0, '', {}, require('jet').array {}, { null, 1 } }
+    local current
+    result(function(cbs) owner:method({ path = prefix .. 'm', call = function() return current end }, cbs) end)
+    for index = 1, #values do
+      current = values[index]
+      local got = result(function(cbs) other:call(prefix .. 'm', {}, cbs) end)
+      assert.are.same(current, got)
+      assert.are.equal(type(current), type(got))
+    end
+  end)
+
+  it('of set are the new value with valueAsResult or value_as_result, false included (D4)', function()
+    local handler
+    result(function(cbs)
+      owner:state({ path = prefix .. 's', value = 1, set = function(v) return handler(v) end }, cbs)
+    end)
+    for _, key in ipairs { 'valueAsResult', 'value_as_result' } do
+      handler = function() end
+      local function set(value)
+        return result(function(cbs) other:set(prefix .. 's', value, cbs) end, { [key] = true })
+      end
+      assert.are.equal(5, set(5))
+      assert.are.equal(false, set(false))
+      assert.are.equal(null, set(null))
+      handler = function(v) return v + 1 end
+      assert.are.equal(6, set(5))
+      handler = function() return false end
+      assert.are.equal(false, set(5))
+    end
+    handler = function() end
+    assert.is_true(result(function(cbs) other:set(prefix .. 's', 1, cbs) end, { value_as_result = false }))
+  end)
+end)
+
+describe('Callbacks', function()
+  local owner, other, prefix
+
+  before_each(function()
+    owner, other = support.pair()
+    prefix = support.prefix()
+  end)
+  after_each(support.cleanup)
+
+  it('may be missing, empty, or only one of both', function()
+    result(function(cbs) owner:state({ path = prefix .. 's', value = 1, set = function() end }, cbs) end)
+    other:set(prefix .. 's', 1)
+    other:set(prefix .. 's', 1, {})
+    other:set(prefix .. 's', 1, { error = error })
+    other:set(prefix .. 'no', 1, { success = error })
+    other:set(prefix .. 'no', 1)
+    support.settle(other)
+  end)
+
+  it('tables, params and expressions of the caller are never changed (D26)', function()
+    local success, failure = function() end, function() end
+    local callbacks = { success = success, error = failure, timeout = 3, value_as_result = true }
+    local params, args = { debug = false }, { 1 }
+    local expression = { path = { equals = prefix .. 's' } }
+    local sorted = { sort = { from = 1, to = 2 } }
+    local description = { path = prefix .. 's', value = 1, set = print }
+    local s = owner:state(description, callbacks)
+    local f = owner:fetch(expression, function() end, callbacks)
+    local g = owner:fetch(sorted, function() end, callbacks)
+    owner:set(prefix .. 'x', 1, callbacks)
+    owner:call(prefix .. 'x', args, callbacks)
+    owner:config(params, callbacks)
+    f:unfetch(callbacks)
+    f:fetch(callbacks)
+    g:unfetch(callbacks)
+    support.settle(owner)
+    s:remove(callbacks)
+    support.settle(owner)
+    assert.are.same({ success = success, error = failure, timeout = 3, value_as_result = true }, callbacks)
+    assert.are.same({ debug = false }, params)
+    assert.are.same({ 1 }, args)
+    assert.are.same({ path = { equals = prefix .. 's' } }, expression)
+    assert.are.same({ sort = { from = 1, to = 2 } }, sorted)
+    assert.are.same({ path = prefix .. 's', value = 1, set = print }, description)
+  end)
+
+  it('one table for many requests: each answer calls it once', function()
+    local calls = recorder()
+    local callbacks = { success = calls, error = error }
+    for i = 1, 5 do
+      owner:state({ path = prefix .. i, value = i }, callbacks)
+    end
+    wait(count(calls, 5), 'five answers')
+    support.settle(owner)
+    assert.are.equal(5, #calls)
+  end)
+
+  it('that raise are reported with their traceback and stop nothing (D1)', function()
+    local log, answers = recorder(), recorder()
+    local p = support.connected { log = log }
+    p:config({}, { success = function() error 'raised in success' end })
+    p:set(prefix .. 'no', 1, { error = function() error { code = 1, message = 'raised in error' } end })
+    p:set(prefix .. 'no', 1, { error = function() error() end })
+    p:config({}, { success = answers })
+    wait(count(answers, 1), 'the last answer')
+    assert.are.equal(3, #log)
+    assert.is_truthy(log[1][1]:find('raised in success', 1, true))
+    assert.is_truthy(log[1][1]:find('peer_request_spec.lua:', 1, true))
+    assert.is_truthy(log[1][1]:find('traceback', 1, true))
+    assert.is_truthy(log[2][1]:find('raised in error', 1, true))
+  end)
+
+  it('are called in the order of the answers, before the notifications behind them', function()
+    local order = {}
+    owner:state { path = prefix .. 's', value = 1, set = function() end }
+    support.settle(owner)
+    other:fetch({ path = { equals = prefix .. 's' } }, function(_, event)
+      order[#order + 1] = event
+    end, { success = function() order[#order + 1] = 'fetched' end })
+    other:set(prefix .. 's', 2, { success = function() order[#order + 1] = 'set' end })
+    wait(count(order, 4), 'everything')
+    assert.are.same({ 'fetched', 'add', 'set', 'change' }, order)
+  end)
+
+  it('of an own element come after the notification of an own fetch', function()
+    local order = {}
+    owner:fetch({ path = { startsWith = prefix } }, function(_, event) order[#order + 1] = event end)
+    owner:state({ path = prefix .. 's', value = 1 }, { success = function() order[#order + 1] = 'added' end })
+    wait(count(order, 2), 'both')
+    assert.are.same({ 'add', 'added' }, order)
+  end)
+end)
+
+describe('Errors', function()
+  local owner, other, prefix
+
+  before_each(function()
+    owner, other = support.pair()
+    prefix = support.prefix()
+  end)
+  after_each(support.cleanup)
+
+  local function is_error(err, code, message, data)
+    assert.is_table(err)
+    assert.are.equal(code, err.code)
+    assert.are.equal(message, err.message)
+    assert.are.same(data, err.data)
+  end
+
+  it('of set, call, remove and change on an unknown path: pathNotExists', function()
+    local path = prefix .. 'no'
+    for _, ask in ipairs {
+      function(cbs) other:set(path, 1, cbs) end,
+      function(cbs) other:call(path, {}, cbs) end,
+      function(cbs) other:remove(path, cbs) end,
+    } do
+      is_error(refusal(ask), -32602, 'Invalid params', { pathNotExists = path })
+    end
+  end)
+
+  it('of adding a path twice: pathAlreadyExists, for every kind of element (D13)', function()
+    local path = prefix .. 's'
+    owner:state { path = path, value = 1 }
+    support.settle(owner)
+    for _, ask in ipairs {
+      function(cbs) other:state({ path = path, value = 2 }, cbs) end,
+      function(cbs) other:method({ path = path, call = print }, cbs) end,
+      function(cbs) other:add({ path = path }, print, cbs) end,
+    } do
+      is_error(refusal(ask), -32602, 'Invalid params', { pathAlreadyExists = path })
+    end
+  end)
+
+  it('of removing the path of another peer: foreignPath (D14)', function()
+    owner:state { path = prefix .. 's', value = 1 }
+    support.settle(owner)
+    local err = refusal(function(cbs) other:remove(prefix .. 's', cbs) end)
+    is_error(err, -32602, 'Invalid params', { foreignPath = prefix .. 's' })
+  end)
+
+  it('of call on a state and set on a method: wrongKind (D25)', function()
+    owner:state { path = prefix .. 's', value = 1, set = error }
+    owner:method { path = prefix .. 'm', call = error }
+    support.settle(owner)
+    local err = refusal(function(cbs) other:call(prefix .. 's', {}, cbs) end)
+    is_error(err, -32602, 'Invalid params', { wrongKind = prefix .. 's' })
+    err = refusal(function(cbs) other:set(prefix .. 'm', 1, cbs) end)
+    is_error(err, -32602, 'Invalid params', { wrongKind = prefix .. 'm' })
+  end)
+
+  it('of a rejected fetch: the object with the reason, never a bare string (D12)', function()
+    local err = refusal(function(cbs) other:fetch({ path = { contains = 5 } }, function() end, cbs) end)
+    assert.are.equal(-32602, err.code)
+    assert.is_table(err.data)
+  end)
+
+  it('of a provider that does not answer: -32001 after callbacks.timeout', function()
+    owner:state { path = prefix .. 's', value = 1, set_async = function() end }
+    owner:method { path = prefix .. 'm', call_async = function() end }
+    support.settle(owner)
+    local err = refusal(function(cbs) other:set(prefix .. 's', 2, cbs) end, { timeout = 0.02 })
+    assert.are.equal(-32001, err.code)
+    assert.are.equal('Response Timeout', err.message)
+    assert.are.equal(prefix .. 's', err.data.path)
+    assert.are.equal(2, err.data.value)
+    err = refusal(function(cbs) other:call(prefix .. 'm', { 1 }, cbs) end, { timeout = 0.02 })
+    assert.are.equal(-32001, err.code)
+    assert.are.same({ 1 }, err.data.args)
+  end)
+
+  it('timeout of add is the default of the element, and the request\'s own wins', function()
+    owner:state({ path = prefix .. 's', value = 1, set_async = function() end }, { timeout = 0.02 })
+    support.settle(owner)
+    local err = refusal(function(cbs) other:set(prefix .. 's', 2, cbs) end)
+    assert.are.equal(-32001, err.code)
+    local late
+    other:set(prefix .. 's', 2, { timeout = 4, error = function() late = true end })
+    support.idle(0.06)
+    assert.is_nil(late)
+  end)
+
+  it('when the owner goes away: -32000 at once with ownerGone (D3)', function()
+    owner:state { path = prefix .. 's', value = 1, set_async = function() end }
+    owner:method { path = prefix .. 'm', call_async = function() end }
+    support.settle(owner)
+    local errors = recorder()
+    other:set(prefix .. 's', 2, { error = errors })
+    other:call(prefix .. 'm', {}, { error = errors })
+    support.settle(other)
+    owner:close()
+    wait(count(errors, 2), 'both errors', 2)
+    for index, path in ipairs { 's', 'm' } do
+      assert.are.equal(-32000, errors[index][1].code)
+      assert.are.same({ ownerGone = prefix .. path }, errors[index][1].data)
+    end
+  end)
+
+  it('of a handler are tables or strings, never userdata', function()
+    owner:method { path = prefix .. 'm', call = function() return nil .. 'x' end }
+    owner:method { path = prefix .. 'n', call = function() return function() end end }
+    support.settle(owner)
+    for _, name in ipairs { 'm', 'n' } do
+      local err = refusal(function(cbs) other:call(prefix .. name, {}, cbs) end)
+      assert.are.equal(-32603, err.code)
+      assert.are.equal('Internal error', err.message)
+      assert.is_string(err.data)
+      assert.is_truthy(err.data:match 'spec' or err.data:match 'cannot send')
+    end
+  end)
+end)
+
+describe('On the wire, requests', function()
+  after_each(support.cleanup)
+
+  --- Connects a peer to a daemon that accepts everything, lets it do something, and returns
+  -- the messages that came of it.
+  local function sent(n, act, config)
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      connection:accept_all()
+    end)
+    local given = { port = server.port }
+    for key, value in pairs(config or {}) do given[key] = value end
+    local p = support.connected(given)
+    act(p)
+    local seen = server.connections[1].seen or {}
+    wait(function()
+      seen = server.connections[1].seen or {}
+      return #seen >= n
+    end, n .. ' messages')
+    support.idle(0.005)
+    assert.are.equal(n, #seen)
+    return seen
+  end
+
+  it('carry path, value, args, timeout and valueAsResult as the document says', function()
+    local seen = sent(5, function(p)
+      p:set('s', 5, { timeout = 2, value_as_result = true })
+      p:set('s', null, {})
+      p:call('m', { 1, 'a' }, { timeout = 0.5 })
+      p:call('m', nil, {})
+      p:call('m', false, {})
+    end)
+    assert.are.same({ path = 's', value = 5, timeout = 2, valueAsResult = true }, seen[1].params)
+    assert.are.same({ path = 's', value = null }, seen[2].params)
+    assert.are.same({ path = 'm', args = { 1, 'a' }, timeout = 0.5 }, seen[3].params)
+    assert.are.same({ path = 'm', args = {} }, seen[4].params)
+    assert.are.same({ path = 'm', args = {} }, seen[5].params)
+    assert.are.same({ 'set', 'set', 'call', 'call', 'call' },
+      { seen[1].method, seen[2].method, seen[3].method, seen[4].method, seen[5].method })
+  end)
+
+  it('have an id, which is a number never used twice, only if there are callbacks', function()
+    local seen = sent(4, function(p)
+      p:set('s', 5)
+      p:call('s', {}, {})
+      p:call('s')
+      p:call('s', {}, {})
+    end)
+    assert.is_nil(seen[1].id)
+    assert.is_nil(seen[3].id)
+    assert.is_number(seen[2].id)
+    assert.is_number(seen[4].id)
+    assert.are_not.equal(seen[2].id, seen[4].id)
+  end)
+
+  it('send nothing that is not there: set without value, no error:null, no jsonrpc', function()
+    local seen = sent(2, function(p)
+      p:set('s', nil, {})
+      p:config({ name = 'x' }, {})
+    end)
+    assert.are.same({ path = 's' }, seen[1].params)
+    assert.are.same({ id = seen[2].id, method = 'config', params = { name = 'x' } }, seen[2])
+  end)
+
+  it('take answers with the id as text, errors as text, and answers twice only once', function()
+    local calls = recorder()
+    local log = recorder()
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local first, second = connection:read(), connection:read()
+      connection:send { id = tostring(first.id), result = 1 }
+      connection:send { id = second.id, error = 'only text' }
+      connection:send { id = second.id, result = 2 }
+      connection:send { id = 4711, result = 2 }
+      connection:send { id = {}, result = 2 }
+      connection:send { result = 2 }
+      connection:accept_all()
+    end)
+    local p = support.connected { port = server.port, log = log }
+    p:call('m', {}, { success = calls, error = error })
+    p:call('m', {}, { success = error, error = calls })
+    wait(count(log, 3), 'the notes')
+    result(function(cbs) p:config({}, cbs) end)
+    assert.are.equal(2, #calls)
+    assert.are.equal(1, calls[1][1])
+    -- Never a bare string.
+    assert.is_table(calls[2][1])
+    assert.are.equal('only text', calls[2][1].data or calls[2][1].message)
+  end)
+end)

@@ -1,0 +1,203 @@
+--- What every spec of the peer starts from: peers on a loop with deadlines, and ways to ask.
+
+local jetd = require 'spec.support.jetd'
+local loop = require 'spec.support.loop'
+local peer = require 'jet.peer'
+local wire = require 'spec.support.wire'
+
+local support = {
+  loop = loop.adapter,
+  wait = loop.wait,
+  idle = loop.idle,
+  null = peer.null,
+}
+
+local peers = {}
+local logged = {}
+
+--- Fails the spec if a peer without a log of its own had something to report.
+local function log(text)
+  logged[#logged + 1] = tostring(text)
+end
+
+--- A new peer of the shared daemon, on the loop of the specs. What it logs fails the spec.
+---@param config? jet.Config
+---@return jet.Peer
+function support.peer(config)
+  config = config or {}
+  local given = { port = config.port or jetd.shared().port, loop = loop.adapter, log = log }
+  for key, value in pairs(config) do
+    given[key] = value
+  end
+  local made = peer.new(given)
+  peers[#peers + 1] = made
+  return made
+end
+
+--- A new peer that is connected.
+---@param config? jet.Config
+---@return jet.Peer
+function support.connected(config)
+  local given, up = {}, false
+  for key, value in pairs(config or {}) do
+    given[key] = value
+  end
+  function given.on_connect(...)
+    up = true
+    if config and config.on_connect then
+      return config.on_connect(...)
+    end
+  end
+  local made = support.peer(given)
+  loop.wait(function() return up end, 'the connection')
+  return made
+end
+
+--- Two connected peers.
+---@return jet.Peer
+---@return jet.Peer
+function support.pair()
+  return support.connected(), support.connected()
+end
+
+--- A function that records its calls: `calls[i] = {n = count, ...}`.
+---@return table recorder callable
+function support.recorder()
+  return setmetatable({}, {
+    __call = function(self, ...)
+      self[#self + 1] = { n = select('#', ...), ... }
+    end,
+  })
+end
+
+--- Makes a request and waits for its answer.
+---@param ask fun(callbacks: table) makes the request with the callbacks
+---@param options? table more for the table of callbacks
+---@return string kind 'success' or 'error'
+---@return any value what the callback got
+---@return integer count how many arguments it got
+function support.outcome(ask, options)
+  local kind, value, count
+  local callbacks = {
+    success = function(...)
+      assert(not kind, 'answered twice')
+      kind, value, count = 'success', (...), select('#', ...)
+    end,
+    error = function(...)
+      assert(not kind, 'answered twice')
+      kind, value, count = 'error', (...), select('#', ...)
+    end,
+  }
+  for key, option in pairs(options or {}) do
+    callbacks[key] = option
+  end
+  ask(callbacks)
+  loop.wait(function() return kind end, 'an answer')
+  return kind, value, count
+end
+
+--- Makes a request and returns its result; fails if it is an error.
+---@param ask fun(callbacks: table)
+---@param options? table
+---@return any
+function support.result(ask, options)
+  local kind, value = support.outcome(ask, options)
+  if kind ~= 'success' then
+    error('refused: ' .. tostring(value.message), 2)
+  end
+  return value
+end
+
+--- Makes a request and returns its error; fails if it succeeds.
+---@param ask fun(callbacks: table)
+---@param options? table
+---@return table
+function support.refusal(ask, options)
+  local kind, value = support.outcome(ask, options)
+  if kind ~= 'error' then
+    error('succeeded', 2)
+  end
+  return value
+end
+
+--- Waits until the daemon has handled all that the peers sent so far, and they what it sent.
+---@param ... jet.Peer
+function support.settle(...)
+  for _ = 1, 2 do
+    for _, each in ipairs { ... } do
+      support.refusal(function(callbacks)
+        each:remove('no such path', callbacks)
+      end)
+    end
+  end
+end
+
+local paths = 0
+
+--- A path prefix that no other spec uses.
+---@return string
+function support.prefix()
+  paths = paths + 1
+  return ('spec%d/'):format(paths)
+end
+
+--- Checks that a call raises a string at a line inside of `f` that matches the pattern.
+---@param f function
+---@param pattern string
+function support.raises_here(f, pattern)
+  local ok, raised = pcall(f)
+  if ok then
+    error('nothing was raised', 2)
+  elseif type(raised) ~= 'string' then
+    error(('a %s was raised: %s'):format(type(raised), tostring(raised)), 2)
+  end
+  local info = debug.getinfo(f, 'S')
+  local source, line, text = raised:match '^(.-):(%d+): (.*)$'
+  line = tonumber(line)
+  if source ~= info.short_src or line < info.linedefined or line > info.lastlinedefined then
+    error(('not at lines %d to %d: %s'):format(info.linedefined, info.lastlinedefined, raised), 2)
+  end
+  if not text:find(pattern) then
+    error(("no '%s' in: %s"):format(pattern, text), 2)
+  end
+end
+
+--- What was logged so far, which then fails nothing.
+---@return string[]
+function support.take_log()
+  local taken = logged
+  logged = {}
+  return taken
+end
+
+--- Waits for something in the log that matches.
+---@param pattern string
+---@return string
+function support.wait_log(pattern)
+  local found
+  loop.wait(function()
+    for index, text in ipairs(logged) do
+      if not found and text:find(pattern) then
+        found = table.remove(logged, index)
+      end
+    end
+    return found
+  end, "'" .. pattern .. "' in the log")
+  return found
+end
+
+--- Ends all that a spec has opened; belongs into `after_each`.
+function support.cleanup()
+  for _, each in ipairs(peers) do
+    pcall(each.close, each)
+  end
+  peers = {}
+  loop.idle(0)
+  wire.cleanup()
+  local unexpected = support.take_log()
+  if #unexpected > 0 then
+    error('unexpected in the log: ' .. table.concat(unexpected, '\n'), 0)
+  end
+end
+
+return support
