@@ -183,10 +183,9 @@ describe('Sending', function()
     p:flush()
     local connection = server.connections[1]
     connection.socket:settimeout(2)
-    local size = 0
     for _ = 1, 100 do
       local a, b, c, d = connection.socket:receive(4):byte(1, 4)
-      size = ((a * 256 + b) * 256 + c) * 256 + d
+      local size = ((a * 256 + b) * 256 + c) * 256 + d
       assert.are.equal(size, #connection.socket:receive(size))
     end
     connection.socket:settimeout(0)

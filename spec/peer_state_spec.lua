@@ -334,7 +334,7 @@ describe('set_async', function()
 
   local function row(name, response, expected)
     it(name, function()
-      local calls, reply = recorder(), nil
+      local calls, reply = recorder()
       local state, events = watched {
         value = 'old',
         set_async = function(r, ...)
