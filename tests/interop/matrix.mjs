@@ -1,0 +1,131 @@
+// The interop matrix: daemon x peer x operation. Prints a table for each transport, why some cells are `n/a`
+// (the foreign side cannot) or `todo` (ours cannot yet), the failures, and a closing count. Exits with 1 if
+// anything failed.
+
+import { gap } from './gaps.mjs'
+import { RemotePeer, startDaemon } from './processes.mjs'
+import { NotAvailable, OPERATIONS } from './scenarios.mjs'
+
+const LUAS = process.env.LUAS.split(' ')
+const FOREIGN = ['nj1', 'nj2', 'nj3']
+const OPERATION_WIDTH = Math.max(...Object.keys(OPERATIONS).map((name) => name.length))
+
+/** All pairs that have one of ours in it. `--all` adds the others: these show what the tests are worth. */
+const pairs = (isAll) => [
+  ...LUAS.map((lua) => ['jetd', lua]),
+  ...FOREIGN.map((kind) => ['jetd', kind]),
+  ...FOREIGN.flatMap((daemon) => LUAS.map((lua) => [daemon, lua])),
+  ...(isAll ? FOREIGN.flatMap((daemon) => FOREIGN.map((peer) => [daemon, peer])) : [])
+]
+
+/** A peer of another kind than the one under test that this daemon can serve. */
+const otherKind = (daemon, peer) => {
+  if (peer.startsWith('nj')) return LUAS[0]
+  return daemon === 'jetd' ? 'nj2' : daemon
+}
+
+/** One daemon, and two peers of one kind on it. */
+class Column {
+  constructor (daemonKind, peerKind, transport) {
+    Object.assign(this, { daemonKind, peerKind, transport, lastOperation: 0 })
+  }
+
+  async start () {
+    this.daemon = await startDaemon(this.daemonKind)
+    this.owner = await this.connect(this.peerKind)
+    this.client = await this.connect(this.peerKind)
+    this.other = await this.connect(otherKind(this.daemonKind, this.peerKind))
+  }
+
+  async connect (kind) {
+    const peer = new RemotePeer(kind)
+    const answer = await peer.request('connect', { ports: this.daemon.ports, transport: this.transport })
+    if (answer.error) {
+      await peer.kill()
+      throw new Error(`${kind} cannot connect: ${JSON.stringify(answer.error)}`)
+    }
+    return peer
+  }
+
+  /** Ends the owner without a word, and gets a new one. */
+  async replaceOwner () {
+    await this.owner.kill()
+    this.owner = await this.connect(this.peerKind)
+  }
+
+  async stop () {
+    for (const peer of [this.owner, this.client, this.other]) await peer?.kill()
+    await this.daemon?.stop()
+  }
+
+  async run (operation) {
+    try {
+      if (!this.daemon) await this.start()
+      this.prefix = `op${++this.lastOperation}/`
+      await OPERATIONS[operation](this)
+      return { ok: true }
+    } catch (error) {
+      if (error instanceof NotAvailable) return { na: error.message }
+      // Nobody knows what is left behind: the next operation gets everything anew.
+      await this.stop()
+      this.daemon = this.owner = this.client = this.other = undefined
+      const todo = gap(this.daemonKind, this.peerKind, operation)
+      return todo ? { todo } : { failed: error.message }
+    }
+  }
+}
+
+const runColumn = async (daemon, peer, transport) => {
+  const column = new Column(daemon, peer, transport)
+  const cells = {}
+  try {
+    for (const operation of Object.keys(OPERATIONS)) cells[operation] = await column.run(operation)
+  } finally {
+    await column.stop()
+  }
+  return { title: `${daemon}/${peer}`, cells }
+}
+
+/** Prints a table; reasons are collected in `notes`, a number for each. */
+const print = (transport, columns, notes) => {
+  const width = Math.max(...columns.map(({ title }) => title.length), 4)
+  console.log(`\n${transport}: daemon/peer`)
+  console.log(''.padEnd(OPERATION_WIDTH), ...columns.map(({ title }) => title.padEnd(width)))
+  for (const operation of Object.keys(OPERATIONS)) {
+    const cells = columns.map(({ cells }) => {
+      const { ok, na, todo } = cells[operation]
+      if (ok) return 'ok'
+      const note = na ? `n/a: ${na}` : todo && `todo: ${todo}`
+      if (!note) return 'FAIL'
+      if (!notes.includes(note)) notes.push(note)
+      return `${na ? 'n/a' : 'todo'} ${notes.indexOf(note) + 1}`
+    })
+    console.log(operation.padEnd(OPERATION_WIDTH), ...cells.map((cell) => cell.padEnd(width)))
+  }
+}
+
+const words = process.argv.slice(2)
+const isAll = words.includes('--all')
+const filters = words.filter((word) => !word.startsWith('--'))
+const wanted = (title) => filters.length === 0 || filters.some((filter) => title.includes(filter))
+
+const notes = []
+const failures = []
+const count = { ok: 0, failed: 0, skipped: 0 }
+for (const transport of ['tcp', 'ws']) {
+  const jobs = pairs(isAll).filter(([daemon, peer]) => wanted(`${transport} ${daemon}/${peer}`))
+  if (jobs.length === 0) continue
+  const columns = []
+  for (const [daemon, peer] of jobs) columns.push(await runColumn(daemon, peer, transport))
+  print(transport, columns, notes)
+  for (const { title, cells } of columns) {
+    for (const [operation, { ok, failed }] of Object.entries(cells)) {
+      count[ok ? 'ok' : failed ? 'failed' : 'skipped'] += 1
+      if (failed) failures.push(`${transport} ${title}, ${operation}: ${failed}`)
+    }
+  }
+}
+if (notes.length > 0) console.log('\n' + notes.map((note, index) => `${index + 1} ${note}`).join('\n'))
+if (failures.length > 0) console.log(`\n${failures.join('\n')}`)
+console.log(`\n${count.ok} passed, ${count.failed} failed, ${count.skipped} skipped`)
+process.exitCode = count.failed > 0 || count.ok === 0 ? 1 : 0
