@@ -334,7 +334,8 @@ describe('set_async', function()
 
   local function row(name, response, expected)
     it(name, function()
-      local calls, reply = recorder()
+      local calls = recorder()
+      local reply
       local state, events = watched {
         value = 'old',
         set_async = function(r, ...)
