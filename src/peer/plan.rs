@@ -31,6 +31,8 @@ struct Ability {
     words: &'static [&'static str],
     /// Path rules with a list of words that it has.
     lists: &'static [&'static str],
+    /// Rules of these that find more than they should.
+    loose: &'static [&'static str],
     fold: Fold,
     /// Most words in all path rules together.
     max_words: usize,
@@ -69,19 +71,12 @@ enum Values {
 
 const NO_LIMIT: usize = usize::MAX;
 
-/// node-jet 1 and 2.
+/// node-jet 1 and 2. To them a path ends with any word that is longer by one character, so their
+/// `endsWith` finds too much and `endsNotWith` too little.
 const NODE_JET: Ability = Ability {
-    words: &[
-        "equals",
-        "equalsNot",
-        "contains",
-        "containsNot",
-        "startsWith",
-        "startsNotWith",
-        "endsWith",
-        "endsNotWith",
-    ],
+    words: &["equals", "equalsNot", "contains", "containsNot", "startsWith", "startsNotWith", "endsWith"],
     lists: &["containsAllOf", "containsOneOf", "equalsOneOf", "equalsNotOneOf"],
+    loose: &["endsWith"],
     fold: Fold::Unicode,
     max_words: NO_LIMIT,
     max_bytes: NO_LIMIT,
@@ -90,7 +85,7 @@ const NODE_JET: Ability = Ability {
     tells_last_value: true,
 };
 
-/// The Lua daemon has the same rules.
+/// The Lua daemon has the same rules; what it finds is looked at again in any case.
 const LUA: Ability = Ability { fold: Fold::AsciiOrIndex, values: Values::BesidePaths, ..NODE_JET };
 
 /// node-jet 3 has negated rules that never match. Its value rules are applied to new elements
@@ -110,6 +105,7 @@ const NODE_JET_3: Ability = Ability {
 const CJET: Ability = Ability {
     words: &["equals", "equalsNot", "contains", "startsWith", "endsWith"],
     lists: &["containsAllOf"],
+    loose: &[],
     fold: Fold::Ascii,
     max_words: 12,
     max_bytes: 400,

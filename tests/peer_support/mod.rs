@@ -4,7 +4,10 @@
 // Every test file is a program of its own and uses what it needs.
 #![allow(dead_code)]
 
+pub mod buses;
+pub mod dice;
 pub mod foreign;
+pub mod foreign_rules;
 pub mod replay;
 pub mod scenarios;
 

@@ -148,7 +148,7 @@ pub(super) fn plan(ability: &Ability, rules: &[PathRule]) -> Part {
         let stronger =
             usable(&wish).then(|| expressible(ability, &wish)).flatten().map(|name| (name, wish.clone()));
         let same_case = wish.fold == folding && !(folding && ability.fold == Fold::Unicode);
-        let complete = stronger.is_some() && same_case;
+        let complete = stronger.as_ref().is_some_and(|(name, _)| same_case && !ability.loose.contains(name));
         let weaker =
             || wish.weaker().filter(usable).and_then(|weak| Some((expressible(ability, &weak)?, weak)));
         let found = stronger.or_else(weaker).filter(|(name, found)| {
