@@ -1,0 +1,115 @@
+//! The program `jetd`: its command line, its log, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A running jetd that ends with the test.
+struct Jetd(Child);
+
+impl Drop for Jetd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn jetd(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jetd"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs jetd to its end.
+fn run(arguments: &[&str]) -> (Output, String) {
+    let output = jetd(arguments).output().expect("runs");
+    let text = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
+    (output, text)
+}
+
+/// Starts jetd; gives the addresses it says it listens on, and the rest of its log.
+fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead) {
+    let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
+    let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
+    let mut addresses = Vec::new();
+    for _ in 0..count {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said: {line}"));
+        addresses.push(address.to_owned());
+    }
+    (child, addresses, log)
+}
+
+fn ask(stream: &mut TcpStream, message: &str) -> String {
+    stream.write_all(&(message.len() as u32).to_be_bytes()).expect("sent");
+    stream.write_all(message.as_bytes()).expect("sent");
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).expect("an answer");
+    let mut body = vec![0; u32::from_be_bytes(header) as usize];
+    stream.read_exact(&mut body).expect("an answer");
+    String::from_utf8(body).expect("UTF-8")
+}
+
+#[test]
+fn it_serves_until_it_is_told_to_end() {
+    for signal in ["-TERM", "-INT"] {
+        let (mut jetd, addresses, mut log) = started(&["-p0", "--listen", "127.0.0.1"], 1);
+        let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+        assert_eq!(ask(&mut stream, r#"{"id":1,"method":"echo"}"#), r#"{"id":1,"result":true}"#);
+        let id = jetd.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("runs").success());
+        assert!(jetd.0.wait().expect("ends").success(), "{signal}");
+        assert_eq!(stream.read(&mut [0; 1]).expect("the end"), 0);
+        let mut rest = String::new();
+        log.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "");
+    }
+}
+
+#[test]
+fn every_address_gets_the_same_port() {
+    let (_jetd, addresses, _) = started(&["-p", "0", "-l", "127.0.0.1", "-l", "127.0.0.2"], 2);
+    let port = |address: &String| address.rsplit_once(':').map(|(_, port)| port.to_owned());
+    assert_eq!(port(&addresses[0]), port(&addresses[1]));
+    assert!(addresses[0].starts_with("127.0.0.1:") && addresses[1].starts_with("127.0.0.2:"));
+}
+
+#[test]
+fn messages_of_debugged_peers_are_shown_with_verbose_only() {
+    for (flags, expected) in [(&["-p0", "-l127.0.0.1", "-v"][..], true), (&["-p0", "-l127.0.0.1"][..], false)]
+    {
+        let (mut jetd, addresses, mut log) = started(flags, 1);
+        let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+        ask(&mut stream, r#"{"id":1,"method":"config","params":{"name":"me","debug":true}}"#);
+        ask(&mut stream, r#"{"id":2,"method":"echo"}"#);
+        let id = jetd.0.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("runs");
+        jetd.0.wait().expect("ends");
+        let mut text = String::new();
+        log.read_to_string(&mut text).expect("text");
+        assert_eq!(text.contains(r#"me <- {"id":2,"result":true}"#), expected, "{text}");
+    }
+}
+
+#[test]
+fn it_says_why_it_cannot_start() {
+    let (_jetd, addresses, _) = started(&["-p0", "-l127.0.0.1"], 1);
+    let port = addresses[0].rsplit_once(':').expect("a port").1;
+    let (output, text) = run(&["-p", port, "-l127.0.0.1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("jetd: cannot listen") && text.contains("address already in use"), "{text}");
+    for arguments in [&["-p", "65536"][..], &["--no-such-flag"], &["-p", "abc"]] {
+        assert_eq!(run(arguments).0.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    let (output, text) = run(&["--help"]);
+    assert!(output.status.success());
+    for flag in ["--port", "--listen", "--ws-port", "--verbose", "11122", "127.0.0.1"] {
+        assert!(text.contains(flag), "{flag} is not in:\n{text}");
+    }
+    assert_eq!(run(&["--version"]).1, concat!("jetd ", env!("CARGO_PKG_VERSION"), "\n"));
+}
