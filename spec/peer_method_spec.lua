@@ -135,7 +135,8 @@ describe('call', function()
 
   it('answers an error object that is raised as it is, and -32603 for the rest', function()
     local raised
-    method { call = function() error(raised) end }
+    -- Lua 5.1 puts the place in front of numbers, too.
+    method { call = function() error(raised, type(raised) == 'number' and 0 or 1) end }
     raised = { code = 1, message = 'm', more = 2 }
     assert.are.same(raised, refused())
     for _, each in ipairs { 'text', { a = 1 }, 5, false } do

@@ -237,7 +237,10 @@ describe('set', function()
 
   it('raising anything else answers -32603 with it as data', function()
     local raised
-    local state = watched { value = 1, set = function() error(raised) end }
+    local state = watched { value = 1, set = function()
+      -- Lua 5.1 puts the place in front of numbers, too.
+      error(raised, type(raised) == 'number' and 0 or 1)
+    end }
     local function data()
       local err = refusal(function(cbs) other:set(path, 2, cbs) end)
       assert.are.equal(-32603, err.code)

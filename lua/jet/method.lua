@@ -44,26 +44,43 @@ function Method:add(value, callbacks)
   self:_add(value, callbacks, 1)
 end
 
+--- Calls with the elements of an array. They may be more than fit on the stack, which raises.
+---@param f function
+---@param args any[]
+---@param count integer
+local function spread(f, args, count)
+  return f(unpack(args, 1, count))
+end
+
+--- The same with one argument in front.
+---@param f function
+---@param args any[]
+---@param count integer
+---@param first any
+local function spread_behind(f, args, count, first)
+  return f(first, unpack(args, 1, count))
+end
+
 --- Calls a handler with the arguments of a request: an array is spread, an object is one table.
 ---@param count integer how many arguments an array has; negative for an object
 ---@param args any
 ---@param f function
----@param ... any arguments in front
+---@param ... any at most one argument in front
 ---@return boolean ok
 ---@return any result or what was raised
 local function invoke(count, args, f, ...)
+  local in_front = select('#', ...) > 0
   if count == 0 then
     return pcall(f, ...)
   elseif count < 0 then
-    if select('#', ...) > 0 then
+    if in_front then
       return pcall(f, (...), args)
     end
     return pcall(f, args)
+  elseif in_front then
+    return pcall(spread_behind, f, args, count, (...))
   end
-  if select('#', ...) > 0 then
-    return pcall(f, (...), unpack(args, 1, count))
-  end
-  return pcall(f, unpack(args, 1, count))
+  return pcall(spread, f, args, count)
 end
 
 --- Runs a `call_async` handler.
