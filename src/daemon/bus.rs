@@ -11,6 +11,7 @@ use crate::protocol::{text, DEFAULT_MAX_MESSAGE};
 use super::client::{Client, ClientKey};
 use super::conditions::Dependents;
 use super::deadlines::Deadlines;
+use super::dialect::Dialect;
 use super::elements::Elements;
 use super::fetchers::Fetchers;
 pub use super::log::{Level, LogLine, Traffic};
@@ -151,6 +152,7 @@ impl Bus {
         let id = message.id.filter(|id| id.is_truthy());
         match message {
             Message { method: Some(method), params, .. } if !method.is_null() => {
+                self.recognise(key, raw, method, id);
                 let outcome = self.serve(key, id, method, params, now);
                 self.clients.reply(key, id, &outcome);
             }
@@ -164,6 +166,15 @@ impl Bus {
                 self.refuse_message(key, id, raw);
             }
         }
+    }
+
+    /// Looks at the messages of a peer up to its first request to learn its dialect.
+    fn recognise(&mut self, key: ClientKey, raw: Raw, method: Raw, id: Option<Raw>) {
+        let Some(client) = self.clients.get_mut(key).filter(|client| !client.is_known) else {
+            return;
+        };
+        client.dialect = Dialect::recognised(raw, method, id).unwrap_or(client.dialect);
+        client.is_known = id.is_some();
     }
 
     /// Says that a message is neither request nor response.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
 use super::slab::Key;
@@ -17,6 +18,8 @@ pub struct Route {
     pub requester: ClientKey,
     /// The id it wants back, as JSON text.
     pub id: Box<str>,
+    /// Whether it is a set; else it is a call.
+    pub is_set: bool,
     /// The path, for the log and for the error when its owner goes.
     pub path: Box<str>,
     /// The params as they came, for the error when time is up.
@@ -30,6 +33,10 @@ pub struct Route {
 pub struct Client {
     /// The name it gave itself; the JSON text of one that is no string.
     pub name: Option<Box<str>>,
+    /// How it wants to be spoken to.
+    pub dialect: Dialect,
+    /// Whether it has sent a request, by which the dialect is known.
+    pub is_known: bool,
     /// Whether its messages are logged.
     pub debug: bool,
     /// Its fetchers by their id as JSON text in one spelling.

@@ -34,11 +34,12 @@ pub struct Fetcher {
 
 impl Fetcher {
     /// A fetcher that has not been told of anything yet.
-    pub fn new(client: ClientKey, id: &str, expression: Expression) -> Fetcher {
+    /// With `sorts` it is told of changes in its window, if the expression has one.
+    pub fn new(client: ClientKey, id: &str, expression: Expression, sorts: bool) -> Fetcher {
         Fetcher {
             client,
             id: id.into(),
-            view: expression.sort().cloned().map(SortedView::new),
+            view: expression.sort().filter(|_| sorts).cloned().map(SortedView::new),
             expression,
             watched: BTreeSet::new(),
             told: 0,

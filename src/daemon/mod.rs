@@ -4,20 +4,23 @@
 //! socket, thread or timer; [`server`] drives it.
 //!
 //! - [`bus`]: the engine's front door: connections, received messages, deadlines
-//! - [`services`]: what each request does; `routing`: set, call and their answers
+//! - `services`: what requests about one's own elements and connection do; `fetching`: fetch,
+//!   unfetch, get; `routing`: set, call and their answers
 //! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
 //!   fetchers of a path
-//! - [`publish`]: from a change to notifications; `conditions`: the rules of 2013 that look beyond
+//! - `publish`: from a change to notifications; `conditions`: the rules of 2013 that look beyond
 //!   one element
-//! - [`client`]: one connection; [`reply`]: writing messages; [`deadlines`]: what is due when;
-//!   `log`: lines for the log
+//! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
+//!   messages; [`deadlines`]: what is due when; `log`: lines for the log
 
 pub mod bus;
 pub mod client;
 mod conditions;
 pub mod deadlines;
+mod dialect;
 pub mod elements;
 pub mod fetchers;
+mod fetching;
 mod log;
 pub mod path_index;
 mod publish;
@@ -29,3 +32,4 @@ mod slab;
 
 pub use bus::{Bus, Config};
 pub use client::ClientKey;
+pub use dialect::Dialect;

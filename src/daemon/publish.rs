@@ -6,6 +6,7 @@ use crate::json::{write, Raw};
 use crate::rules::{transition, Changes, Event};
 
 use super::bus::Bus;
+use super::dialect::Dialect;
 use super::elements::{Element, ElementKey, Watcher};
 use super::fetchers::{Fetcher, FetcherKey};
 use super::reply::into_text;
@@ -16,7 +17,8 @@ pub(super) struct News {
     path_json: Arc<str>,
     value: Option<Arc<str>>,
     fetch_only: bool,
-    written: [Vec<u8>; 3],
+    /// In small letters and in capitals.
+    written: [[Vec<u8>; 3]; 2],
 }
 
 impl News {
@@ -35,13 +37,13 @@ impl News {
     }
 
     /// The params of the notification of that event.
-    fn params(&mut self, event: Event) -> &[u8] {
-        let written = &mut self.written[event as usize];
+    fn params(&mut self, event: Event, dialect: Dialect) -> &[u8] {
+        let written = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][event as usize];
         if written.is_empty() {
             written.extend_from_slice(b"{\"path\":");
             written.extend_from_slice(self.path_json.as_bytes());
             written.extend_from_slice(b",\"event\":\"");
-            written.extend_from_slice(event.name().as_bytes());
+            written.extend_from_slice(dialect.event_name(event).as_bytes());
             written.push(b'"');
             if let Some(value) = &self.value {
                 written.extend_from_slice(b",\"value\":");
@@ -125,7 +127,7 @@ impl Bus {
         };
         if fetcher.view.is_some() {
             watcher.reported = matches;
-            let max = self.clients.config.max_message;
+            let max = self.clients.dialect(fetcher.client).max_message(self.clients.config.max_message);
             for params in sorted_news(fetcher, news, matches, max) {
                 self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params.as_bytes()));
             }
@@ -145,7 +147,7 @@ impl Bus {
             Event::Remove => fetcher.told = fetcher.told.saturating_sub(1),
             Event::Change => {}
         }
-        let params = news.params(event);
+        let params = news.params(event, self.clients.dialect(fetcher.client));
         self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params));
         event == Event::Remove && fetcher.expression.max().is_some()
     }
@@ -162,7 +164,7 @@ impl Bus {
             self.watch(fetcher, key, !is_sorted);
         }
         if is_sorted {
-            let max = self.clients.config.max_message;
+            let max = self.clients.dialect(client).max_message(self.clients.config.max_message);
             let view = self.fetchers.get(fetcher).and_then(|fetcher| fetcher.view.as_ref());
             let messages = view.map(|view| sorted_params(view.snapshot(), max)).unwrap_or_default();
             for params in messages {

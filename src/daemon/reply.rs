@@ -6,6 +6,7 @@ use crate::protocol::framing;
 
 use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
+use super::dialect::Dialect;
 use super::slab::Slab;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
@@ -57,6 +58,11 @@ impl Clients {
         self.slab.get(key)
     }
 
+    /// How a connection wants to be spoken to.
+    pub(super) fn dialect(&self, key: ClientKey) -> Dialect {
+        self.get(key).map(|client| client.dialect).unwrap_or_default()
+    }
+
     pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
         self.slab.get_mut(key)
     }
@@ -85,7 +91,8 @@ impl Clients {
         let start = client.out.len();
         let mark = framing::begin(&mut client.out);
         write(&mut client.out);
-        let ended = framing::end(&mut client.out, mark, self.config.max_message);
+        let limit = client.dialect.max_message(self.config.max_message);
+        let ended = framing::end(&mut client.out, mark, limit);
         let overflow = client.unsent().len() > self.config.max_unsent;
         if !std::mem::replace(&mut client.dirty, true) {
             self.dirty.push(key);

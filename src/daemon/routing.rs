@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT};
+use crate::protocol::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
 use crate::protocol::message::Message;
 
 use super::bus::{Bus, Level};
@@ -16,6 +16,9 @@ pub const DEFAULT_TIMEOUT: f64 = 5.0;
 
 /// Waiting longer than a year is waiting for ever; it keeps the arithmetic of time from overflowing.
 const LONGEST_TIMEOUT: f64 = 365.0 * 24.0 * 3600.0;
+
+/// The id, as JSON text, of requests that have to have one although nobody waits for an answer.
+const UNASKED_ID: &str = "\"n\"";
 
 /// What is done with the owner's element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,16 @@ impl Bus {
         let number = match id {
             Some(id) => {
                 let due = now + Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_TIMEOUT));
-                Some(self.begin_route(requester, owner, id, &path, params, due)?)
+                Some(self.begin_route((requester, owner), id, &path, params, (action, due))?)
             }
             None => None,
         };
-        if !self.clients.send(owner, |out| routed_request(out, number, &path, params, action)) {
+        let by_service = self.clients.dialect(owner).is_asked_by_service();
+        let sent = self.clients.send(owner, |out| match by_service {
+            true => service_request(out, number, params, action),
+            false => routed_request(out, number, &path, params, action),
+        });
+        if !sent {
             number.and_then(|number| self.end_route(owner, number));
             return Err(Outcome::Refused(INTERNAL_ERROR, Some(TOO_LONG.to_owned())));
         }
@@ -65,12 +73,11 @@ impl Bus {
     /// Notes a request that the owner has to answer.
     fn begin_route(
         &mut self,
-        requester: ClientKey,
-        owner: ClientKey,
+        (requester, owner): (ClientKey, ClientKey),
         id: Raw,
         path: &str,
         params: Params,
-        due: Instant,
+        (action, due): (Action, Instant),
     ) -> Result<u64, Outcome> {
         let limit = self.clients.config.max_requests;
         let asking = self.clients.get_mut(requester);
@@ -86,6 +93,7 @@ impl Bus {
         let route = Route {
             requester,
             id: id.text().into(),
+            is_set: action == Action::Set,
             path: path.into(),
             params: params.map_or("{}", Raw::text).into(),
             due,
@@ -113,6 +121,9 @@ impl Bus {
 
     /// Takes the answer of an owner to its requester: the whole message with the requester's id.
     pub(super) fn answered(&mut self, from: ClientKey, raw: Raw, message: &Message) {
+        if message.id.is_some_and(|id| id.text() == UNASKED_ID) {
+            return;
+        }
         let number = message.id.and_then(Raw::as_str).and_then(|id| route_number(&id));
         let Some(route) = number.and_then(|number| self.end_route(from, number)) else {
             let id = message.id.map_or("none", Raw::text);
@@ -121,6 +132,7 @@ impl Bus {
             return self.clients.log(Level::Info, text);
         };
         let id = route.id;
+        let wants_object = route.is_set && self.clients.dialect(route.requester).wants_objects_from_set();
         let no_error = message.error.is_some_and(Raw::is_null);
         let sent = self.clients.send(route.requester, |out| {
             out.extend_from_slice(b"{\"id\":");
@@ -131,7 +143,7 @@ impl Bus {
                 out.push(b',');
                 write::string(out, &key);
                 out.push(b':');
-                forwarded_member(out, &key, value);
+                forwarded_member(out, &key, value, wants_object);
             }
             out.push(b'}');
         });
@@ -144,7 +156,8 @@ impl Bus {
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((owner, number)) = self.deadlines.pop_due(now) {
             if let Some(route) = self.end_route(owner, number) {
-                self.fail(&route, RESPONSE_TIMEOUT, &route.params);
+                let code = self.clients.dialect(route.requester).timeout_error();
+                self.fail(&route, code, &route.params);
             }
         }
     }
@@ -211,11 +224,31 @@ fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: Pa
     out.push(b'}');
 }
 
+/// Appends the request as owners of node-jet 3 get it: the method is the service, the params are
+/// those of the requester. They answer without an id only to say that they cannot read it, so
+/// there always is one.
+fn service_request(out: &mut Vec<u8>, number: Option<u64>, params: Params, action: Action) {
+    out.extend_from_slice(b"{\"id\":");
+    match number {
+        Some(number) => out.extend_from_slice(format!("\"r{number}\"").as_bytes()),
+        None => out.extend_from_slice(UNASKED_ID.as_bytes()),
+    }
+    out.extend_from_slice(match action {
+        Action::Set => &b",\"method\":\"set\",\"params\":"[..],
+        Action::Call => b",\"method\":\"call\",\"params\":",
+    });
+    out.extend_from_slice(params.map_or("{}", Raw::text).as_bytes());
+    out.push(b'}');
+}
+
 /// Appends a member of an owner's answer. An error that is no object becomes one: requesters
 /// look for its code.
-fn forwarded_member(out: &mut Vec<u8>, key: &str, value: Raw) {
+fn forwarded_member(out: &mut Vec<u8>, key: &str, value: Raw, wants_object: bool) {
     if key == "error" && value.kind() != Kind::Object {
         return error::object(out, INTERNAL_ERROR, Some(value));
+    }
+    if key == "result" && wants_object && value.kind() != Kind::Object {
+        return out.extend_from_slice(b"{}");
     }
     out.extend_from_slice(value.text().as_bytes());
 }

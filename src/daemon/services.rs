@@ -1,17 +1,17 @@
-//! What each request does.
+//! What each request does: elements of one's own and the own connection here, the rest by name.
 
 use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND};
-use crate::rules::{Event, Expression, SortedView};
+use crate::json::{Kind, Raw};
+use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::rules::Event;
 
-use super::bus::{Bus, Level};
+use super::bus::Bus;
 use super::client::ClientKey;
-use super::elements::{Description, Element, ElementKey};
-use super::fetchers::Fetcher;
-use super::reply::{into_text, Outcome};
+use super::dialect::Dialect;
+use super::elements::{Description, ElementKey};
+use super::reply::Outcome;
 use super::routing::{require_object, Action};
 
 /// The params of a request, if it had any.
@@ -124,95 +124,6 @@ impl Bus {
         Ok(Outcome::Done)
     }
 
-    fn fetch(&mut self, client: ClientKey, id: Option<Raw>, params: Params) -> Result<Outcome, Outcome> {
-        let params = require_object(params)?;
-        let Some(fetch_id) = params.get("id").filter(|id| !id.is_null()) else {
-            return Err(missing("id", Some(params)));
-        };
-        let expression = self.expression(client, params)?;
-        let id_key = fetch_key(fetch_id);
-        let known = self.clients.get_mut(client).and_then(|client| client.fetchers.remove(&id_key));
-        if let Some(replaced) = known {
-            self.end_fetcher(replaced);
-        }
-        let key = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression));
-        if let Some(client) = self.clients.get_mut(client) {
-            client.fetchers.insert(id_key, key);
-        }
-        // The answer comes first: many peers listen for adds only from then on.
-        self.clients.reply(client, id, &Outcome::Done);
-        self.publish_all(key);
-        Ok(Outcome::Answered)
-    }
-
-    /// Reads a fetch expression; what is odd about it is logged.
-    fn expression(&mut self, client: ClientKey, params: Raw) -> Result<Expression, Outcome> {
-        let mut warnings = Vec::new();
-        let expression = Expression::parse(params, &mut warnings);
-        for warning in warnings {
-            let text = format!("fetch of {}: {warning}", self.clients.title(client));
-            self.clients.log(Level::Info, text);
-        }
-        expression.map_err(|reason| {
-            let mut data = Vec::from(&b"{\"fetchParams\":"[..]);
-            data.extend_from_slice(params.text().as_bytes());
-            data.extend_from_slice(b",\"reason\":");
-            write::string(&mut data, &reason);
-            data.push(b'}');
-            Outcome::Refused(INVALID_PARAMS, Some(into_text(data)))
-        })
-    }
-
-    fn unfetch(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let params = require_object(params)?;
-        let Some(fetch_id) = params.get("id") else {
-            return Err(missing("id", Some(params)));
-        };
-        let known =
-            self.clients.get_mut(client).and_then(|client| client.fetchers.remove(&fetch_key(fetch_id)));
-        let Some(key) = known else {
-            let data = "\"unfetch of an unknown id\"".to_owned();
-            return Err(Outcome::Refused(INTERNAL_ERROR, Some(data)));
-        };
-        self.end_fetcher(key);
-        Ok(Outcome::Done)
-    }
-
-    /// All that matches now, as an array of what notifications would say.
-    fn get(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
-        let expression = self.expression(client, params)?;
-        let keys = self.elements.candidates(expression.path_hint());
-        let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
-            expression.matches_path(&element.path)
-                && (!expression.needs_value() || expression.matches_value(element.raw()))
-                && self.dependencies_hold(&expression, &element.path)
-        });
-        let mut json = vec![b'['];
-        match expression.sort() {
-            Some(sort) => {
-                let mut view = SortedView::new(sort.clone());
-                for element in elements {
-                    view.set(&element.path, element.value.clone());
-                }
-                for entry in view.snapshot().iter() {
-                    write_item(&mut json, entry.path, entry.value.map(|value| &**value), Some(entry.index));
-                }
-            }
-            None => {
-                for element in elements.take(expression.max().unwrap_or(usize::MAX)) {
-                    write_item(&mut json, &element.path, element.value.as_deref(), None);
-                    mark_fetch_only(&mut json, element);
-                }
-            }
-        }
-        if json.last() == Some(&b',') {
-            json.pop();
-        }
-        json.push(b']');
-        Ok(Outcome::Value(into_text(json)))
-    }
-
     /// Settings of the own connection; keys that mean nothing here are fine.
     fn configure(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
         let member = |key| params.and_then(|params| params.get(key));
@@ -231,6 +142,11 @@ impl Bus {
         if let Some(name) = member("name") {
             settings.name = Some(name_text(name).into());
         }
+        if let Some(dialect) = member("dialect").and_then(Raw::as_str).and_then(|name| Dialect::named(&name))
+        {
+            settings.dialect = dialect;
+            settings.is_known = true;
+        }
         if let Some(debug) = member("debug") {
             settings.debug = debug.is_truthy();
         }
@@ -238,49 +154,9 @@ impl Bus {
     }
 }
 
-/// What fetch ids are compared by: the same string or number is the same id however it is spelled.
-fn fetch_key(id: Raw<'_>) -> Box<str> {
-    let mut key = Vec::new();
-    match (id.as_str(), id.as_f64()) {
-        (Some(text), _) => write::string(&mut key, &text),
-        // As an integer where the text is one, so that large ones stay apart.
-        (None, Some(number)) if id.text().contains(['.', 'e', 'E']) => {
-            write::whole_or_float(&mut key, number)
-        }
-        _ => return id.text().into(),
-    }
-    into_text(key).into()
-}
-
 /// A name for the log; any value may be one.
 fn name_text(name: Raw<'_>) -> Cow<'_, str> {
     name.as_str().unwrap_or(Cow::Borrowed(name.text()))
-}
-
-/// Appends an item of `get` and a comma.
-fn write_item(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: Option<usize>) {
-    json.extend_from_slice(b"{\"path\":");
-    write::string(json, path);
-    if index.is_none() {
-        json.extend_from_slice(b",\"event\":\"add\"");
-    }
-    if let Some(value) = value {
-        json.extend_from_slice(b",\"value\":");
-        json.extend_from_slice(value.as_bytes());
-    }
-    if let Some(index) = index {
-        json.extend_from_slice(b",\"index\":");
-        write::integer(json, index as i64);
-    }
-    json.extend_from_slice(b"},");
-}
-
-/// Adds the mark of an element that can only be fetched to the item written last.
-fn mark_fetch_only(json: &mut Vec<u8>, element: &Element) {
-    if element.fetch_only {
-        json.truncate(json.len() - 2);
-        json.extend_from_slice(b",\"fetchOnly\":true},");
-    }
 }
 
 fn info() -> String {
