@@ -8,18 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use peer_support::buses::{ForeignBus, OwnBus};
 use peer_support::dice::{expression, steps, Dice};
 use peer_support::foreign::{Family, FAMILIES};
-use peer_support::{json, ASK, TELL};
-
-/// Events of one step in an order that does not depend on the daemon. Requests have other ids.
-fn in_order(mut events: Vec<String>) -> Vec<String> {
-    events.iter_mut().for_each(|event| {
-        if let Some((_, rest)) = event.split_once(" ok ") {
-            *event = format!("ok {rest}");
-        }
-    });
-    events.sort();
-    events
-}
+use peer_support::{in_order, json, ASK, TELL};
 
 /// The window after the events of a sorted fetch. When a dependency changes, the order in which
 /// elements come and go is free.

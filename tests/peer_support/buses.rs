@@ -44,14 +44,7 @@ impl OwnBus {
 
     /// Something happens to an element; what the program hears.
     pub fn step(&mut self, step: &Step) -> Vec<String> {
-        let (method, path, value) = match step {
-            Step::Add(path, value) => ("add", path, value.as_deref()),
-            Step::Change(path, value) => ("change", path, value.as_deref()),
-            Step::Remove(path) => ("remove", path, None),
-        };
-        let value = value.map(|value| format!(r#","value":{value}"#)).unwrap_or_default();
-        let message = format!(r#"{{"method":"{method}","params":{{"path":"{path}"{value}}}}}"#);
-        self.bus.receive(self.owner, message.as_bytes(), self.peer.now);
+        self.bus.receive(self.owner, step.message().as_bytes(), self.peer.now);
         self.exchange()
     }
 }

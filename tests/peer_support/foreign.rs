@@ -55,6 +55,19 @@ pub enum Step {
     Remove(String),
 }
 
+impl Step {
+    /// The notification by which an owner has it happen.
+    pub fn message(&self) -> String {
+        let (method, path, value) = match self {
+            Step::Add(path, value) => ("add", path, value.as_deref()),
+            Step::Change(path, value) => ("change", path, value.as_deref()),
+            Step::Remove(path) => ("remove", path, None),
+        };
+        let value = value.map(|value| format!(r#","value":{value}"#)).unwrap_or_default();
+        format!(r#"{{"method":"{method}","params":{{"path":"{path}"{value}}}}}"#)
+    }
+}
+
 impl Foreign {
     pub fn new(family: Family) -> Foreign {
         Foreign { family, elements: Vec::new(), fetches: Vec::new() }

@@ -105,6 +105,17 @@ pub fn messages(bytes: &[u8]) -> Vec<String> {
     messages
 }
 
+/// Events of one step in an order that does not depend on the daemon. Requests have other ids.
+pub fn in_order(mut events: Vec<String>) -> Vec<String> {
+    events.iter_mut().for_each(|event| {
+        if let Some((_, rest)) = event.split_once(" ok ") {
+            *event = format!("ok {rest}");
+        }
+    });
+    events.sort();
+    events
+}
+
 /// One event as text.
 pub fn shown(event: &Event<'_>) -> String {
     let raw = |raw: Option<Raw<'_>>| raw.map_or_else(|| "-".to_owned(), |raw| raw.text().to_owned());
