@@ -9,7 +9,7 @@ use crate::protocol::message::Message;
 use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
 use super::reply::{into_text, Outcome, TOO_LONG};
-use super::services::{number_of, path_of, Params};
+use super::services::{members, path_of, timeout_of, Params};
 
 /// Seconds an owner has to answer if nobody said otherwise.
 pub const DEFAULT_TIMEOUT: f64 = 5.0;
@@ -37,8 +37,12 @@ impl Bus {
         action: Action,
         now: Instant,
     ) -> Result<Outcome, Outcome> {
-        let path = path_of(params)?;
-        let asked_timeout = number_of(params, "timeout")?;
+        let [path, timeout, value, value_as_result, args] =
+            members(params, ["path", "timeout", "value", "valueAsResult", "args"]);
+        let path = path_of(path, params)?;
+        let asked_timeout = timeout_of(timeout, params)?;
+        // A call that carries a value has always been forwarded as a set is.
+        let as_set = action == Action::Set || value.is_some();
         let found = self.elements.find(&path).and_then(|key| self.elements.get(key));
         let Some(element) = found else {
             return Err(Outcome::refused("pathNotExists", &path));
@@ -61,7 +65,12 @@ impl Bus {
         let by_service = self.clients.dialect(owner).is_asked_by_service();
         let sent = self.clients.send(owner, |out| match by_service {
             true => service_request(out, number, params, action),
-            false => routed_request(out, number, &path, params, action),
+            false if as_set => {
+                routed_request(out, number, &path, |out| set_params(out, value, value_as_result))
+            }
+            false => routed_request(out, number, &path, |out| {
+                out.extend_from_slice(args.map_or("{}", Raw::text).as_bytes());
+            }),
         });
         if !sent {
             number.and_then(|number| self.end_route(owner, number));
@@ -187,9 +196,8 @@ fn route_number(id: &str) -> Option<u64> {
     id.strip_prefix('r')?.parse().ok()
 }
 
-/// Appends the request as the owner gets it: the path is the method, the params are the value in
-/// an object, or the arguments.
-fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: Params, action: Action) {
+/// Appends the request as the owner gets it: the path is the method.
+fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'{');
     if let Some(number) = number {
         out.extend_from_slice(b"\"id\":\"r");
@@ -199,26 +207,21 @@ fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: Pa
     out.extend_from_slice(b"\"method\":");
     write::string(out, path);
     out.extend_from_slice(b",\"params\":");
-    let member = |key| params.and_then(|params| params.get(key));
-    match action {
-        // A call that carries a value has always been forwarded as a set is.
-        Action::Call if member("value").is_none() => {
-            out.extend_from_slice(member("args").map_or("{}", Raw::text).as_bytes())
-        }
-        _ => {
-            out.push(b'{');
-            for key in ["value", "valueAsResult"] {
-                if let Some(value) = member(key) {
-                    write::string(out, key);
-                    out.push(b':');
-                    out.extend_from_slice(value.text().as_bytes());
-                    out.push(b',');
-                }
+    params(out);
+    out.push(b'}');
+}
+
+/// Appends the params of a set: the value in an object, which is empty if there is none.
+fn set_params(out: &mut Vec<u8>, value: Option<Raw>, value_as_result: Option<Raw>) {
+    out.push(b'{');
+    for (key, member) in [("value", value), ("valueAsResult", value_as_result)] {
+        if let Some(member) = member {
+            if !out.ends_with(b"{") {
+                out.push(b',');
             }
-            if out.last() == Some(&b',') {
-                out.pop();
-            }
-            out.push(b'}');
+            write::string(out, key);
+            out.push(b':');
+            out.extend_from_slice(member.text().as_bytes());
         }
     }
     out.push(b'}');

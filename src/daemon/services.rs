@@ -51,17 +51,16 @@ impl Bus {
     }
 
     fn add(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let path = path_of(params)?;
-        let timeout = number_of(params, "timeout")?;
-        let member = |key| params.and_then(|params| params.get(key));
-        let value = member("value");
+        let [path, value, timeout, kind, fetch_only] =
+            members(params, ["path", "value", "timeout", "kind", "fetchOnly"]);
+        let path = path_of(path, params)?;
         let description = Description {
             path: &path,
             value,
             // Peers of this crate say so, as a state may come without a value.
-            is_state: value.is_some() || member("kind").and_then(Raw::as_str).as_deref() == Some("state"),
-            fetch_only: member("fetchOnly").is_some_and(Raw::is_truthy),
-            timeout,
+            is_state: value.is_some() || kind.and_then(Raw::as_str).as_deref() == Some("state"),
+            fetch_only: fetch_only.is_some_and(Raw::is_truthy),
+            timeout: timeout_of(timeout, params)?,
         };
         let Some(key) = self.elements.insert(description, client) else {
             return Err(Outcome::refused("pathAlreadyExists", &path));
@@ -86,7 +85,8 @@ impl Bus {
     }
 
     fn remove(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let path = path_of(params)?;
+        let [path] = members(params, ["path"]);
+        let path = path_of(path, params)?;
         let key = self.own_element(client, &path)?;
         self.take_off(key);
         Ok(Outcome::Done)
@@ -113,9 +113,9 @@ impl Bus {
     }
 
     fn change(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let path = path_of(params)?;
+        let [path, value] = members(params, ["path", "value"]);
+        let path = path_of(path, params)?;
         let key = self.own_element(client, &path)?;
-        let value = params.and_then(|params| params.get("value"));
         if let Some(element) = self.elements.get_mut(key) {
             element.is_state |= value.is_some();
             element.value = value.map(|value| value.text().into());
@@ -181,21 +181,27 @@ fn fault(tag: &str, key: &str, params: Params) -> Outcome {
     Outcome::Refused(INVALID_PARAMS, Some(data))
 }
 
+/// Members of params by their keys, found in one pass: a value may be long.
+pub(super) fn members<'a, const N: usize>(params: Params<'a>, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+    let mut found = [None; N];
+    for (key, value) in params.into_iter().flat_map(Raw::members) {
+        if let Some(place) = keys.iter().position(|wanted| *wanted == key) {
+            found[place] = Some(value);
+        }
+    }
+    found
+}
+
 /// The path that params name.
-pub(super) fn path_of(params: Params<'_>) -> Result<Cow<'_, str>, Outcome> {
+pub(super) fn path_of<'a>(path: Option<Raw<'a>>, params: Params<'a>) -> Result<Cow<'a, str>, Outcome> {
     if params.is_some_and(|params| params.kind() != Kind::Object) {
         require_object(params)?;
     }
-    match params.and_then(|params| params.get("path")) {
-        None => Err(missing("path", params)),
-        Some(path) => path.as_str().ok_or_else(|| wrong_type("path", params)),
-    }
+    let path = path.ok_or_else(|| missing("path", params))?;
+    path.as_str().ok_or_else(|| wrong_type("path", params))
 }
 
-/// A number among the params, if it is there.
-pub(super) fn number_of(params: Params, key: &str) -> Result<Option<f64>, Outcome> {
-    match params.and_then(|params| params.get(key)) {
-        None => Ok(None),
-        Some(number) => number.as_f64().map(Some).ok_or_else(|| wrong_type(key, params)),
-    }
+/// The seconds that params name, if they do.
+pub(super) fn timeout_of(timeout: Option<Raw>, params: Params) -> Result<Option<f64>, Outcome> {
+    timeout.map(|number| number.as_f64().ok_or_else(|| wrong_type("timeout", params))).transpose()
 }
