@@ -25,7 +25,7 @@ local config = {}
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait to be sent
 ---@field max_requests? integer requests that may wait for an answer
----@field connect_timeout? number seconds, default 20
+---@field connect_timeout? number seconds for the name, every address and all handshakes, default 10
 
 --- Whom to trust. Without `ca_file` and `pins` the system's authorities.
 ---@class jet.TlsConfig
