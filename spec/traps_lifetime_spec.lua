@@ -22,9 +22,13 @@ local HEAD = [[
   local function collect() for _ = 1, 3 do collectgarbage() end end
 ]]
 
---- Runs a program, which has to print 'good' and to end with that status.
+--- Runs a program, which has to print 'good' and to end with that status. Only one that raises
+-- prints more: what it raised.
 local function good(code, status, port)
   local got, output = child.run(HEAD .. code, port or jetd.shared().port)
+  if status == 1 then
+    output = output:gsub('^good.*at the end.*', 'good')
+  end
   assert.are.equal((status or 0) .. ': good', got .. ': ' .. output:gsub('%s+$', ''))
 end
 
@@ -130,6 +134,8 @@ describe('A peer', function()
       p:state { path = 'finalizer', value = 0, set = function() end }
       p:fetch('finalizer', function() gc_proxy(function()
         finalized = finalized + 1
+        -- Each of these makes an event, and that another finalizer.
+        if finalized > 50 then return end
         p:set('finalizer', finalized)
         p:set('finalizer', { finalized }, { success = function() end })
         p:flush()
@@ -211,13 +217,13 @@ describe('A peer', function()
       p = peer.new { port = port, on_connect = function()
         p:set('exit/flush', 1)
         p:set('exit/flush', 2)
-        print 'good'
-        io.stdout:flush()
-        os.exit(0, true)
+        require 'jet.loop'.resolve().stop()
       end }
       p:loop {}
+      p:set('exit/flush', 3)
+      print 'good'
     ]]
-    support.wait(function() return seen == 2 end, 'the last set')
+    support.wait(function() return seen == 3 end, 'the last set')
   end)
 
   it('does not die of SIGPIPE, which the host has not ignored', function()
@@ -262,9 +268,7 @@ describe('A peer', function()
         local peer = require 'jet.peer'
         local p
         p = peer.new { port = port, on_connect = function()
-          local sh = io.popen('kill -%s $PPID; echo')
-          sh:read '*a'
-          sh:close()
+          io.popen('kill -%s $PPID'):close()
         end }
         p:loop()
         assert(p:info(), 'still connected')
@@ -276,8 +280,7 @@ describe('A peer', function()
         local p
         p = peer.new { port = port, on_connect = function() p:close() end }
         p:loop()
-        local sh = io.popen('kill -%s $PPID; echo')
-        sh:read '*a'
+        io.popen('kill -%s $PPID'):close()
         for _ = 1, 1e9 do end
       ]]):format(signal), jetd.shared().port)
       assert.is_truthy(status ~= 0 and status ~= 124, tostring(status))

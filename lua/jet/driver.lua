@@ -119,6 +119,10 @@ function Driver:rearm()
       self:ready(readable, writable)
     end
     self.adapter.watch(fd, interest, self.on_ready)
+    if self.closed then
+      -- A finalizer that ran meanwhile has closed the peer.
+      self.adapter.watch(fd, nil)
+    end
   end
   self:rearm_timer()
 end
@@ -129,7 +133,7 @@ function Driver:rearm_timer()
     -- Who waits comes back by itself when a deadline is due.
     return
   end
-  local seconds = self.core:timer()
+  local seconds = not self.closed and self.core:timer()
   if self.cancel_timer then
     self.cancel_timer()
     self.cancel_timer = nil
@@ -172,7 +176,12 @@ function Driver:pump(readable)
   end
   local posted, reason = self.core:drive(readable)
   if posted then
-    self.cursor, self.count = 0, core.take(posted, self.events)
+    local count = core.take(posted, self.events)
+    if self.closed then
+      -- A finalizer that ran meanwhile has closed the peer.
+      return
+    end
+    self.cursor, self.count = 0, count
     if self.starting and not self.blocking then
       -- A quick daemon has answered, but the program has not got its peer yet.
       self.adapter.after(0, function()
