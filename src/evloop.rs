@@ -35,25 +35,39 @@ pub enum Happening {
     Nothing,
 }
 
+/// What is wanted of a descriptor.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    read: bool,
+    write: bool,
+    /// Another one when the descriptor is watched again after it was forgotten: it may be another
+    /// file by then.
+    serial: u64,
+}
+
 /// What is watched and due.
 #[derive(Debug, Default)]
 pub struct EventLoop {
-    watched: BTreeMap<RawFd, (bool, bool)>,
+    watched: BTreeMap<RawFd, Watch>,
+    last_serial: u64,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     running: HashSet<u64>,
     last_timer: u64,
-    ready: VecDeque<Happening>,
+    /// What has happened, and for a descriptor the serial of its watch.
+    ready: VecDeque<(Happening, u64)>,
     polled: Vec<Polled>,
 }
 
 impl EventLoop {
     /// Watches a descriptor from now on, for reading, writing or both; for neither: no longer.
     pub fn watch(&mut self, fd: RawFd, read: bool, write: bool) {
-        if read || write {
-            self.watched.insert(fd, (read, write));
-        } else {
+        if !read && !write {
             self.watched.remove(&fd);
+            return;
         }
+        let serial = self.watched.get(&fd).map_or(self.last_serial + 1, |watch| watch.serial);
+        self.last_serial = self.last_serial.max(serial);
+        self.watched.insert(fd, Watch { read, write, serial });
     }
 
     /// Starts a timer and gives its number.
@@ -98,16 +112,23 @@ impl EventLoop {
 
     /// The next of what has happened that still matters.
     fn take_ready(&mut self) -> Option<Happening> {
-        while let Some(happening) = self.ready.pop_front() {
+        while let Some((happening, serial)) = self.ready.pop_front() {
             match happening {
                 Happening::Ready { fd, readable, writable } => {
-                    let (read, write) = self.watched.get(&fd).copied().unwrap_or_default();
-                    let (readable, writable) = (readable && read, writable && write);
+                    let Some(watch) = self.watched.get(&fd).filter(|watch| watch.serial == serial) else {
+                        continue;
+                    };
+                    let (readable, writable) = (readable && watch.read, writable && watch.write);
                     if readable || writable {
                         return Some(Happening::Ready { fd, readable, writable });
                     }
                 }
-                Happening::Invalid(fd) if self.watched.remove(&fd).is_some() => return Some(happening),
+                Happening::Invalid(fd)
+                    if self.watched.get(&fd).is_some_and(|watch| watch.serial == serial) =>
+                {
+                    self.watched.remove(&fd);
+                    return Some(happening);
+                }
                 Happening::Timer(timer) if self.running.remove(&timer) => return Some(happening),
                 _ => {}
             }
@@ -120,18 +141,19 @@ impl EventLoop {
         let due = self.next_timer().map(|at| at.saturating_duration_since(now));
         let limit = limit.into_iter().chain(due).min();
         self.polled.clear();
-        self.polled.extend(self.watched.iter().map(|(fd, (read, write))| Polled::new(*fd, *read, *write)));
+        self.polled.extend(self.watched.iter().map(|(fd, watch)| Polled::new(*fd, watch.read, watch.write)));
         match poll(&mut self.polled, limit) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
         self.collect_timers(Instant::now());
-        for polled in &self.polled {
+        // Both are in the order of the descriptors, and the same ones.
+        for (polled, watch) in self.polled.iter().zip(self.watched.values()) {
             let (fd, readable, writable) = (polled.fd(), polled.readable(), polled.writable());
             if polled.invalid() {
-                self.ready.push_back(Happening::Invalid(fd));
+                self.ready.push_back((Happening::Invalid(fd), watch.serial));
             } else if readable || writable {
-                self.ready.push_back(Happening::Ready { fd, readable, writable });
+                self.ready.push_back((Happening::Ready { fd, readable, writable }, watch.serial));
             }
         }
         Ok(())
@@ -151,7 +173,7 @@ impl EventLoop {
     fn collect_timers(&mut self, now: Instant) {
         while self.next_timer().is_some_and(|at| at <= now) {
             if let Some(Reverse((_, timer))) = self.timers.pop() {
-                self.ready.push_back(Happening::Timer(timer));
+                self.ready.push_back((Happening::Timer(timer), 0));
             }
         }
     }

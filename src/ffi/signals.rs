@@ -14,16 +14,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Signal numbers are below this on every system.
 const SIGNALS: usize = 65;
 
+/// How many may listen to one signal at a time: nested loops and watchers of a program, not more.
+const LISTENERS: usize = 64;
+
 /// Where the handler writes the number of each signal; -1 for nowhere.
-static TARGETS: [AtomicI32; SIGNALS] = [const { AtomicI32::new(-1) }; SIGNALS];
+static TARGETS: [[AtomicI32; LISTENERS]; SIGNALS] =
+    [const { [const { AtomicI32::new(-1) }; LISTENERS] }; SIGNALS];
 
 /// What is installed for each signal.
 static INSTALLED: Mutex<[Option<Installed>; SIGNALS]> = Mutex::new([const { None }; SIGNALS]);
 
 struct Installed {
     old: libc::sigaction,
-    /// Who listens; the last one hears of it.
-    listeners: Vec<RawFd>,
+    /// How many listen; all of them hear of it.
+    listeners: usize,
 }
 
 /// Blocks all signals in the calling thread: the host's handlers run on its other threads.
@@ -99,11 +103,13 @@ fn place(number: i32) -> io::Result<usize> {
 fn listen(number: i32, fd: RawFd) -> io::Result<()> {
     let place = place(number)?;
     let mut all = installed();
+    let free = TARGETS[place].iter().find(|target| target.load(Ordering::Relaxed) < 0);
+    let free = free.ok_or_else(|| io::Error::other(format!("too many listen to signal {number}")))?;
     match &mut all[place] {
-        Some(installed) => installed.listeners.push(fd),
-        empty => *empty = Some(Installed { old: install(number)?, listeners: vec![fd] }),
+        Some(installed) => installed.listeners += 1,
+        empty => *empty = Some(Installed { old: install(number)?, listeners: 1 }),
     }
-    TARGETS[place].store(fd, Ordering::Release);
+    free.store(fd, Ordering::Release);
     Ok(())
 }
 
@@ -111,9 +117,11 @@ fn stop_listening(number: i32, fd: RawFd) {
     let Ok(place) = place(number) else { return };
     let mut all = installed();
     let Some(installed) = &mut all[place] else { return };
-    installed.listeners.retain(|listener| *listener != fd);
-    TARGETS[place].store(installed.listeners.last().copied().unwrap_or(-1), Ordering::Release);
-    if installed.listeners.is_empty() {
+    if let Some(target) = TARGETS[place].iter().find(|target| target.load(Ordering::Relaxed) == fd) {
+        target.store(-1, Ordering::Release);
+        installed.listeners -= 1;
+    }
+    if installed.listeners == 0 {
         restore(number, &installed.old);
         all[place] = None;
     }
@@ -126,19 +134,18 @@ fn ours() -> libc::sighandler_t {
 
 /// Runs in whatever thread gets the signal, in the middle of anything.
 extern "C" fn on_signal(number: libc::c_int) {
-    let target = TARGETS.get(number as usize).map_or(-1, |target| target.load(Ordering::Acquire));
-    if target < 0 {
-        return;
-    }
     let byte = number as u8;
-    // SAFETY: write and errno's place may be used in signal handlers. A descriptor that was just
-    // closed makes write fail, and a full one has enough to wake its reader; errno is put back for
-    // the code that was interrupted.
-    unsafe {
-        let errno = errno_place();
-        let before = *errno;
-        libc::write(target, ptr::from_ref(&byte).cast(), 1);
-        *errno = before;
+    let targets = TARGETS.get(number as usize).into_iter().flatten();
+    for target in targets.map(|target| target.load(Ordering::Acquire)).filter(|target| *target >= 0) {
+        // SAFETY: write and errno's place may be used in signal handlers. A descriptor that was
+        // just closed makes write fail, and a full one has enough to wake its reader; errno is put
+        // back for the code that was interrupted.
+        unsafe {
+            let errno = errno_place();
+            let before = *errno;
+            libc::write(target, ptr::from_ref(&byte).cast(), 1);
+            *errno = before;
+        }
     }
 }
 
@@ -161,6 +168,8 @@ fn install(number: i32) -> io::Result<libc::sigaction> {
     unsafe {
         let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
         new.sa_sigaction = ours();
+        // The host's own system calls go on afterwards; poll(2) ends all the same.
+        new.sa_flags = libc::SA_RESTART;
         libc::sigemptyset(&mut new.sa_mask);
         if libc::sigaction(number, &new, old.as_mut_ptr()) != 0 {
             return Err(io::Error::last_os_error());
