@@ -4,14 +4,20 @@
 -- Each cycle follows the one before without a pause, and every so many instructions there is a
 -- full collection on top, wherever the program is just then.
 
--- Instructions from one full collection to the next. Fewer find no more here, and take minutes.
-local INSTRUCTIONS = 50000
+-- Instructions from one full collection to the next.
+local INSTRUCTIONS = 2000
+
+-- Kilobytes in use above which a full collection takes too long to be done that often. What runs without a
+-- pause has to do for them.
+local LARGE = 24 * 1024
 
 -- The collector's speed in per cent of the allocation's.
 local SPEED = 1000
 
 local function collect()
-  collectgarbage()
+  if collectgarbage 'count' < LARGE then
+    collectgarbage()
+  end
 end
 
 --- Begins the torture.
