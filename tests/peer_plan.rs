@@ -216,3 +216,16 @@ fn value_rules_go_where_they_find_enough() {
     assert_eq!(asked(Some(NODE_JET), r#"{"value":{"equals":"x"}}"#), r#"{"value":{"equals":"x"}}"#);
     assert_eq!(asked(Some(NODE_JET), r#"{"valueField":{"a":{"equals":"x"}}}"#), "{}");
 }
+
+#[test]
+fn a_time_of_a_fetch_stays_here() {
+    let mut peer = Peer::new().greeted(CJET);
+    let options = jet::peer::RequestOptions { timeout: Some(3.0), ..peer_support::TELL };
+    peer.engine.fetch(None, peer_support::json(r#"{"timeout":4}"#), options).unwrap();
+    peer.engine.unfetch(0, options).unwrap();
+    let (fetch, end) = (
+        r#"{"method":"fetch","params":{"id":"__f__0"}}"#,
+        r#"{"method":"unfetch","params":{"id":"__f__0"}}"#,
+    );
+    assert_eq!(peer.said(), [fetch, end]);
+}

@@ -221,7 +221,7 @@ fn requests() {
 
 #[test]
 fn owner() {
-    // A notification comes with an id too; its answer is dropped.
+    // A notification comes with an id too; its answer is dropped. C++ peers die of `true`.
     replay(
         "owner",
         r#"
@@ -230,7 +230,7 @@ fn owner() {
         < {"id":"(null)_1_0x55","method":"s","params":{"value":5}}
         = set 1 "(null)_1_0x55" 5
         . answer "(null)_1_0x55" true
-        > {"id":"(null)_1_0x55","result":true}
+        > {"id":"(null)_1_0x55","result":{}}
         < {"id":"2_1_0x55","method":"m","params":[1]}
         = call 2 "2_1_0x55" [1]
         . answer "2_1_0x55" {"r":1}
@@ -280,4 +280,17 @@ fn a_state_is_cleared_with_null() {
     let mut peer = connected();
     peer.engine.change("s", None).unwrap();
     assert_eq!(peer.said(), [r#"{"method":"change","params":{"path":"s","value":null}}"#]);
+}
+
+#[test]
+fn only_sets_are_answered_with_an_object() {
+    let mut peer = connected();
+    peer.engine.own("s", 1, jet::peer::engine::Role::State);
+    peer.engine.own("m", 2, jet::peer::engine::Role::Method);
+    peer.hear(r#"{"id":"1","method":"m","params":[]}"#);
+    peer.hear(r#"{"id":"2","method":"s","params":{"value":1}}"#);
+    for (id, result, sent) in [("\"1\"", "true", "true"), ("\"2\"", "5", "5"), ("\"2\"", "true", "true")] {
+        peer.engine.answer(id, peer_support::json(result)).unwrap();
+        assert_eq!(peer.said(), [format!(r#"{{"id":{id},"result":{sent}}}"#)]);
+    }
 }

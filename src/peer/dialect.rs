@@ -112,6 +112,16 @@ impl Dialect {
         }
     }
 
+    /// The options of fetch and its end. A time means nothing there, but programs may give one,
+    /// and foreign daemons are not asked what they make of it.
+    pub(super) fn adapted_to_fetch(self, options: RequestOptions) -> RequestOptions {
+        if self == Dialect::Own {
+            options
+        } else {
+            RequestOptions { respond: options.respond, ..RequestOptions::default() }
+        }
+    }
+
     /// The options of a request as this daemon understands them: some take a time of 0 for none
     /// at all, or for a mistake. At once is the shortest time they know instead.
     pub(super) fn adapted(self, mut options: RequestOptions) -> RequestOptions {
@@ -120,6 +130,12 @@ impl Dialect {
             options.timeout = options.timeout.map(|seconds| seconds.max(SHORTEST));
         }
         options
+    }
+
+    /// Whether the others on the bus are likely C++ peers, which die of a set that is answered
+    /// with anything but an object.
+    pub(super) fn has_fragile_peers(self) -> bool {
+        matches!(self, Dialect::Cjet | Dialect::Unknown)
     }
 
     /// The result of a request as this daemon takes it: the Lua daemon takes `false` for no

@@ -13,8 +13,9 @@ use crate::protocol::message::Message;
 use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
+use super::messages::write_members;
 use super::normalise;
-use super::outgoing::{write_members, Failure, RequestOptions, Sent};
+use super::outgoing::{Failure, RequestOptions, Sent};
 use super::requests::{Purpose, Service};
 
 /// Something that can be written only when the daemon is known.

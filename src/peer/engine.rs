@@ -3,7 +3,7 @@
 //! What is sent is in `outgoing`, what is received in `incoming`, the first words of a
 //! connection in `greeting`, fetchers in `fetching`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
@@ -89,6 +89,9 @@ pub struct Engine {
     pub(super) requests: Requests,
     pub(super) elements: HashMap<Box<str>, (u32, Role)>,
     pub(super) fetchers: Fetchers,
+    /// Ids, as JSON text, of sets that are answered with an object if `true` is all there is to
+    /// say; see [`Dialect::has_fragile_peers`].
+    pub(super) fragile_sets: HashSet<Box<str>>,
     /// Frames that leave with the next write.
     pub(super) out: Vec<u8>,
     /// The one fetch for all, if this daemon has no more than one.
@@ -110,6 +113,7 @@ impl Engine {
             info: None,
             requests: Requests::default(),
             elements: HashMap::new(),
+            fragile_sets: HashSet::new(),
             out: Vec::new(),
             shared: None,
             early: Early::default(),

@@ -16,8 +16,9 @@ use super::early::Asked;
 use super::engine::{Engine, Phase};
 use super::event::Event;
 use super::local_fetch::LocalFetch;
+use super::messages::write_members;
 use super::normalise;
-use super::outgoing::{write_members, Failure, RequestOptions, Sent};
+use super::outgoing::{Failure, RequestOptions, Sent};
 use super::plan;
 use super::requests::Purpose;
 
@@ -172,6 +173,7 @@ impl Engine {
             return id.map_or(Ok(()), |id| self.ask_anything(id));
         }
         let wire_id = self.fetchers.wire_id(number, self.dialect);
+        let options = self.dialect.adapted_to_fetch(options);
         self.write(id, "unfetch", options, |out| write_id(out, &wire_id))
     }
 
@@ -217,6 +219,7 @@ impl Engine {
         if self.shared.is_some() {
             return self.join_shared(number, round, id);
         }
+        let options = self.dialect.adapted_to_fetch(options);
         self.write(id, "fetch", options, |out| {
             write_id(out, &wire_id);
             write_members(out, Raw::trusted(&wire).members().filter(|(key, _)| key != "id"), options);

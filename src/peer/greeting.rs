@@ -9,7 +9,8 @@ use crate::protocol::framing;
 use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
-use super::outgoing::{write_request, RequestOptions};
+use super::messages::write_request;
+use super::outgoing::RequestOptions;
 use super::requests::Purpose;
 use super::shared::Shared;
 

@@ -104,12 +104,13 @@ impl Engine {
             return self.refuse_params(id, None);
         }
         match role {
-            Role::State => events.push(Event::Set {
-                element,
-                id,
-                value: params.get("value"),
-                value_as_result: params.get("valueAsResult").is_some_and(Raw::is_truthy),
-            }),
+            Role::State => {
+                let value_as_result = params.get("valueAsResult").is_some_and(Raw::is_truthy);
+                if self.dialect.has_fragile_peers() && !value_as_result {
+                    self.fragile_sets.extend(id.map(|id| id.text().into()));
+                }
+                events.push(Event::Set { element, id, value: params.get("value"), value_as_result });
+            }
             Role::Method => {
                 let args = (!params.is_null()).then_some(params);
                 events.push(Event::Call { element, id, args });

@@ -4,7 +4,7 @@
 //! clock is an argument. Sockets are in `transport`, Lua in `lua::peer`.
 //!
 //! - [`engine`]: the [`Engine`] itself, its phases and limits
-//! - [`outgoing`]: the messages a program sends
+//! - [`outgoing`]: the messages a program sends; `messages`: their text
 //! - [`incoming`]: what received messages mean
 //! - [`greeting`]: what is said before a program's first message
 //! - `early`: what a program sent before the daemon was known
@@ -24,6 +24,7 @@ pub mod fetching;
 pub mod greeting;
 pub mod incoming;
 mod local_fetch;
+mod messages;
 mod normalise;
 mod notifications;
 pub mod outgoing;

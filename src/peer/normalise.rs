@@ -12,7 +12,7 @@ use crate::protocol::error::{
 use super::dialect::Dialect;
 use super::engine::Engine;
 use super::event::Event;
-use super::outgoing::member;
+use super::messages::member;
 use super::requests::{Purpose, Service};
 
 /// The error of ending a fetch that is over, as our own daemon says it.
