@@ -1,4 +1,5 @@
---- The programs under `examples/`, each in a process of its own against a daemon of its own, and what they print.
+--- The programs under `examples/` and the one in the README, each in a process of its own against a daemon of
+-- its own, and what they print.
 
 --- The interpreter's own command.
 local function interpreter()
@@ -19,22 +20,29 @@ local RUN = [[
   daemon=$!
   tries=0
   until [ -s "$port" ] || [ $tries -ge 200 ]; do sleep 0.05; tries=$((tries + 1)); done
-  JET_PORT=$(cat "$port") timeout %d '%s' examples/%s.lua 2>&1 </dev/null
+  JET_PORT=$(cat "$port") timeout %d '%s' '%s' 2>&1 </dev/null
   echo "status $?"
   kill $daemon
   rm -f "$port"
 ]]
 
---- Runs an example.
----@param name string
+--- Runs a program.
+---@param file string
 ---@return string printed errors included, blanks between fields
-local function run(name)
-  local pipe = assert(io.popen(RUN:format(interpreter(), PATIENCE, interpreter(), name)))
+local function run_file(file)
+  local pipe = assert(io.popen(RUN:format(interpreter(), PATIENCE, interpreter(), file)))
   local output = pipe:read '*a'
   pipe:close()
   local printed, status = output:match '^(.-)status (%d+)%s*$'
   assert.are.equal('0', status, output)
   return (printed:gsub('[ \t]+', ' '):gsub(' \n', '\n'))
+end
+
+--- Runs an example.
+---@param name string
+---@return string printed
+local function run(name)
+  return run_file('examples/' .. name .. '.lua')
 end
 
 --- The lines of one table that `top_ten` prints.
@@ -104,5 +112,24 @@ describe('the example', function()
 
   it('value counts up', function()
     assert.are.equal('add 1\nchange 2\nchange 3\nchange 4\n', run 'value')
+  end)
+end)
+
+describe('the README', function()
+  it('begins with a program that works', function()
+    local readme = assert(io.open('README.md'))
+    local program = readme:read('*a'):match '```lua\n(.-)```'
+    readme:close()
+    -- The daemon of this spec is not on the usual port.
+    local count
+    program, count = program:gsub("name = 'lamp'", "port = os.getenv 'JET_PORT'")
+    assert.are.equal(1, count)
+    local path = os.tmpname()
+    local file = assert(io.open(path, 'w'))
+    file:write(program)
+    file:close()
+    local printed = run_file(path)
+    os.remove(path)
+    assert.are.equal('add room/lamp false\nswitched true\nchange room/lamp true\n', printed)
   end)
 end)
