@@ -8,7 +8,8 @@ use peer_support::{json, Peer, ASK, OWN, TELL};
 #[test]
 fn nesting_is_accepted_up_to_the_limit() {
     let mut peer = Peer::with(Options { max_depth: 10, ..Options::default() }).greeted(OWN);
-    for (depth, accepted) in [(8, true), (9, true), (10, false)] {
+    // Eight levels are for what is around a value.
+    for (depth, accepted) in [(16, true), (17, true), (18, false)] {
         let (_, id) = (0, peer.engine.call("m", json("{}"), ASK).unwrap().unwrap());
         let value = "[".repeat(depth) + &"]".repeat(depth);
         let events = peer.hear(&format!(r#"{{"id":{id},"result":{value}}}"#));

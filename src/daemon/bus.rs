@@ -6,7 +6,7 @@ use crate::json::scan::DEFAULT_MAX_DEPTH;
 use crate::json::{write, Kind, Raw};
 use crate::protocol::error::{INVALID_REQUEST, PARSE_ERROR};
 use crate::protocol::message::Message;
-use crate::protocol::{text, DEFAULT_MAX_MESSAGE};
+use crate::protocol::{text, DEFAULT_MAX_MESSAGE, REQUEST_LEVELS};
 
 use super::client::{Client, ClientKey};
 use super::conditions::Dependents;
@@ -34,7 +34,7 @@ const SHOWN_OF_GARBAGE: usize = 1000;
 pub struct Config {
     /// Largest message in bytes, both ways.
     pub max_message: usize,
-    /// Deepest nesting of a message.
+    /// Deepest nesting of a value; a message may be [`REQUEST_LEVELS`] deeper.
     pub max_depth: usize,
     /// Most bytes that wait for one connection; a peer beyond that is given up.
     pub max_unsent: usize,
@@ -117,7 +117,8 @@ impl Bus {
         if self.clients.get(key).is_some_and(|client| client.debug) {
             self.clients.log_traffic(key, true, &json);
         }
-        match Raw::parse(&json, self.clients.config.max_depth) {
+        let max_depth = self.clients.config.max_depth.saturating_add(REQUEST_LEVELS);
+        match Raw::parse(&json, max_depth) {
             Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {
                 raw.elements().for_each(|message| self.receive_one(key, message, now));
             }

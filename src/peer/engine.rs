@@ -33,7 +33,9 @@ pub struct Options {
     pub instance: u64,
     /// Largest message in bytes, both ways.
     pub max_message: usize,
-    /// Deepest nesting of a received message.
+    /// Deepest nesting of a value; a received message may be [`ENVELOPE_LEVELS`] deeper.
+    ///
+    /// [`ENVELOPE_LEVELS`]: crate::protocol::ENVELOPE_LEVELS
     pub max_depth: usize,
     /// Most bytes that wait to be sent.
     pub max_unsent: usize,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::json::{Kind, Raw};
 use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::protocol::message::Message;
+use crate::protocol::ENVELOPE_LEVELS;
 
 use super::dialect::Dialect;
 use super::engine::{Engine, Role};
@@ -18,7 +19,8 @@ impl Engine {
         if self.is_closed() {
             return;
         }
-        match Raw::parse(text, self.options.max_depth) {
+        let max_depth = self.options.max_depth.saturating_add(ENVELOPE_LEVELS);
+        match Raw::parse(text, max_depth) {
             Ok(raw) if raw.kind() == Kind::Array => {
                 raw.elements().for_each(|element| self.receive_one(element, events));
             }
