@@ -31,8 +31,8 @@ endif
 
 BUILD  := build/$(NAME)
 # A directory for each feature, so that switching the Lua does not build everything again.
-TARGET ?= target/$(FEATURE)
-OUT    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+TARGET_DIR ?= target/$(FEATURE)
+OUT    := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 ifeq ($(shell uname -s),Darwin)
 LIBRARY := libjet.dylib
@@ -47,7 +47,7 @@ endif
 build: check-lua
 	@echo "$(BUILD): $(PROFILE) build with feature $(FEATURE)"
 	@RUSTFLAGS="$(RUSTFLAGS) $(MODULE_FLAGS)" $(CARGO) build --lib --profile $(PROFILE) --no-default-features \
-		--features $(FEATURE),$(TRANSPORTS) --target-dir $(TARGET)
+		--features $(FEATURE),$(TRANSPORTS) --target-dir $(TARGET_DIR)
 	@mkdir -p $(BUILD)/jet
 	@if [ -d lua ]; then cp -R lua/. $(BUILD)/; fi
 	@cmp -s $(OUT)/$(LIBRARY) $(BUILD)/jet/core.so || { \
