@@ -40,6 +40,9 @@ while arg[index] do
   index = index + 1
 end
 
+-- The log is to be seen at once, also through a pipe.
+io.stdout:setvbuf 'line'
+
 local core = require 'jet.core'
 local loop = require('jet.loop').resolve('builtin')
 

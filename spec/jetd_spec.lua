@@ -1,0 +1,73 @@
+--- `bin/jetd.lua` as start scripts call it: its flags, its log, and how it ends.
+
+local jet = require 'jet'
+
+--- The interpreter that runs this file, as a shell word.
+local function interpreter()
+  local first = 0
+  while arg and arg[first - 1] do
+    first = first - 1
+  end
+  if first < 0 then
+    return "'" .. arg[first] .. "'"
+  end
+  return jit and 'luajit' or 'lua' .. _VERSION:match '%d.%d'
+end
+
+--- Runs a shell script with $JETD for the program; gives all it prints.
+---@param script string
+---@return string
+local function shell(script)
+  local pipe = assert(io.popen(("JETD='%s bin/jetd.lua'\n%s"):format(interpreter():gsub("'", ''), script)))
+  local output = pipe:read '*a'
+  pipe:close()
+  return output
+end
+
+--- A port nobody uses.
+---@return integer
+local function free_port()
+  local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+  daemon.start()
+  local port = daemon.port()
+  daemon.stop()
+  return port
+end
+
+describe('bin/jetd.lua', function()
+  it('explains its flags', function()
+    local output = shell '$JETD -h 2>/dev/null; echo status $?'
+    assert.is_truthy(output:find('-p<port>', 1, true), output)
+    assert.is_truthy(output:find('status 0\n', 1, true), output)
+    for _, flags in ipairs { '-x', '-p', '-pabc' } do
+      output = shell('$JETD ' .. flags .. ' 2>&1; echo status $?')
+      assert.is_truthy(output:find('usage:', 1, true), output)
+      assert.is_truthy(output:find('status 1\n', 1, true), output)
+    end
+  end)
+
+  it('serves with the flags of old until it gets a signal', function()
+    for _, signal in ipairs { 'TERM', 'INT', 'QUIT' } do
+      local port = free_port()
+      -- A shell has its background jobs ignore INT and QUIT; jetd catches them all the same.
+      local script = [[
+        $JETD -d -p%d -w0 2>&1 &
+        for try in 1 2 3 4 5 6 7 8 9 10; do
+          %s -e 'os.exit(pcall(require("jet").new, {sync = true, port = %d}) and 0 or 1)' && break
+          sleep 0.2
+        done
+        kill -%s $!; wait $!; echo status $?]]
+      local output = shell(script:format(port, interpreter(), port, signal))
+      assert.are.equal(('jetd.lua listens on port %d\nstatus 0\n'):format(port), output)
+    end
+  end)
+
+  it('says why it cannot start', function()
+    local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+    daemon.start()
+    local output = shell(('$JETD -p%d 2>&1; echo status $?'):format(daemon.port()))
+    daemon.stop()
+    assert.is_truthy(output:find('address already in use', 1, true), output)
+    assert.is_truthy(output:find('status 1\n', 1, true), output)
+  end)
+end)
