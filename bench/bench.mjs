@@ -4,9 +4,9 @@
 // notifications one process with two connections. The work itself is in worker.lua, worker.mjs and relay.rs.
 
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -14,6 +14,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const ROUNDS = Number(process.argv[2] ?? 5)
 const SECONDS = 1
 const START_MS = 10000
+// Load average from which on the figures are not worth writing down.
+const BUSY = 1
 
 // What counts as fast enough: a round trip at most this many times the relay's, the others at least this many
 // times node-jet's.
@@ -65,6 +67,17 @@ const start = ({ command, args, env }) => {
   }
 }
 
+/** The processor time that all threads of these processes have had. */
+const cpuSeconds = (processes) => {
+  let nanoseconds = 0
+  for (const { pid } of processes) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+    }
+  }
+  return nanoseconds / 1e9
+}
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 const freePort = () => new Promise((resolve) => {
@@ -89,7 +102,7 @@ const listening = async (port) => {
 }
 
 /** Starts a contestant's daemon and owner, runs all its workloads, and adds the results. */
-const round = async (name, { daemon, peer, workloads }, results) => {
+const round = async (name, { daemon, peer, workloads }, { results, costs }) => {
   for (const workload of workloads) {
     const port = await freePort()
     const processes = [start(daemon(port, await freePort()))]
@@ -106,8 +119,12 @@ const round = async (name, { daemon, peer, workloads }, results) => {
       }
       const client = start(peer('client', port, SECONDS, workload))
       processes.push(client)
+      await client.line()
+      const before = cpuSeconds(processes)
       const { count, seconds } = JSON.parse(await client.line())
+      const cpu = cpuSeconds(processes) - before
       results[workload][name].push(count / seconds)
+      costs[workload][name].push(cpu / count)
     } finally {
       for (const one of processes) await one.stop()
     }
@@ -163,7 +180,7 @@ const rate = (numbers) => `${Math.round(median(numbers)).toLocaleString('en-US')
 const micros = (numbers) => `${(1e6 / median(numbers)).toFixed(1)} µs ±${spread(numbers)} %`
 const ours = ['luajit', 'lua5.4']
 
-const report = (results) => {
+const report = ({ results, costs }) => {
   const trip = results.sequential
   console.log(`\nRound trip of a call, one after the other (median of ${ROUNDS} rounds; mark: at most ${MARKS.sequential} x relay)\n`)
   table([['', 'time', 'x relay', 'mark'], ...Object.keys(trip).map((name) => {
@@ -180,17 +197,28 @@ const report = (results) => {
     }),
     rate(results[workload]['node-jet'])
   ])])
+  console.log('\nProcessor time of one operation in all processes together, µs; it depends little on what else runs\n')
+  table([['', ...Object.keys(CONTESTANTS)], ...WORKLOADS.map((workload) => [
+    TITLES[workload],
+    ...Object.keys(CONTESTANTS).map((name) => {
+      const cost = costs[workload][name]
+      return cost ? (1e6 * median(cost)).toFixed(1) : ''
+    })
+  ])])
 }
 
-const results = Object.fromEntries(WORKLOADS.map((workload) => [workload, {}]))
-for (const [name, { workloads }] of Object.entries(CONTESTANTS)) workloads.forEach((workload) => { results[workload][name] = [] })
+/** An empty list for each workload of each contestant. */
+const lists = () => Object.fromEntries(WORKLOADS.map((workload) => [workload, Object.fromEntries(
+  Object.keys(CONTESTANTS).filter((name) => CONTESTANTS[name].workloads.includes(workload)).map((name) => [name, []]))]))
 
+const outcome = { results: lists(), costs: lists() }
 console.log(`${cpus().length} x ${cpus()[0].model.trim()}, Node ${process.versions.node}, ${ROUNDS} rounds`)
+if (loadavg()[0] > BUSY) console.log(`Something else is running here (load ${loadavg()[0].toFixed(1)}): times mean little.`)
 for (let i = 1; i <= ROUNDS; i++) {
   process.stderr.write(`round ${i} of ${ROUNDS}\n`)
-  for (const [name, contestant] of Object.entries(CONTESTANTS)) await round(name, contestant, results)
+  for (const [name, contestant] of Object.entries(CONTESTANTS)) await round(name, contestant, outcome)
 }
-report(results)
+report(outcome)
 console.log('\nMemory, MiB\n')
 table([['', 'RSS', 'PSS'], ...(await idleMemory()).map(([title, { rss, pss }]) => [title, rss.toFixed(1), pss.toFixed(1)])])
 console.log('')

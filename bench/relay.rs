@@ -3,13 +3,14 @@
 //! No message is looked at and each side waits in a blocking read, so nothing that waits for more than one
 //! connection can be faster.
 //!
-//! `relay relay PORT`, then `relay owner PORT`, then `relay client PORT SECONDS`; the client prints the number
-//! of round trips and the seconds they took.
+//! `relay relay PORT`, then `relay owner PORT`, then `relay client PORT SECONDS`; the client prints a line when
+//! it is warm, then the number of round trips and the seconds they took, and waits to be killed.
 
 use std::env;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 // Bytes with their headers of what `worker.lua` and `jetd` send for one call with a six-digit id.
@@ -76,8 +77,10 @@ fn go_round(stream: &mut TcpStream, duration: Duration) -> io::Result<(u32, Dura
 fn client(port: u16, duration: Duration) -> io::Result<()> {
     let mut stream = connect(port)?;
     go_round(&mut stream, WARM_UP)?;
+    println!("warm");
     let (count, took) = go_round(&mut stream, duration)?;
     println!(r#"{{"count":{count},"seconds":{}}}"#, took.as_secs_f64());
+    thread::park();
     Ok(())
 }
 

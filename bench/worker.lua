@@ -1,8 +1,8 @@
 --- What `make bench` measures, done by our peer: `worker.lua owner PORT` and
 -- `worker.lua client PORT SECONDS WORKLOAD`. worker.mjs does the same with node-jet.
 --
--- A client prints `{"count":…,"seconds":…}`. Where several operations are outstanding it is WINDOW of
--- them: each that ends starts the next.
+-- A client prints a line when it is warm, and `{"count":…,"seconds":…}` at the end; it goes on until it is
+-- killed. Where several operations are outstanding it is WINDOW of them: each that ends starts the next.
 
 local jet = require 'jet'
 local core = require 'jet.core'
@@ -12,7 +12,7 @@ local WINDOW = 100
 local WARM_UP = 0.5
 
 local role, port, seconds, workload = arg[1], tonumber(arg[2]), tonumber(arg[3]), arg[4]
-local count, over = 0, false
+local count = 0
 
 ---@param err any
 local function failed(err)
@@ -26,14 +26,19 @@ local function connect(on_connect)
   return jet.new { port = port, loop = loop, on_connect = on_connect, log = failed }
 end
 
+---@param line string
+local function say(line)
+  io.stdout:write(line, '\n')
+  io.stdout:flush()
+end
+
 --- Counts from the end of the warm-up and prints.
 local function measure()
   loop.after(WARM_UP, function()
+    say('warm')
     local first, begun = count, core.now()
     loop.after(seconds, function()
-      over = true
-      print(('{"count":%d,"seconds":%.9f}'):format(count - first, core.now() - begun))
-      os.exit(0)
+      say(('{"count":%d,"seconds":%.9f}'):format(count - first, core.now() - begun))
     end)
   end)
 end
@@ -44,7 +49,7 @@ function roles.owner()
   connect(function(peer)
     peer:state({ path = 'bench/state', value = 0, set = function() end }, { error = failed })
     peer:method({ path = 'bench/echo', call = function() end }, {
-      success = function() print('ready') io.stdout:flush() end,
+      success = function() say('ready') end,
       error = failed,
     })
   end)
@@ -52,7 +57,7 @@ end
 
 --- Connected, and nothing else.
 function roles.idle()
-  connect(function() print('ready') io.stdout:flush() end)
+  connect(function() say('ready') end)
 end
 
 local workloads = {}
@@ -130,6 +135,4 @@ function roles.client()
 end
 
 roles[role]()
-while not over do
-  loop.run()
-end
+loop.run()
