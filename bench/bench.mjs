@@ -27,7 +27,7 @@ const TITLES = {
   notifications: 'change to fetch, 100 outstanding',
   add_remove: 'add + remove, 100 outstanding'
 }
-const WORKLOADS = Object.keys(TITLES)
+const WORKLOADS = Object.keys(TITLES).filter((name) => process.argv.length < 4 || process.argv.includes(name))
 
 const running = new Set()
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
@@ -42,7 +42,7 @@ const relay = (role, ...args) => ({ command: 'target/release/examples/relay', ar
 const jetd = (port) => ({ command: 'build/bin/jetd', args: ['-p', port] })
 
 const CONTESTANTS = {
-  relay: { daemon: (port) => relay('relay', port), peer: relay, workloads: ['sequential'] },
+  relay: { daemon: (port) => relay('relay', port), peer: relay, workloads: WORKLOADS.filter((name) => name === 'sequential') },
   luajit: { daemon: jetd, peer: lua('luajit'), workloads: WORKLOADS },
   'lua5.4': { daemon: jetd, peer: lua('lua5.4'), workloads: WORKLOADS },
   'node-jet': { daemon: (port, wsPort) => node('daemon', port, wsPort), peer: node, workloads: WORKLOADS }
@@ -180,13 +180,16 @@ const rate = (numbers) => `${Math.round(median(numbers)).toLocaleString('en-US')
 const micros = (numbers) => `${(1e6 / median(numbers)).toFixed(1)} µs ±${spread(numbers)} %`
 const ours = ['luajit', 'lua5.4']
 
-const report = ({ results, costs }) => {
-  const trip = results.sequential
+const reportTrip = (trip) => {
   console.log(`\nRound trip of a call, one after the other (median of ${ROUNDS} rounds; mark: at most ${MARKS.sequential} x relay)\n`)
   table([['', 'time', 'x relay', 'mark'], ...Object.keys(trip).map((name) => {
     const ratio = median(trip.relay) / median(trip[name])
     return [name, micros(trip[name]), ratio.toFixed(2), ours.includes(name) ? (ratio <= MARKS.sequential ? 'met' : 'missed') : '']
   })])
+}
+
+const report = ({ results, costs }) => {
+  if (results.sequential) reportTrip(results.sequential)
   console.log(`\nThroughput (median of ${ROUNDS} rounds; x node-jet 3.0.17)\n`)
   table([['', ...ours.flatMap((name) => [name, 'x', 'mark']), 'node-jet'], ...WORKLOADS.map((workload) => [
     TITLES[workload],
