@@ -1,6 +1,7 @@
 --- `ev.Loop`: a loop that runs as long as a watcher that counts is active.
 
 local builtin = require 'jet.loop.builtin'
+local IO = require 'jet.ev.io'
 
 ---@class jet.ev.Loop
 ---@field _adapter jet.BuiltinLoop
@@ -25,6 +26,9 @@ local function wrap(adapter)
   -- Peers may use the same built-in loop: what they registered counts as well.
   adapter.alive = function()
     return adapter.count() - loop._registered + loop._references > 0
+  end
+  adapter.on_invalid = function(fd)
+    IO.lose(loop, fd)
   end
   return loop
 end

@@ -1,109 +1,12 @@
---- The watchers of `jet.ev`: what is watched, and the callback `(loop, watcher, revents)`.
+--- The watchers of `jet.ev` that watch no descriptor of the program: timers, signals, idle and async.
 
 local check = require 'jet.check'
 local core = require 'jet.core'
+local Watcher = require 'jet.ev.watcher'
 
-local READ, WRITE, TIMER, SIGNAL, ASYNC = 0x01, 0x02, 0x100, 0x400, 0x80000
+local class, check_loop = Watcher.class, Watcher.check_loop
 
---- What all watchers have in common.
----@class jet.ev.Watcher
----@field _callback fun(loop: jet.ev.Loop, watcher: jet.ev.Watcher, revents: integer)
----@field _loop jet.ev.Loop|nil the loop it is active on
----@field _daemon boolean|nil whether it does not keep the loop running
-local Watcher = {}
-Watcher.__index = Watcher
-
---- Makes a class of watchers.
----@return table
-local function class()
-  local new = setmetatable({}, Watcher)
-  new.__index = new
-  return new
-end
-
---- Checks the loop argument that most methods take.
----@param loop any
----@param func string
-local function check_loop(loop, func)
-  if type(loop) ~= 'table' or not loop._adapter then
-    local message = "bad argument 'loop' to '%s' (loop of jet.ev expected, got %s)"
-    check.fail(message:format(func, type(loop)), 2)
-  end
-end
-
---- Calls the program back.
----@param loop jet.ev.Loop
----@param revents integer
-function Watcher:_call(loop, revents)
-  self._pending = false
-  self._callback(loop, self, revents)
-end
-
---- Activates the watcher on a loop.
----@param loop jet.ev.Loop
----@param is_daemon? boolean whether the loop may end while the watcher is active
-function Watcher:start(loop, is_daemon)
-  check_loop(loop, 'start')
-  if self._loop then
-    return
-  end
-  self._loop, self._daemon = loop, is_daemon and true or false
-  if not self._daemon then
-    loop._references = loop._references + 1
-  end
-  self:_activate(loop)
-end
-
---- Deactivates the watcher.
----@param loop jet.ev.Loop
-function Watcher:stop(loop)
-  check_loop(loop, 'stop')
-  if self._loop then
-    local active = self._loop
-    self:_deactivate(active)
-    if not self._daemon then
-      active._references = active._references - 1
-    end
-    self._loop, self._pending = nil, false
-  end
-end
-
---- Whether the watcher is active.
----@return boolean
-function Watcher:is_active()
-  return self._loop ~= nil
-end
-
---- Whether it has something to tell and its callback has not been called yet.
----@return boolean
-function Watcher:is_pending()
-  return self._pending == true
-end
-
---- Forgets what it has to tell.
----@return integer revents 0
-function Watcher:clear_pending()
-  self._pending = false
-  return 0
-end
-
---- Reads the callback, or replaces it.
----@param new? function
----@return function old
-function Watcher:callback(new)
-  local old = self._callback
-  if new ~= nil then
-    check.type(new, 'function', 'callback', 'callback')
-    self._callback = new
-  end
-  return old
-end
-
---- The priority; this loop has only one.
----@return integer
-function Watcher:priority() -- luacheck: no unused args
-  return 0
-end
+local TIMER, SIGNAL, ASYNC = 0x100, 0x400, 0x80000
 
 ---@class jet.ev.Timer: jet.ev.Watcher
 local Timer = class()
@@ -164,103 +67,6 @@ function Timer:again(loop, seconds)
     self:start(loop, is_daemon)
     self._after = after
   end
-end
-
----@class jet.ev.IO: jet.ev.Watcher
-local IO = class()
-
---- Makes a watcher of a descriptor.
----@param callback fun(loop: jet.ev.Loop, io: jet.ev.IO, revents: integer)
----@param fd integer
----@param revents integer READ, WRITE or their sum
----@return jet.ev.IO
-function IO.new(callback, fd, revents)
-  check.type(callback, 'function', 'on_io', 'IO.new')
-  check.type(fd, 'number', 'fd', 'IO.new')
-  check.type(revents, 'number', 'revents', 'IO.new')
-  if revents ~= READ and revents ~= WRITE and revents ~= READ + WRITE then
-    check.fail("bad argument 'revents' to 'IO.new' (READ, WRITE or both expected)", 1)
-  end
-  return setmetatable({ _callback = callback, _fd = fd, _revents = revents }, IO)
-end
-
---- The descriptor.
----@return integer
-function IO:getfd()
-  return self._fd
-end
-
---- What all active watchers of a descriptor want together.
----@param list jet.ev.IO[]
----@return string|nil interest
-local function interest(list)
-  local read, write = '', ''
-  for _, watcher in ipairs(list) do
-    read = watcher._revents ~= WRITE and 'r' or read
-    write = watcher._revents ~= READ and 'w' or write
-  end
-  return #list > 0 and read .. write or nil
-end
-
---- Tells each watcher of a descriptor what is for it.
----@param loop jet.ev.Loop
----@param list jet.ev.IO[]
----@param readable boolean
----@param writable boolean
-local function tell(loop, list, readable, writable)
-  local copy = {}
-  for position, watcher in ipairs(list) do
-    copy[position] = watcher
-  end
-  for _, watcher in ipairs(copy) do
-    local revents = 0
-    if readable and watcher._revents ~= WRITE then
-      revents = READ
-    end
-    if writable and watcher._revents ~= READ then
-      revents = revents + WRITE
-    end
-    if revents ~= 0 and watcher._loop == loop then
-      watcher:_call(loop, revents)
-    end
-  end
-end
-
---- Has the loop watch a descriptor for whoever is active on it.
----@param loop jet.ev.Loop
----@param fd integer
-local function rewatch(loop, fd)
-  local list = loop._io[fd]
-  loop._adapter.watch(fd, interest(list), function(readable, writable)
-    tell(loop, list, readable, writable)
-  end)
-  if #list == 0 then
-    loop._io[fd] = nil
-    loop._registered = loop._registered - 1
-  end
-end
-
-function IO:_activate(loop)
-  loop._io = loop._io or {}
-  local list = loop._io[self._fd]
-  if not list then
-    list = {}
-    loop._io[self._fd] = list
-    loop._registered = loop._registered + 1
-  end
-  list[#list + 1] = self
-  rewatch(loop, self._fd)
-end
-
-function IO:_deactivate(loop)
-  local list = loop._io[self._fd]
-  for position, watcher in ipairs(list) do
-    if watcher == self then
-      table.remove(list, position)
-      break
-    end
-  end
-  rewatch(loop, self._fd)
 end
 
 ---@class jet.ev.Signal: jet.ev.Watcher
@@ -332,9 +138,17 @@ function Async.new(callback)
   return setmetatable({ _callback = callback }, Async)
 end
 
-function Async:_activate(_) end
+-- The loop sleeps while it waits for a `send` only: something has to be there to wait for.
+function Async:_activate(loop)
+  loop._registered = loop._registered + 1
+  self._cancel = loop._adapter.after(math.huge, function() end)
+end
 
-function Async:_deactivate(_) end
+function Async:_deactivate(loop)
+  loop._registered = loop._registered - 1
+  self._cancel()
+  self._cancel = nil
+end
 
 --- Has the loop call the watcher; several sends before that are one.
 ---@param loop jet.ev.Loop
@@ -353,4 +167,4 @@ function Async:send(loop)
   end)
 end
 
-return { Timer = Timer, IO = IO, Signal = Signal, Idle = Idle, Async = Async }
+return { Timer = Timer, Signal = Signal, Idle = Idle, Async = Async }

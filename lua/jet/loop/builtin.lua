@@ -8,6 +8,7 @@ local builtin = {}
 
 ---@class jet.BuiltinLoop: jet.Adapter
 ---@field name 'builtin'
+---@field on_invalid fun(fd: integer) what else to do about a descriptor that was closed while it was watched
 
 --- Makes a loop of its own.
 ---@return jet.BuiltinLoop
@@ -21,6 +22,10 @@ function builtin.new()
   local adapter = { name = 'builtin' }
 
   function adapter.watch(fd, interest, callback)
+    if fd < 0 then
+      -- poll(2) would wait for it for ever. A closed socket of luasocket has this number.
+      error('jet.loop: ' .. fd .. ' is no descriptor', 2)
+    end
     callbacks[fd] = interest and callback
     engine:watch(fd, interest == 'r' or interest == 'rw', interest == 'w' or interest == 'rw')
   end
@@ -33,6 +38,8 @@ function builtin.new()
       engine:cancel(timer)
     end
   end
+
+  function adapter.on_invalid(_) end
 
   --- How many descriptors are watched and timers run.
   ---@return integer
@@ -60,6 +67,7 @@ function builtin.new()
     elseif kind == INVALID then
       callbacks[id] = nil
       io.stderr:write('jet: descriptor ', id, ' was closed while it was watched\n')
+      adapter.on_invalid(id)
     elseif message then
       error('jet.loop: ' .. message, 0)
     end
