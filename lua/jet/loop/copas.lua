@@ -4,6 +4,7 @@
 -- over our descriptor says that once, and is ready the next time it is asked.
 
 local core = require 'jet.core'
+local runs = require 'jet.loop.runs'
 local threads = require 'jet.loop.threads'
 
 local adapter = {}
@@ -63,6 +64,8 @@ function adapter.new(copas)
     return ready and reading, ready and not reading
   end
 
+  local under_way = runs.new()
+
   local registry = threads.new(function(serve, entry)
     copas.addthread(function()
       serve(entry)
@@ -71,13 +74,10 @@ function adapter.new(copas)
     if entry.socket then
       entry.socket.fd, entry.socket.woken = anchor:fd(), true
     end
-  end)
-
-  -- One entry for each `run` under way; true once that one is to end.
-  local stopped = {}
+  end, under_way)
 
   ---@type jet.Adapter
-  local self = { name = 'copas' }
+  local self = { name = 'copas', stop = under_way.stop }
 
   -- Reading and writing wait in two threads.
   function self.watch(fd, interest, callback)
@@ -105,23 +105,10 @@ function adapter.new(copas)
 
   -- Ends when nothing of ours is left: what else copas has is for `copas.loop`.
   function self.run()
-    local level = #stopped + 1
-    stopped[level] = false
     registry.replace_busy()
-    local ok, raised = true, nil
-    while ok and not stopped[level] and registry.count() > 0 do
-      ok, raised = pcall(copas.step)
-    end
-    stopped[level] = nil
-    if not ok then
-      error(raised, 0)
-    end
-  end
-
-  function self.stop()
-    if #stopped > 0 then
-      stopped[#stopped] = true
-    end
+    under_way.run(copas.step, function()
+      return registry.count() > 0
+    end)
   end
 
   made = self

@@ -1,6 +1,7 @@
 --- Adapter for cqueues: threads of a controller.
 
 local core = require 'jet.core'
+local runs = require 'jet.loop.runs'
 local threads = require 'jet.loop.threads'
 
 local adapter = {}
@@ -22,6 +23,13 @@ function adapter.new(controller)
     return adapters[controller]
   end
 
+  local stopping = condition.new()
+  local under_way = runs.new(function()
+    stopping:signal()
+    -- A controller that is waiting wakes for a new thread.
+    controller:wrap(function() end)
+  end)
+
   local function spawn(serve, entry)
     entry.changed = entry.changed or condition.new()
     controller:wrap(serve, entry)
@@ -42,7 +50,7 @@ function adapter.new(controller)
     if not entry.interest then
       cqueues.cancel(entry.fd)
     end
-  end)
+  end, under_way)
   local timers = {}
 
   --- Fires what is due while the controller cannot.
@@ -58,11 +66,8 @@ function adapter.new(controller)
     end
   end
 
-  -- One entry for each `run` under way; true once that one is to end.
-  local stopped, stopping = {}, condition.new()
-
   ---@type jet.Adapter
-  local self = { name = 'cqueues', controller = controller, watch = registry.watch }
+  local self = { name = 'cqueues', controller = controller, watch = registry.watch, stop = under_way.stop }
 
   function self.after(seconds, callback)
     local cancelled = condition.new()
@@ -70,7 +75,7 @@ function adapter.new(controller)
     function timer.fire()
       if timers[timer] then
         timers[timer] = nil
-        callback()
+        under_way.call(callback)
       end
     end
     timers[timer] = true
@@ -102,33 +107,12 @@ function adapter.new(controller)
   end
 
   function self.run()
-    local level = #stopped + 1
-    stopped[level] = false
     if threads.CAN_YIELD then
       registry.replace_busy()
     end
-    local ok, raised = true, nil
-    while ok and not stopped[level] and not controller:empty() do
-      -- A thread of the controller yields in here, which Lua 5.1 cannot do through pcall.
-      if cqueues.running() == controller then
-        turn()
-      else
-        ok, raised = pcall(turn)
-      end
-    end
-    stopped[level] = nil
-    if not ok then
-      error(raised, 0)
-    end
-  end
-
-  function self.stop()
-    if #stopped > 0 then
-      stopped[#stopped] = true
-      stopping:signal()
-      -- A controller that is waiting wakes for a new thread.
-      controller:wrap(function() end)
-    end
+    under_way.run(turn, function()
+      return not controller:empty()
+    end)
   end
 
   adapters[controller] = self

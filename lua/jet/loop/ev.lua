@@ -69,6 +69,8 @@ function adapter.new(loop)
       timer:stop(loop)
       callback()
     end, math.max(seconds, 1e-6))
+    -- From now on, not from the beginning of this turn of the loop.
+    loop:update_now()
     timer:start(loop)
     return function()
       timer:stop(loop)

@@ -1,5 +1,7 @@
 --- Adapter for luv, also inside Neovim (`vim.uv` or `vim.loop`).
 
+local runs = require 'jet.loop.runs'
+
 local adapter = {}
 
 local adapters = setmetatable({}, { __mode = 'k' })
@@ -16,9 +18,8 @@ function adapter.new(uv)
   -- before the loop has turned once more after a close. libuv allows one poll handle for a
   -- descriptor.
   local polls, timers = {}, {}
-  -- One entry for each `run` under way; true once that one is to end.
-  local stopped = {}
-  local self = { name = 'luv' }
+  local under_way = runs.new(uv.stop)
+  local self = { name = 'luv', stop = under_way.stop }
 
   function self.watch(fd, interest, callback)
     local poll = polls[fd]
@@ -32,7 +33,8 @@ function adapter.new(uv)
     polls[fd] = poll
     poll:start(interest, function(err, events)
       -- An error is found by whoever reads or writes.
-      callback(err ~= nil or events:find('r', 1, true) ~= nil, err ~= nil or events:find('w', 1, true) ~= nil)
+      local read, write = err or events:find('r', 1, true), err or events:find('w', 1, true)
+      under_way.call(callback, read ~= nil, write ~= nil)
     end)
   end
 
@@ -44,30 +46,30 @@ function adapter.new(uv)
         timers[#timers + 1], timer = timer, nil
       end
     end
-    -- Milliseconds, rounded up: to be early would be to be called again.
+    -- From now on, not from the beginning of this turn of the loop, and in whole milliseconds,
+    -- rounded up: to be early would be to be called again.
+    uv.update_time()
     timer:start(math.ceil(seconds * 1000), 0, function()
       cancel()
-      callback()
+      under_way.call(callback)
     end)
     return cancel
   end
 
-  -- One turn at a time, so that runs can nest.
+  -- `uv.stop` ends one run, the next that looks, and `uv.run` returns for nothing else but for want
+  -- of work. So the program may stop the loop by itself, too.
   function self.run()
-    local level = #stopped + 1
-    stopped[level] = false
-    repeat
-      local alive = uv.run('once')
-    until stopped[level] or not alive
-    stopped[level] = nil
-  end
-
-  function self.stop()
-    if #stopped > 0 then
-      stopped[#stopped] = true
-      -- The turn under way must not wait any more.
-      uv.stop()
-    end
+    local over = false
+    under_way.run(function()
+      if under_way.outer_is_over() then
+        -- That stop is not for the run that begins here.
+        uv.run('nowait')
+      end
+      uv.run()
+      over = true
+    end, function()
+      return not over
+    end)
   end
 
   adapters[uv] = self

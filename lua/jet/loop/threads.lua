@@ -22,19 +22,36 @@ threads.CAN_YIELD = _VERSION ~= 'Lua 5.1' or rawget(_G, 'jit') ~= nil
 ---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry) starts a thread
 ---@param wait fun(entry: jet.loop.Entry): boolean, boolean waits until it is readable or writable, or changed
 ---@param changed fun(entry: jet.loop.Entry) wakes the thread that waits for an entry
+---@param under_way jet.loop.Runs
 ---@return table registry with `watch`, `count` and `replace_busy`
-function threads.new(spawn, wait, changed)
+function threads.new(spawn, wait, changed, under_way)
   local watched, count = {}, 0
   local registry = {}
 
-  local function serve(entry)
+  local serve
+
+  --- Calls back. What is raised is the library's to report, but its thread ends with that: another
+  -- one takes its place.
+  local function call(entry, round, readable, writable)
+    entry.inside = entry.inside + 1
+    local ok, raised = pcall(under_way.call, entry.callback, readable, writable)
+    entry.inside = entry.inside - 1
+    if ok then
+      return
+    end
+    if entry.interest and entry.round == round then
+      entry.round = round + 1
+      spawn(serve, entry)
+    end
+    error(raised, 0)
+  end
+
+  function serve(entry)
     local round = entry.round
     while entry.interest and entry.round == round do
       local readable, writable = wait(entry)
       if entry.interest and entry.round == round and (readable or writable) then
-        entry.inside = entry.inside + 1
-        entry.callback(readable, writable)
-        entry.inside = entry.inside - 1
+        call(entry, round, readable, writable)
       end
     end
   end
