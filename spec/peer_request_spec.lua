@@ -1,5 +1,7 @@
 --- Requests of a peer: call, set, config, remove; their callbacks, results, and form on the wire.
 
+local child = require 'spec.support.child'
+local jetd = require 'spec.support.jetd'
 local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
 
@@ -155,6 +157,20 @@ describe('Callbacks', function()
     assert.is_truthy(log[1][1]:find('peer_request_spec.lua:', 1, true))
     assert.is_truthy(log[1][1]:find('traceback', 1, true))
     assert.is_truthy(log[2][1]:find('raised in error', 1, true))
+  end)
+
+  it('that raise while the log raises as well are reported on standard error', function()
+    local status, output = child.run([[
+      local peer = require 'jet.peer'
+      local p
+      p = peer.new { port = ..., log = function() error 'the log' end }
+      p:config({}, { success = function() error 'the callback' end })
+      p:config({}, { success = function() print 'goes on'; p:close() end })
+      p:loop()
+    ]], jetd.shared().port)
+    assert.are.equal(0, status)
+    assert.is_truthy(output:find('the callback', 1, true), output)
+    assert.is_truthy(output:find('goes on', 1, true), output)
   end)
 
   it('are called in the order of the answers, before the notifications behind them', function()

@@ -4,6 +4,7 @@
 local jetd = require 'spec.support.jetd'
 local peer = require 'jet.peer'
 local support = require 'spec.support.fixture'
+local wire = require 'spec.support.wire'
 
 local wait = support.wait
 
@@ -242,5 +243,67 @@ describe('A fetch callback', function()
     end })
     p:loop {}
     assert.is_true(inside)
+  end)
+end)
+
+describe('A log function', function()
+  after_each(support.cleanup)
+
+  --- A connected peer whose log does `deed(p)` at its first call, which a raising callback causes.
+  local function logging(deed)
+    local calls, p = 0, nil
+    p = support.connected { log = function()
+      calls = calls + 1
+      if calls == 1 then deed(p) end
+    end }
+    p:config({}, { success = function() error 'for the log' end })
+    wait(function() return calls > 0 end, 'the log')
+    return p
+  end
+
+  it('may close its peer', function()
+    local p = logging(function(p) p:close() end)
+    support.idle(0)
+    p:set('x', 1)
+  end)
+
+  it('may run the loop', function()
+    local q, answered = support.connected(), false
+    local p = logging(function()
+      q:config({}, { success = function() answered = true end })
+      wait(function() return answered end, 'the nested answer')
+    end)
+    works(p)
+  end)
+
+  it('may use its peer', function()
+    local added = false
+    local p = logging(function(p)
+      p:state({ path = support.prefix() .. 'x', value = 1 }, { success = function() added = true end })
+    end)
+    wait(function() return added end, 'the answer')
+    works(p)
+  end)
+end)
+
+describe('on_no_dispatcher', function()
+  after_each(support.cleanup)
+
+  it('may close its peer with many messages under way: none comes after', function()
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      local frames = {}
+      for i = 1, 100 do frames[i] = wire.frame { id = i, method = 'nobody', params = {} } end
+      connection:send_raw(table.concat(frames))
+      connection:accept_all()
+    end)
+    local p, seen = support.peer { port = server.port }, 0
+    p:on_no_dispatcher(function()
+      seen = seen + 1
+      p:close()
+    end)
+    wait(function() return seen > 0 end, 'the first message')
+    support.idle(0.01)
+    assert.are.equal(1, seen)
   end)
 end)

@@ -226,6 +226,27 @@ describe('A peer', function()
     support.wait(function() return seen == 3 end, 'the last set')
   end)
 
+  for _, how in ipairs { 'os.exit(0, true)', 'os.exit(0)', 'return' } do
+    it('and a daemon of the same program are alive when it ends by ' .. how, function()
+      good([[
+        local jet = require 'jet'
+        local daemon = jet.daemon.new { port = port, interface = '127.0.0.1' }
+        daemon:start()
+        local blocking = jet.new { sync = true, port = port }
+        local p
+        p = jet.new { port = port, on_connect = function()
+          p:state({ path = 'x', value = 1, set = function() end }, { success = function()
+            p:fetch('x', function() require 'jet.loop'.resolve().stop() end)
+          end })
+        end }
+        p:loop {}
+        p:set('x', 2, { success = print })
+        io.write 'good'
+        io.stdout:flush()
+      ]] .. how, 0, jetd.free_port())
+    end)
+  end
+
   it('does not die of SIGPIPE, which the host has not ignored', function()
     local daemon = jetd.start()
     good([[

@@ -96,7 +96,8 @@ describe('Through the bus and back', function()
 
   it('functions, coroutines, userdata and cycles raise, and name the place', function()
     support.raises_here(function() other:set(path, { list = { 1, 2, print } }) end, 'value%.list%[3%]: cannot send a function')
-    support.raises_here(function() other:set(path, { co = coroutine.create(function() end) }) end, 'value%.co: cannot send a thread')
+    local co = coroutine.create(function() end)
+    support.raises_here(function() other:set(path, { co = co }) end, 'value%.co: cannot send a thread')
     support.raises_here(function() other:set(path, { ['a b'] = io.stdout }) end, 'value%["a b"%]: cannot send a userdata')
     local cycle = {}
     cycle.me = cycle
