@@ -138,6 +138,8 @@ function commands.get(details)
   say { id = details.id, result = jet.array { value } }
 end
 
+-- A line that came with the one before must stay where the loop sees it.
+io.stdin:setvbuf('no')
 loop.watch(STDIN, 'r', function()
   local line = io.stdin:read('*l')
   if not line then

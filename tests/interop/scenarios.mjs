@@ -239,6 +239,23 @@ const disconnect = async (column) => {
   await expectBelow('after the owner is gone', fetched, prefix, {}, [client])
 }
 
+// Ours tells the requester at once, long before the time that a request may take; the others let it wait.
+const AT_ONCE_MS = 2000
+
+const unanswered = async (column) => {
+  const { owner, client, prefix, daemon } = column
+  await add(owner, prefix + 'm', undefined, 'silent')
+  const isOurs = daemon.kind === 'jetd'
+  const begun = Date.now()
+  const pending = client.request('call', { path: prefix + 'm', args: [1], options: isOurs ? undefined : { timeout: 1 } })
+  await settle(client)
+  await column.replaceOwner()
+  const answer = await pending
+  if (!answer.error) throw new Error(`${show(answer.result)} instead of an error`)
+  const took = Date.now() - begun
+  if (isOurs && took > AT_ONCE_MS) throw new Error(`told after ${took} ms only: ${show(answer.error)}`)
+}
+
 /** Every operation: its name in the table, and what it does. */
 export const OPERATIONS = {
   'add, change, remove': live,
@@ -276,5 +293,6 @@ export const OPERATIONS = {
     await add(owner, prefix + 'm', undefined, 'silent')
     refusal('call', await client.request('call', { path: prefix + 'm', args: [1], options: { timeout: 0.2 } }), 'timeout')
   },
-  'disconnect of the owner': disconnect
+  'disconnect of the owner': disconnect,
+  'disconnect before the answer': unanswered
 }
