@@ -6,6 +6,7 @@
 
 local core = require 'jet.core'
 local guard = require 'jet.guard'
+local peer_loops = require 'jet.peer_loops'
 
 ---@class jet.Driver
 ---@field core userdata the engine and its socket
@@ -64,7 +65,6 @@ function Driver.new(options, adapter, settings)
     count = 0,
     depth = 0,
     batching = 0,
-    running = 0,
   }, Driver)
 end
 
@@ -385,9 +385,7 @@ function Driver:finish()
   if self.on_close then
     guard.call(self.log, self.on_close, self.peer, self.closed)
   end
-  if self.running > 0 then
-    self.adapter.stop()
-  end
+  peer_loops.review(self.adapter)
 end
 
 --- Runs the loop until the connection ends, a signal comes or the loop is stopped.
@@ -398,30 +396,10 @@ function Driver:loop(signals)
   if self.finished then
     return true
   end
-  local watched, message
-  if #signals > 0 then
-    watched, message = core.signals(signals)
-    if not watched then
-      return nil, message
-    end
-    self.adapter.watch(watched:fd(), 'r', function()
-      watched:read()
-      self.adapter.stop()
-    end)
-  end
   self:flush()
-  self.running = self.running + 1
-  local ok
-  ok, message = pcall(self.adapter.run)
-  self.running = self.running - 1
-  if watched then
-    self.adapter.watch(watched:fd(), nil)
-    watched:close()
-  end
-  if not ok then
-    error(message, 0)
-  end
-  return true
+  return peer_loops.run(self.adapter, function()
+    return self.finished
+  end, signals)
 end
 
 return Driver
