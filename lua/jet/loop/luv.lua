@@ -1,4 +1,7 @@
 --- Adapter for luv, also inside Neovim (`vim.uv` or `vim.loop`).
+--
+-- When a connection is refused or breaks, luv itself prints 'EBADF: bad file descriptor' to standard
+-- error; there is no way to ask it not to. The peer gets the real reason.
 
 local runs = require 'jet.loop.runs'
 
