@@ -24,6 +24,10 @@ Driver.__index = Driver
 
 -- Events come in rows of this many fields; `lua::peer` writes them.
 local STRIDE = 5
+
+-- After so many events what they led to is sent, so that the other processes on the way work on it
+-- while the rest is handled. Fewer would cost more in system calls than they gain.
+local EVENTS_BETWEEN_FLUSHES = 32
 local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 ---@class jet.Callbacks
@@ -208,6 +212,9 @@ function Driver:drain()
     local c, d = events[at + 4], events[at + 5]
     events[at + 4], events[at + 5] = false, false
     handle[events[at + 1]](self, events[at + 2], events[at + 3], c, d)
+    if self.cursor % (EVENTS_BETWEEN_FLUSHES * STRIDE) == 0 and self.batching == 0 then
+      self:flush()
+    end
   end
 end
 
