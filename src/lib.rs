@@ -2,7 +2,7 @@
 //!
 //! Jet connects programs over one daemon: peers add states and methods under paths, others
 //! fetch them live, set them and call them. This crate is cut into engines that do no I/O
-//! ([`peer`], [`daemon`]), what they share ([`json`], [`protocol`], [`rules`]) and what drives
+//! ([`peer`], [`daemon`]), what they share ([`json`], [`msgpack`], [`protocol`], [`rules`]) and what drives
 //! them ([`transport`], `daemon::server`, and with a Lua feature `lua`).
 //!
 //! All unsafe code of the crate lives in one module, `ffi`; everywhere else the compiler
@@ -17,6 +17,7 @@ pub mod ffi;
 pub mod json;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 mod lua;
+pub mod msgpack;
 pub mod peer;
 pub mod protocol;
 pub mod rules;

@@ -13,6 +13,7 @@ local config = {}
 ---@field headers? table<string, string> further headers of a WebSocket's upgrade request
 ---@field tls? boolean|jet.TlsConfig encrypts the connection
 ---@field name? any how the daemon shows this peer in its logs
+---@field encoding? 'msgpack' what messages are written in; JSON where the daemon does not know it
 ---@field loop? any an event loop, see `jet.loop`; default lua-ev's, or the built-in one
 ---@field on_connect? fun(peer: jet.Peer) the peer can be used
 ---@field on_close? fun(peer: jet.Peer, reason: string) the connection is gone
@@ -43,6 +44,7 @@ config.KEYS = {
   headers = 'table',
   tls = 'boolean|table',
   name = true,
+  encoding = true,
   loop = true,
   on_connect = 'function',
   on_close = 'function',
@@ -168,6 +170,7 @@ function config.engine_options(given, depth)
     headers = header_list(given.headers, depth + 1),
     tls = tls_options(given.tls, depth + 1),
     name = name,
+    encoding = given.encoding,
     invalid_utf8 = given.invalid_utf8,
     max_message = given.max_message,
     max_depth = given.max_depth,

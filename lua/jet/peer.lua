@@ -84,7 +84,8 @@ function Peer:on_no_dispatcher(f)
 end
 
 --- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says,
--- and in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …).
+-- in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …), and in
+-- `encoding` what messages are written in, `'json'` or `'msgpack'`.
 ---@return table|nil info nil before the connection is ready
 function Peer:info()
   check.self(self, 'info')
@@ -92,9 +93,9 @@ function Peer:info()
   if not driver.up then
     return nil
   end
-  local daemon, text, stands_in = driver.core:info()
+  local daemon, text, stands_in, encoding = driver.core:info()
   local info = text and core.decode(text) or {}
-  info.daemon, info.stands_in = daemon, stands_in
+  info.daemon, info.stands_in, info.encoding = daemon, stands_in, encoding
   return info
 end
 
@@ -115,7 +116,7 @@ local function finish(self, callbacks, id, message, acknowledged)
 end
 
 --- Changes the configuration of this connection at the daemon.
----@param params table e.g. `{name = 'foo', debug = true}`
+---@param params table e.g. `{name = 'foo', debug = true}`; the encoding cannot be changed here
 ---@param callbacks? jet.Callbacks
 function Peer:config(params, callbacks)
   check.type(params, 'table', 'params', 'config')

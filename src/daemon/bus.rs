@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{INVALID_REQUEST, PARSE_ERROR};
+use crate::protocol::encoding::Encoding;
+use crate::protocol::error::INVALID_REQUEST;
 use crate::protocol::message::Message;
-use crate::protocol::{text, DEFAULT_MAX_MESSAGE, REQUEST_LEVELS};
+use crate::protocol::DEFAULT_MAX_MESSAGE;
 
 use super::client::{Client, ClientKey};
 use super::conditions::Dependents;
@@ -26,15 +27,13 @@ pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
 /// bench has open.
 pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
 
-/// How much of a frame that is no JSON goes back with the error.
-const SHOWN_OF_GARBAGE: usize = 1000;
-
 /// The limits of a bus.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Largest message in bytes, both ways.
     pub max_message: usize,
-    /// Deepest nesting of a value; a message may be [`REQUEST_LEVELS`] deeper.
+    /// Deepest nesting of a value; a message may be
+    /// [`REQUEST_LEVELS`](crate::protocol::REQUEST_LEVELS) deeper.
     pub max_depth: usize,
     /// Most bytes that wait for one connection; a peer beyond that is given up.
     pub max_unsent: usize,
@@ -110,39 +109,19 @@ impl Bus {
 
     /// Takes one received message, without its length prefix.
     pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
-        let json = text::from_bytes(bytes);
-        if matches!(json, std::borrow::Cow::Owned(_)) {
-            self.note_latin1(key);
-        }
+        let Some(json) = self.text_of(key, bytes) else {
+            return;
+        };
         if self.clients.get(key).is_some_and(|client| client.debug) {
             self.clients.log_traffic(key, true, &json);
         }
-        let max_depth = self.clients.config.max_depth.saturating_add(REQUEST_LEVELS);
-        match Raw::parse(&json, max_depth) {
+        match Raw::parse(&json, self.max_depth()) {
             Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {
                 raw.elements().for_each(|message| self.receive_one(key, message, now));
             }
             Ok(raw) => self.receive_one(key, raw, now),
             Err(error) => self.refuse_garbage(key, &json, &error.to_string()),
         }
-    }
-
-    fn note_latin1(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key).filter(|client| !client.latin1_noted) else {
-            return;
-        };
-        client.latin1_noted = true;
-        let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
-        self.clients.log(Level::Info, line);
-    }
-
-    fn refuse_garbage(&mut self, key: ClientKey, json: &str, reason: &str) {
-        let line = format!("{} sent no JSON: {reason}", self.clients.title(key));
-        self.clients.log(Level::Info, line);
-        let shown = json.char_indices().nth(SHOWN_OF_GARBAGE).map_or(json, |(end, _)| &json[..end]);
-        let mut data = Vec::new();
-        write::string(&mut data, shown);
-        self.clients.refuse(key, None, PARSE_ERROR, Some(&into_text(data)));
     }
 
     fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
@@ -156,6 +135,7 @@ impl Bus {
                 self.recognise(key, raw, method, id);
                 let outcome = self.serve(key, id, method, params, now);
                 self.clients.reply(key, id, &outcome);
+                self.clients.get_mut(key).into_iter().for_each(Client::change_encoding);
             }
             Message { result: Some(_), .. } | Message { error: Some(_), .. } => {
                 self.answered(key, raw, &message);
@@ -235,7 +215,13 @@ impl Bus {
         }
     }
 
-    /// Moves all of [`unsent`](Self::unsent) behind what is in `out`, which leaves at once then.
+    /// What the first message of [`unsent`](Self::unsent) is written in.
+    pub fn unsent_encoding(&self, key: ClientKey) -> Encoding {
+        self.clients.get(key).map_or(Encoding::Json, Client::unsent_encoding)
+    }
+
+    /// Moves [`unsent`](Self::unsent) behind what is in `out`, which leaves at once then: all of it
+    /// that is written in the same encoding.
     pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
         if let Some(client) = self.clients.get_mut(key) {
             client.take_unsent(out);

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use crate::protocol::encoding::Encoding;
+
 use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
@@ -37,6 +39,12 @@ pub struct Client {
     pub dialect: Dialect,
     /// Whether it has sent a request, by which the dialect is known.
     pub is_known: bool,
+    /// What its messages are written in.
+    pub encoding: Encoding,
+    /// What they are written in when its present request has been answered.
+    pub next_encoding: Encoding,
+    /// How many of its unsent bytes were written before the encoding changed.
+    pub(super) unsent_json: usize,
     /// Whether its messages are logged.
     pub debug: bool,
     /// Its fetchers by their id as JSON text in one spelling.
@@ -67,6 +75,7 @@ impl Client {
     /// Notes that so many bytes have left.
     pub fn advance(&mut self, count: usize) {
         self.sent += count;
+        self.unsent_json = self.unsent_json.saturating_sub(count);
         if self.sent >= self.out.len() {
             self.out.clear();
             self.sent = 0;
@@ -78,13 +87,35 @@ impl Client {
         }
     }
 
-    /// Moves what has to be sent behind what is in `out`; into an empty one without a copy.
+    /// Moves what has to be sent behind what is in `out`; into an empty one without a copy. Where
+    /// the encoding has changed, only what was written before.
     pub fn take_unsent(&mut self, out: &mut Vec<u8>) {
-        if out.is_empty() && self.sent == 0 {
+        if self.unsent_json > 0 {
+            let count = self.unsent_json.min(self.unsent().len());
+            out.extend_from_slice(&self.unsent()[..count]);
+            self.advance(count);
+        } else if out.is_empty() && self.sent == 0 {
             std::mem::swap(out, &mut self.out);
         } else {
             out.extend_from_slice(self.unsent());
             self.advance(self.out.len());
+        }
+    }
+
+    /// Writes in the encoding that was asked for from now on.
+    pub(super) fn change_encoding(&mut self) {
+        if self.encoding != self.next_encoding {
+            self.encoding = self.next_encoding;
+            self.unsent_json = self.unsent().len();
+        }
+    }
+
+    /// What the first of the unsent messages is written in.
+    pub(super) fn unsent_encoding(&self) -> Encoding {
+        if self.unsent_json > 0 {
+            Encoding::Json
+        } else {
+            self.encoding
         }
     }
 

@@ -11,7 +11,7 @@
 //! - `publish`: from a change to notifications; `conditions`: the rules of 2013 that look beyond
 //!   one element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
-//!   messages; [`deadlines`]: what is due when; `log`: lines for the log
+//!   messages, `text`: reading them; [`deadlines`]: what is due when; `log`: lines for the log
 
 pub mod bus;
 pub mod client;
@@ -29,6 +29,7 @@ mod routing;
 pub mod server;
 mod services;
 mod slab;
+mod text;
 
 pub use bus::{Bus, Config};
 pub use client::ClientKey;

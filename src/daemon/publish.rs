@@ -127,7 +127,7 @@ impl Bus {
         };
         if fetcher.view.is_some() {
             watcher.reported = matches;
-            let max = self.clients.dialect(fetcher.client).max_message(self.clients.config.max_message);
+            let max = self.clients.room(fetcher.client);
             for params in sorted_news(fetcher, news, matches, max) {
                 self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params.as_bytes()));
             }
@@ -164,7 +164,7 @@ impl Bus {
             self.watch(fetcher, key, !is_sorted);
         }
         if is_sorted {
-            let max = self.clients.dialect(client).max_message(self.clients.config.max_message);
+            let max = self.clients.room(client);
             let view = self.fetchers.get(fetcher).and_then(|fetcher| fetcher.view.as_ref());
             let messages = view.map(|view| sorted_params(view.snapshot(), max)).unwrap_or_default();
             for params in messages {

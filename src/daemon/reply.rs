@@ -1,6 +1,8 @@
 //! Writing messages into the output of connections: answers, notifications, routed requests.
 
 use crate::json::Raw;
+use crate::msgpack::Packer;
+use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{self, Code, INTERNAL_ERROR};
 use crate::protocol::framing;
 
@@ -47,11 +49,19 @@ pub(super) struct Clients {
     /// Connections that were given up.
     pub(super) closing: Vec<ClientKey>,
     pub(super) log: Vec<LogLine>,
+    packer: Packer,
 }
 
 impl Clients {
     pub(super) fn new(config: Config) -> Clients {
-        Clients { slab: Slab::default(), config, dirty: Vec::new(), closing: Vec::new(), log: Vec::new() }
+        Clients {
+            slab: Slab::default(),
+            config,
+            dirty: Vec::new(),
+            closing: Vec::new(),
+            log: Vec::new(),
+            packer: Packer::default(),
+        }
     }
 
     pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
@@ -61,6 +71,16 @@ impl Clients {
     /// How a connection wants to be spoken to.
     pub(super) fn dialect(&self, key: ClientKey) -> Dialect {
         self.get(key).map(|client| client.dialect).unwrap_or_default()
+    }
+
+    /// The longest message for a connection in bytes of JSON, such that it surely can be sent.
+    pub(super) fn room(&self, key: ClientKey) -> usize {
+        let limit = self.dialect(key).max_message(self.config.max_message);
+        match self.get(key).map(|client| client.encoding) {
+            // `0.1,` becomes nine bytes, and nothing grows more.
+            Some(Encoding::Msgpack) => limit / 9 * 4,
+            _ => limit,
+        }
     }
 
     pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
@@ -92,7 +112,11 @@ impl Clients {
         let mark = framing::begin(&mut client.out);
         write(&mut client.out);
         let limit = client.dialect.max_message(self.config.max_message);
-        let ended = framing::end(&mut client.out, mark, limit);
+        let traffic = client.debug.then(|| text_from(&client.out, start + framing::HEADER));
+        let ended = match client.encoding {
+            Encoding::Json => framing::end(&mut client.out, mark, limit),
+            Encoding::Msgpack => self.packer.end_frame(&mut client.out, mark, limit),
+        };
         let overflow = client.unsent().len() > self.config.max_unsent;
         if !std::mem::replace(&mut client.dirty, true) {
             self.dirty.push(key);
@@ -100,8 +124,7 @@ impl Clients {
         if let Err(error) = ended {
             let text = format!("a message for {} is left out: {error}", client.title());
             self.log(Level::Crit, text);
-        } else if client.debug {
-            let json = String::from_utf8_lossy(&client.out[start + framing::HEADER..]).into_owned();
+        } else if let Some(json) = traffic {
             self.log_traffic(key, false, &json);
         }
         if overflow {
@@ -155,6 +178,11 @@ impl Clients {
             Outcome::Refused(code, data) => self.refuse(key, Some(id.text()), *code, data.as_deref()),
         }
     }
+}
+
+/// The JSON that was written from that byte on.
+fn text_from(out: &[u8], start: usize) -> String {
+    String::from_utf8_lossy(&out[start..]).into_owned()
 }
 
 /// Appends a response with a result.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::json::{Kind, Raw};
+use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::rules::Event;
 
@@ -127,9 +128,6 @@ impl Bus {
     /// Settings of the own connection; keys that mean nothing here are fine.
     fn configure(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
         let member = |key| params.and_then(|params| params.get(key));
-        if member("encoding").and_then(Raw::as_str).as_deref() == Some("msgpack") {
-            return Err(Outcome::refused("encodingNotSupported", "msgpack"));
-        }
         let Some(settings) = self.clients.get_mut(client) else {
             return Ok(Outcome::Done);
         };
@@ -146,6 +144,11 @@ impl Bus {
         {
             settings.dialect = dialect;
             settings.is_known = true;
+        }
+        if let Some(encoding) =
+            member("encoding").and_then(Raw::as_str).and_then(|name| Encoding::named(&name))
+        {
+            settings.next_encoding = encoding;
         }
         if let Some(debug) = member("debug") {
             settings.debug = debug.is_truthy();

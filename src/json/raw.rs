@@ -191,7 +191,8 @@ fn skip_value(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn skip_string(text: &[u8], at: usize) -> usize {
+/// From the opening quote at `at` to behind the closing one.
+pub(crate) fn skip_string(text: &[u8], at: usize) -> usize {
     let mut at = special(text, at + 1);
     while let Some(byte) = text.get(at) {
         match byte {
@@ -203,7 +204,8 @@ fn skip_string(text: &[u8], at: usize) -> usize {
     text.len()
 }
 
-fn scalar_stop(text: &[u8], mut at: usize) -> usize {
+/// From inside of a number or word to behind it.
+pub(crate) fn scalar_stop(text: &[u8], mut at: usize) -> usize {
     while !matches!(text.get(at), None | Some(b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t')) {
         at += 1;
     }

@@ -4,7 +4,6 @@
 //! run finalizers of the program, which may call any method of this same peer. So events are
 //! posted, for `core.take` to make values of when nothing is borrowed any more.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,9 +13,9 @@ use mlua::{Lua, Result, Table, Value};
 use crate::ffi::stack::Bridge;
 use crate::json::Raw;
 use crate::peer::{Engine, Event};
-use crate::protocol::text;
+use crate::protocol::encoding::Encoding;
 use crate::rules::Expression;
-use crate::transport::{Connection, Status};
+use crate::transport::{Connection, Error, Status};
 
 use super::peer_events;
 use super::peer_options::PeerOptions;
@@ -156,8 +155,7 @@ impl PeerCore {
                 opened = true;
                 let mut engine = self.engine.borrow_mut();
                 engine.connected(Instant::now());
-                failure = connection.write(engine.output()).err();
-                engine.set_backlog(connection.unsent());
+                failure = send(connection, &mut engine).err();
             }
             Ok(Status::Open) => self.engine.borrow_mut().set_backlog(connection.unsent()),
             Err(error) => failure = Some(error),
@@ -175,21 +173,21 @@ impl PeerCore {
         let connection = self.connection.borrow();
         let connection = connection.as_ref()?;
         let messages = connection.messages().take(if fresh { usize::MAX } else { 0 });
-        let texts: Vec<Cow<str>> = messages.map(text::from_bytes).collect();
+        let mut engine = self.engine.borrow_mut();
+        let texts: Vec<_> = messages.map(|message| engine.text_of(message)).collect();
         let mut events = Vec::with_capacity(texts.len());
-        {
-            let mut engine = self.engine.borrow_mut();
-            if self.latin1_out.get() == Said::Due {
-                self.latin1_out.set(Said::Done);
-                events.push(Event::Note("invalid UTF-8 in a string is sent as Latin-1".into()));
-            }
-            for text in &texts {
-                if matches!(text, Cow::Borrowed(_)) || self.accepts_latin1(&mut events) {
-                    engine.receive(text, &mut events);
-                }
-            }
-            engine.handle_timeout(Instant::now(), &mut events);
+        if self.latin1_out.get() == Said::Due {
+            self.latin1_out.set(Said::Done);
+            events.push(Event::Note("invalid UTF-8 in a string is sent as Latin-1".into()));
         }
+        for text in &texts {
+            match text {
+                Ok(text) if text.repaired && !self.accepts_latin1(&mut events) => {}
+                Ok(text) => engine.receive(&text.json, &mut events),
+                Err(error) => events.push(Event::Note(format!("decoding message failed: {error}"))),
+            }
+        }
+        engine.handle_timeout(Instant::now(), &mut events);
         peer_events::post(&self.bridge, &events)
     }
 
@@ -217,9 +215,7 @@ impl PeerCore {
         let Some(connection) = slot.as_mut() else {
             return (false, None);
         };
-        let mut engine = self.engine.borrow_mut();
-        let written = connection.write(engine.output());
-        engine.set_backlog(connection.unsent());
+        let written = send(connection, &mut self.engine.borrow_mut());
         (connection.unsent() > 0, written.err().map(|error| error.to_string()))
     }
 
@@ -248,6 +244,14 @@ impl PeerCore {
             let _ = connection.wait(connection.wants(), until);
         }
     }
+}
+
+/// Writes what the engine has to send, in frames that suit its encoding.
+fn send(connection: &mut Connection, engine: &mut Engine) -> std::result::Result<(), Error> {
+    connection.set_binary(engine.encoding() == Encoding::Msgpack);
+    let written = connection.write(engine.output());
+    engine.set_backlog(connection.unsent());
+    written
 }
 
 /// What a turn of the connection brought.

@@ -97,7 +97,8 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
     });
     methods.add_method("info", |_, core, ()| {
         let engine = core.engine.borrow();
-        Ok((engine.dialect().name(), engine.info().map(str::to_owned), engine.stand_ins()))
+        let encoding = engine.encoding().name();
+        Ok((engine.dialect().name(), engine.info().map(str::to_owned), engine.stand_ins(), encoding))
     });
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use mlua::Table;
+use mlua::{Table, Value};
 
 use super::dial_options;
 use crate::ffi::stack::MAX_LEVELS;
 use crate::peer::Options;
+use crate::protocol::encoding::Encoding;
 use crate::transport;
 
 /// What a peer is made of.
@@ -50,6 +51,21 @@ fn depth(options: &Table, default: usize) -> Result<usize, Refusal> {
     }
 }
 
+/// JSON, or the encoding that is asked for.
+fn encoding(options: &Table) -> Result<Encoding, Refusal> {
+    let got = match field(options, "encoding")? {
+        Value::Nil | Value::Boolean(false) => return Ok(Encoding::Json),
+        Value::String(name) => match Encoding::named(&name.to_string_lossy()) {
+            Some(encoding) => return Ok(encoding),
+            None => format!("'{}'", name.to_string_lossy()),
+        },
+        other => format!("a {}", other.type_name()),
+    };
+    Err(format!(
+        "bad argument 'config.encoding' to 'new' (unsupported encoding: 'msgpack' expected, got {got})"
+    ))
+}
+
 fn seconds(options: &Table, key: &str, default: Duration) -> Result<Duration, Refusal> {
     let Some(value) = field::<Option<f64>>(options, key)? else {
         return Ok(default);
@@ -75,6 +91,7 @@ impl PeerOptions {
         let defaults = Options::default();
         let engine = Options {
             name: field(options, "name")?,
+            encoding: encoding(options)?,
             instance: instance(),
             max_message: limit(options, "max_message", defaults.max_message)?,
             max_depth: depth(options, defaults.max_depth)?,

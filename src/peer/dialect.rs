@@ -84,6 +84,12 @@ impl Dialect {
         }
     }
 
+    /// Whether this daemon has msgpack, or refuses it in words. The C daemon says yes to any
+    /// encoding and goes on with JSON.
+    pub(super) fn knows_msgpack(self) -> bool {
+        matches!(self, Dialect::Own | Dialect::Lua)
+    }
+
     /// Whether fetch ids have to differ from those of other peers.
     pub(super) fn shares_fetch_ids(self) -> bool {
         matches!(self, Dialect::NodeJet3 | Dialect::Unknown)

@@ -74,14 +74,14 @@ impl Engine {
         }
         let mut from = 0;
         for waiting in early.waiting {
-            self.out.extend_from_slice(&early.frames[from..waiting.position]);
+            self.send_frames(&early.frames[from..waiting.position], events);
             from = waiting.position;
             let id = waiting.id;
             if let Err(failure) = self.send_waiting(waiting, events) {
                 events.push(self.failed(id, &failure));
             }
         }
-        self.out.extend_from_slice(&early.frames[from..]);
+        self.send_frames(&early.frames[from..], events);
     }
 
     fn send_waiting(&mut self, waiting: Waiting, events: &mut Vec<Event<'_>>) -> Result<(), Failure> {
@@ -125,7 +125,8 @@ impl Engine {
     }
 
     /// Writes `config` with what this daemon accepts of it. Where that is nothing, something
-    /// harmless is asked instead, so that the program is answered in its turn.
+    /// harmless is asked instead, so that the program is answered in its turn. The encoding is the
+    /// peer's own business, which has to change along with the daemon.
     fn write_config(&mut self, params: Raw, id: Option<u32>, options: RequestOptions) -> Result<(), Failure> {
         let takes_all = matches!(self.dialect, Dialect::Own | Dialect::Lua);
         let has_name = params.get("name").is_some();
@@ -135,8 +136,9 @@ impl Engine {
             _ => "config",
         };
         let options = if takes_all { options } else { RequestOptions::default() };
+        let accepts = |key: &str| if takes_all { key != "encoding" } else { key == "name" };
         self.write(id, service, options, |out| {
-            write_members(out, params.members().filter(|(key, _)| takes_all || key == "name"), options);
+            write_members(out, params.members().filter(|(key, _)| accepts(key)), options);
         })
     }
 

@@ -7,10 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
+use crate::protocol::encoding::Encoding;
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
 use super::dialect::Dialect;
 use super::early::Early;
+use super::encoding::Encoder;
 use super::fetching::Fetchers;
 use super::requests::Requests;
 use super::shared::Shared;
@@ -28,6 +30,8 @@ pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
 pub struct Options {
     /// The name the daemon shows for this peer, as JSON text; none if the program gave none.
     pub name: Option<String>,
+    /// What messages are to be written in, if the daemon knows it.
+    pub encoding: Encoding,
     /// Makes the fetch ids of this peer differ from those of others, for daemons that keep all
     /// of them in one table.
     pub instance: u64,
@@ -47,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             name: None,
+            encoding: Encoding::Json,
             instance: 0,
             max_message: DEFAULT_MAX_MESSAGE,
             max_depth: DEFAULT_MAX_DEPTH,
@@ -63,6 +68,8 @@ pub(super) enum Phase {
     Dialling,
     /// Connected, the daemon has not said yet what it is. Goes on without at the instant.
     Greeting(Instant),
+    /// The daemon has been asked to change the encoding. Nothing can be sent before it answers.
+    Switching,
     /// The program's messages go straight to the output.
     Ready,
     /// No connection any more.
@@ -88,6 +95,7 @@ pub struct Engine {
     pub(super) dialect: Dialect,
     /// What the daemon answered to `info`, as JSON text.
     pub(super) info: Option<String>,
+    pub(super) encoder: Encoder,
     pub(super) requests: Requests,
     pub(super) elements: HashMap<Box<str>, (u32, Role)>,
     pub(super) fetchers: Fetchers,
@@ -113,6 +121,7 @@ impl Engine {
             phase: Phase::Dialling,
             dialect: Dialect::Unknown,
             info: None,
+            encoder: Encoder::default(),
             requests: Requests::default(),
             elements: HashMap::new(),
             fragile_sets: HashSet::new(),

@@ -1,15 +1,16 @@
 //! What is said on a new connection before the program's first message: the question what the
-//! daemon is (`info`), and the name of this peer if it has one.
+//! daemon is (`info`), then the name of this peer and the encoding, if the program gave them.
 
 use std::time::{Duration, Instant};
 
 use crate::json::Raw;
+use crate::protocol::encoding::Encoding;
 use crate::protocol::framing;
 
 use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
-use super::messages::write_request;
+use super::messages::{member, write_request};
 use super::outgoing::RequestOptions;
 use super::requests::Purpose;
 use super::shared::Shared;
@@ -62,15 +63,35 @@ impl Engine {
             let is_simple = self.dialect != Dialect::Own && fetch.as_deref() == Some("simple");
             self.shared = is_simple.then(Shared::default);
         }
-        let greeted = self.options.name.clone().is_some_and(|name| {
-            let service = self.dialect.config_service();
-            self.greet(Purpose::Name, service, |out| {
-                out.extend_from_slice(b"\"name\":");
-                out.extend_from_slice(name.as_bytes());
-            })
+        // The program's messages are on their way as JSON already if the daemon is late.
+        let encoding = match !late && self.wants_msgpack(events) {
+            true => Encoding::Msgpack,
+            false => Encoding::Json,
+        };
+        self.introduce(encoding, events);
+    }
+
+    /// Tells the name of this peer, and the encoding if it is not the one there is.
+    pub(super) fn introduce(&mut self, encoding: Encoding, events: &mut Vec<Event<'_>>) {
+        let name = self.options.name.clone();
+        let purpose = match encoding {
+            Encoding::Json if name.is_none() => return self.become_ready(events),
+            Encoding::Json => Purpose::Name,
+            Encoding::Msgpack => Purpose::Encoding,
+        };
+        let service = self.dialect.config_service();
+        let written = self.greet(purpose, service, |out| {
+            if let Some(name) = name {
+                member(out, "name", &name);
+            }
+            if encoding == Encoding::Msgpack {
+                member(out, "encoding", "\"msgpack\"");
+            }
         });
-        if !greeted {
-            self.become_ready(events);
+        match encoding {
+            _ if !written => self.become_ready(events),
+            Encoding::Json => {}
+            Encoding::Msgpack => self.phase = Phase::Switching,
         }
     }
 
@@ -84,8 +105,8 @@ impl Engine {
     }
 
     /// Lets the program's messages go.
-    fn become_ready(&mut self, events: &mut Vec<Event<'_>>) {
-        if !matches!(self.phase, Phase::Greeting(_)) {
+    pub(super) fn become_ready(&mut self, events: &mut Vec<Event<'_>>) {
+        if !matches!(self.phase, Phase::Greeting(_) | Phase::Switching) {
             return;
         }
         self.phase = Phase::Ready;

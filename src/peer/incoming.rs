@@ -51,6 +51,7 @@ impl Engine {
         match purpose {
             Purpose::Info => self.learn(outcome, events),
             Purpose::Name => self.named(outcome, events),
+            Purpose::Encoding => self.encoding_answered(outcome, events),
             Purpose::Settled(fetcher, round) => self.fetch_settled(fetcher, round, events),
             Purpose::Program(service) => {
                 let outcome = self.normalised(number, service, outcome);

@@ -7,6 +7,7 @@
 //! - [`outgoing`]: the messages a program sends; `messages`: their text
 //! - [`incoming`]: what received messages mean
 //! - [`greeting`]: what is said before a program's first message
+//! - [`encoding`]: agreeing on msgpack, and translating at the edge
 //! - `early`: what a program sent before the daemon was known
 //! - [`dialect`]: which daemon this is and what follows from that
 //! - `normalise`: results and errors of all daemons as one
@@ -18,6 +19,7 @@
 
 pub mod dialect;
 mod early;
+pub mod encoding;
 pub mod engine;
 pub mod event;
 pub mod fetching;

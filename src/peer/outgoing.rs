@@ -6,6 +6,7 @@ use crate::json::Raw;
 use crate::protocol::error::{self, Code};
 use crate::protocol::framing::{self, TooLong};
 
+use super::encoding::Encoder;
 use super::engine::{Engine, Phase};
 use super::messages::{end_params, write_members, write_path, write_request};
 use super::requests::{Purpose, Service};
@@ -156,10 +157,10 @@ impl Engine {
         params: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Failure> {
         let max_message = self.options.max_message;
-        let out = self.message_buffer();
+        let (out, encoder) = self.message_buffer();
         let mark = framing::begin(out);
         write_request(out, id, method, options, params);
-        framing::end(out, mark, max_message).map_err(|error| {
+        encoder.end(out, mark, max_message).map_err(|error| {
             id.map(|id| self.requests.end(id));
             Failure::TooLong(error)
         })
@@ -178,11 +179,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Where messages of the program go now.
-    fn message_buffer(&mut self) -> &mut Vec<u8> {
+    /// Where messages of the program go now, and who ends their frames.
+    fn message_buffer(&mut self) -> (&mut Vec<u8>, &mut Encoder) {
         match self.phase {
-            Phase::Ready => &mut self.out,
-            _ => &mut self.early.frames,
+            Phase::Ready => (&mut self.out, &mut self.encoder),
+            _ => (&mut self.early.frames, &mut self.encoder),
         }
     }
 
@@ -235,6 +236,6 @@ impl Engine {
         self.out.push(b',');
         body(&mut self.out);
         self.out.push(b'}');
-        framing::end(&mut self.out, mark, self.options.max_message).map_err(Failure::TooLong)
+        self.encoder.end(&mut self.out, mark, self.options.max_message).map_err(Failure::TooLong)
     }
 }

@@ -31,6 +31,8 @@ pub enum Purpose {
     Info,
     /// The name of this peer, told once on connect.
     Name,
+    /// The encoding of this connection, and the name along with it.
+    Encoding,
     /// A request of the program.
     Program(Service),
     /// A fetch of the program in that round; its notifications wait for this response.

@@ -121,6 +121,13 @@ impl Decoder {
 #[must_use = "a frame that was begun has to be ended or cancelled"]
 pub struct Mark(usize);
 
+impl Mark {
+    /// Where the message of the frame begins.
+    pub fn message(self) -> usize {
+        self.0 + HEADER
+    }
+}
+
 /// Begins a frame at the end of `out`.
 pub fn begin(out: &mut Vec<u8>) -> Mark {
     let mark = Mark(out.len());

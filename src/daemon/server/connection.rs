@@ -9,6 +9,7 @@ use tokio::time::{interval_at, timeout};
 
 use super::core::Core;
 use crate::daemon::{Bus, ClientKey};
+use crate::protocol::encoding::Encoding;
 use crate::transport::{Error, ErrorKind, Served};
 
 /// How long a peer has for the handshakes of TLS and WebSocket. As long as it waits for them itself.
@@ -130,10 +131,12 @@ impl Connection {
     pub fn flush(&self, bus: &mut Bus) {
         let mut served = self.served.borrow_mut();
         let mut result = served.flush();
-        if served.unsent() == 0 && !bus.unsent(self.key).is_empty() {
+        // More than once only where the encoding changes.
+        while result.is_ok() && served.unsent() == 0 && !bus.unsent(self.key).is_empty() {
             let mut frames = self.frames.borrow_mut();
+            served.set_binary(bus.unsent_encoding(self.key) == Encoding::Msgpack);
             bus.take_unsent(self.key, &mut frames);
-            result = result.and_then(|()| served.write(&mut frames));
+            result = served.write(&mut frames);
         }
         match result {
             // The reading side hears of it as well.

@@ -1,0 +1,77 @@
+//! msgpack as rmpv reads and writes it, from and to serde_json's values: the judges of ours.
+#![allow(dead_code)] // Each test file uses its part.
+
+use rmpv::Value as Packed;
+use serde_json::{Map, Value};
+
+/// What rmpv makes of a value.
+pub fn write(value: &Packed) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, value).expect("memory does not fail");
+    bytes
+}
+
+/// The one value that these bytes are to rmpv.
+pub fn read(mut bytes: &[u8]) -> Packed {
+    let value = rmpv::decode::read_value(&mut bytes).expect("msgpack");
+    assert!(bytes.is_empty(), "{} bytes behind the value", bytes.len());
+    value
+}
+
+/// A message in msgpack.
+pub fn packed(message: &Value) -> Vec<u8> {
+    write(&from_json(message))
+}
+
+/// The message that these bytes are.
+pub fn unpacked(bytes: &[u8]) -> Value {
+    to_json(&read(bytes))
+}
+
+/// The messages in a stream of frames of msgpack.
+pub fn messages(frames: &[u8]) -> Vec<Value> {
+    let mut messages = Vec::new();
+    let mut rest = frames;
+    while let Some((header, tail)) = rest.split_first_chunk() {
+        let (message, tail) = tail.split_at(u32::from_be_bytes(*header) as usize);
+        messages.push(unpacked(message));
+        rest = tail;
+    }
+    messages
+}
+
+/// A value of JSON as one of msgpack.
+pub fn from_json(value: &Value) -> Packed {
+    match value {
+        Value::Null => Packed::Nil,
+        Value::Bool(value) => Packed::from(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), ..) => Packed::from(number),
+            (_, Some(number), _) => Packed::from(number),
+            (.., number) => Packed::from(number.expect("a number")),
+        },
+        Value::String(text) => Packed::from(text.as_str()),
+        Value::Array(items) => Packed::Array(items.iter().map(from_json).collect()),
+        Value::Object(members) => {
+            Packed::Map(members.iter().map(|(key, value)| (key.as_str().into(), from_json(value))).collect())
+        }
+    }
+}
+
+/// A value of msgpack as one of JSON.
+pub fn to_json(value: &Packed) -> Value {
+    match value {
+        Packed::Nil => Value::Null,
+        Packed::Boolean(value) => Value::from(*value),
+        Packed::Integer(number) => number.as_u64().map_or(number.as_i64().into(), Value::from),
+        Packed::F32(number) => f64::from(*number).into(),
+        Packed::F64(number) => (*number).into(),
+        Packed::String(text) => text.as_str().expect("UTF-8").into(),
+        Packed::Array(items) => items.iter().map(to_json).collect(),
+        Packed::Map(members) => {
+            let key = |key: &Packed| key.as_str().expect("a string").to_owned();
+            members.iter().map(|(k, value)| (key(k), to_json(value))).collect::<Map<_, _>>().into()
+        }
+        other => panic!("no JSON: {other}"),
+    }
+}
