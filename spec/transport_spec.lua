@@ -48,14 +48,19 @@ local LOOPS = {
   { name = 'cqueues', library = 'cqueues', loop = function() return require('cqueues').new() end },
 }
 
+--- The way to a daemon with more options.
+local function with(way, options)
+  for key, value in pairs(way) do
+    options[key] = value
+  end
+  return options
+end
+
 --- One peer on a loop of its own, over one transport: what it fetched of itself, and why it ended.
 local function converse(chosen, way)
   local adapter = assert(loops.resolve(chosen))
   local seen, late, told
-  local config = { loop = chosen }
-  for key, value in pairs(way) do
-    config[key] = value
-  end
+  local config = with(way, { loop = chosen })
   function config.on_connect(p)
     p:state { path = 'own', value = ('y'):rep(300000) }
     p:fetch('own', function(_, _, value, fetcher)
@@ -112,14 +117,31 @@ describe('a peer over', function()
     end)
 
     it(name .. ' works blocking, too', function()
-      local given = { sync = true, timeout = 5 }
-      for key, value in pairs(ways[name]) do
-        given[key] = value
+      for _, encoding in ipairs { false, 'msgpack' } do
+        local p = peer.new(with(ways[name], { sync = true, timeout = 5, encoding = encoding }))
+        p:state { path = 'alone', value = ('x'):rep(200000) }
+        assert.are.equal(('x'):rep(200000), p:get 'alone')
+        p:close()
       end
-      local p = peer.new(given)
-      p:state { path = 'alone', value = ('x'):rep(200000) }
-      assert.are.equal(('x'):rep(200000), p:get 'alone')
-      p:close()
+    end)
+
+    it(name .. ' speaks msgpack, and JSON with others', function()
+      local packing = support.connected(with(ways[name], { encoding = 'msgpack', name = 'packing' }))
+      assert.are.equal('msgpack', packing:info().encoding)
+      local other = support.connected(ways[name])
+      local seen = {}
+      local value = { 1, -2.5, 'ü', { b = peer.null }, ('x'):rep(200000) }
+      support.result(function(callbacks)
+        packing:state({ path = 'packed', value = 0, set = function() end }, callbacks)
+      end)
+      other:fetch('packed', function(_, event, got) seen[event] = got end)
+      assert.is_true(support.result(function(callbacks) other:set('packed', value, callbacks) end))
+      support.wait(function() return seen.change end, 'the change')
+      assert.are.same({ add = 0, change = value }, seen)
+      local list = support.result(function(callbacks)
+        packing:call('none', {}, { error = callbacks.success })
+      end)
+      assert.are.same({ pathNotExists = 'none' }, list.data)
     end)
 
     for _, candidate in ipairs(LOOPS) do

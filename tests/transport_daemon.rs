@@ -165,15 +165,43 @@ fn strangers_do_not_disturb_the_others() {
     assert!(answer[..length].starts_with(b"HTTP/1.1 426 "), "a browser is told what is missing");
 }
 
-#[test]
-fn a_websocket_peer_is_pinged_and_answers_are_no_messages() {
-    let bus = everywhere();
+/// A client of a WebSocket that somebody else wrote.
+fn foreign_client(bus: &Everywhere) -> (tungstenite::WebSocket<TcpStream>, Option<String>) {
     let jet::transport::Target::Tcp { port, .. } = bus.ways[1].1.target else { panic!("TCP") };
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("settable");
-    let (mut socket, response) =
-        tungstenite::client("ws://localhost/any/path", stream).expect("a foreign client without subprotocol");
-    assert!(response.headers().get("Sec-WebSocket-Protocol").is_none());
+    let (socket, response) = tungstenite::client("ws://localhost/any/path", stream).expect("upgrades");
+    let protocol = response.headers().get("Sec-WebSocket-Protocol");
+    (socket, protocol.map(|name| name.to_str().expect("ASCII").to_owned()))
+}
+
+#[test]
+fn a_websocket_has_text_before_msgpack_and_binary_frames_after() {
+    let bus = everywhere();
+    let (mut socket, _) = foreign_client(&bus);
+    let config = r#"{"id":2,"method":"config","params":{"encoding":"msgpack"}}"#;
+    let batch =
+        format!(r#"[{{"id":1,"method":"echo","params":1}},{config},{{"id":3,"method":"echo","params":3}}]"#);
+    socket.send(tungstenite::Message::text(batch)).expect("sent");
+    let first = socket.read().expect("an answer").into_text().expect("text");
+    assert_eq!(first.as_str(), r#"{"id":1,"result":1}"#);
+    let second = socket.read().expect("an answer").into_text().expect("text");
+    assert_eq!(second.as_str(), r#"{"id":2,"result":true}"#);
+    let third = socket.read().expect("an answer");
+    assert_eq!(third, tungstenite::Message::binary(&b"\x82\xa2id\x03\xa6result\x03"[..]));
+    let echo = &b"\x83\xa2id\x04\xa6method\xa4echo\xa6params\xc3"[..];
+    socket.send(tungstenite::Message::binary(echo)).expect("sent");
+    assert_eq!(socket.read().expect("an answer").into_data(), &b"\x82\xa2id\x04\xa6result\xc3"[..]);
+    // A text frame is JSON at any time.
+    socket.send(tungstenite::Message::text(r#"{"id":5,"method":"echo","params":5}"#)).expect("sent");
+    assert_eq!(socket.read().expect("an answer").into_data(), &b"\x82\xa2id\x05\xa6result\x05"[..]);
+}
+
+#[test]
+fn a_websocket_peer_is_pinged_and_answers_are_no_messages() {
+    let bus = everywhere();
+    let (mut socket, protocol) = foreign_client(&bus);
+    assert_eq!(protocol, None);
     let begun = Instant::now();
     let message = socket.read().expect("a ping");
     assert!(message.is_ping(), "{message:?}");
