@@ -2,18 +2,13 @@
 
 mod transport_support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, ErrorKind, Options, ResolverFiles, Status};
+use jet::transport::{Connection, ErrorKind, Options, Status};
+use transport_support::names::*;
 use transport_support::*;
-
-const A: u16 = 1;
-const AAAA: u16 = 28;
-const NO_ERROR: u8 = 0;
-const SERVER_FAILURE: u8 = 2;
-const NO_SUCH_NAME: u8 = 3;
 
 /// What a scripted name server does with a question.
 enum Reply {
@@ -55,50 +50,8 @@ fn name_server(
     (address, questions)
 }
 
-fn question(query: &[u8]) -> (String, u16) {
-    let mut labels = Vec::new();
-    let mut at = 12;
-    while query[at] != 0 {
-        let end = at + 1 + usize::from(query[at]);
-        labels.push(String::from_utf8(query[at + 1..end].to_vec()).expect("ASCII"));
-        at = end;
-    }
-    (labels.join("."), u16::from_be_bytes([query[at + 1], query[at + 2]]))
-}
-
-fn answer(query: &[u8], kind: u16, code: u8, records: &[Vec<u8>]) -> Vec<u8> {
-    let mut reply = query.to_vec();
-    reply[2..4].copy_from_slice(&[0x81, 0x80 | code]);
-    reply[7] = records.len() as u8;
-    for data in records {
-        reply.extend([0xc0, 12]);
-        reply.extend(kind.to_be_bytes());
-        reply.extend([0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
-        reply.extend(data);
-    }
-    reply
-}
-
 fn loopback(kind: u16) -> Reply {
     Reply::Say(NO_ERROR, if kind == A { vec![vec![127, 0, 0, 1]] } else { Vec::new() })
-}
-
-/// A listener, options to find it under `host` and the directory of the files that say how.
-fn setup(host: &str, hosts: &str, resolv_conf: &str) -> (TcpListener, Options, TempDir) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let files = TempDir::new();
-    let resolver = ResolverFiles {
-        hosts: files.file("hosts", hosts),
-        resolv_conf: files.file("resolv.conf", resolv_conf),
-        ..ResolverFiles::default()
-    };
-    let port = listener.local_addr().expect("bound").port();
-    (listener, Options { resolver, ..Options::tcp(host, port) }, files)
-}
-
-fn servers(addresses: &[SocketAddr]) -> String {
-    let lines = addresses.iter().map(|at| format!("nameserver [{}]:{}\n", at.ip(), at.port()));
-    lines.collect()
 }
 
 #[test]

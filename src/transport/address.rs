@@ -84,7 +84,7 @@ pub(super) fn literal(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, 
 }
 
 /// An IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
-fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
+pub(super) fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
     let Some((address, interface)) = text.split_once('%') else {
         return Ok(None);
     };

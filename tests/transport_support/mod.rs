@@ -1,6 +1,8 @@
 //! What the transport tests share: scripted servers on loopback and a way to drive a connection.
 #![allow(dead_code)] // every test program uses its own part
 
+pub mod names;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;

@@ -84,7 +84,7 @@ impl Connection {
     /// What to watch it for; nothing once it has failed.
     pub fn wants(&self) -> Interest {
         match &self.state {
-            State::Resolving(..) => Interest { read: true, write: false },
+            State::Resolving(lookup, _) => lookup.wants(),
             State::Dialling(_) => Interest { read: false, write: true },
             State::Handshaking(_) | State::Open(_) => {
                 Interest { read: true, write: self.outbox.unsent() > 0 }

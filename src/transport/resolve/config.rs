@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::super::address;
+
 const DNS_PORT: u16 = 53;
 /// As the C library: further ones are ignored.
 const MAX_SERVERS: usize = 3;
@@ -136,8 +138,11 @@ fn server(word: &str) -> Option<SocketAddr> {
     if let Some((address, port)) = word.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
         return Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?));
     }
-    // A scope (fe80::1%eth0) is not understood and the server skipped.
-    Some(SocketAddr::new(word.parse().ok()?, DNS_PORT))
+    match word.parse() {
+        Ok(address) => Some(SocketAddr::new(address, DNS_PORT)),
+        // A router on the network of an interface: fe80::1%eth0.
+        Err(_) => address::scoped(word, DNS_PORT).ok()?,
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +172,13 @@ mod tests {
         assert_eq!(servers.candidates("rig"), ["rig.a.example", "rig.b.example", "rig"]);
         assert_eq!(servers.candidates("rig.x.y"), ["rig.x.y", "rig.x.y.a.example", "rig.x.y.b.example"]);
         assert_eq!(servers.candidates("rig."), ["rig."]);
+    }
+
+    #[test]
+    fn a_server_may_be_one_of_an_interface() {
+        let servers = Servers::parse("nameserver fe80::1%lo\nnameserver fe80::2%none\nnameserver ::2\n");
+        let texts: Vec<_> = servers.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["[fe80::1%1]:53", "[::2]:53"]);
     }
 
     #[test]

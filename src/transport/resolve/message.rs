@@ -21,6 +21,8 @@ pub(super) enum Family {
 pub(super) enum Answer {
     /// The name exists; these are its addresses of the family, maybe none.
     Addresses(Vec<IpAddr>),
+    /// So far, the rest did not fit into the message.
+    CutShort(Vec<IpAddr>),
     /// There is no such name.
     NoSuchName,
     /// The server could not or would not say.
@@ -55,8 +57,7 @@ fn is_host_byte(byte: u8) -> bool {
 }
 
 /// What `reply` says to `question`; `None` if it is no reply to that question (forged, late, or
-/// garbage) and is to be ignored. A truncated reply counts as far as it goes: for connecting,
-/// some addresses are enough.
+/// garbage) and is to be ignored.
 pub(super) fn answer(reply: &[u8], question: &[u8]) -> Option<Answer> {
     let mut reader = Reader { bytes: reply, at: 0 };
     let (id, flags) = (reader.u16()?, reader.u16()?);
@@ -72,10 +73,8 @@ pub(super) fn answer(reply: &[u8], question: &[u8]) -> Option<Answer> {
     }
     let truncated = flags & 0x0200 != 0;
     Some(match flags & 0x000f {
-        0 => match addresses(&mut reader, answers) {
-            found if found.is_empty() && truncated => Answer::Failure,
-            found => Answer::Addresses(found),
-        },
+        0 if truncated => Answer::CutShort(addresses(&mut reader, answers)),
+        0 => Answer::Addresses(addresses(&mut reader, answers)),
         3 => Answer::NoSuchName,
         _ => Answer::Failure,
     })
@@ -195,11 +194,14 @@ mod tests {
     fn replies_say_no_in_two_ways() {
         assert_eq!(answer(&reply(&ask(), 0x8183, &[]), &ask()), Some(Answer::NoSuchName));
         assert_eq!(answer(&reply(&ask(), 0x8182, &[]), &ask()), Some(Answer::Failure));
-        assert_eq!(
-            answer(&reply(&ask(), 0x8380, &[]), &ask()),
-            Some(Answer::Failure),
-            "truncated to nothing"
-        );
+    }
+
+    #[test]
+    fn a_reply_may_say_that_it_is_not_all() {
+        assert_eq!(answer(&reply(&ask(), 0x8380, &[]), &ask()), Some(Answer::CutShort(Vec::new())));
+        let some = reply(&ask(), 0x8380, &[(1, &[10, 0, 0, 1])]);
+        assert_eq!(answer(&some, &ask()), Some(Answer::CutShort(vec![[10, 0, 0, 1].into()])));
+        assert_eq!(answer(&reply(&ask(), 0x8383, &[]), &ask()), Some(Answer::NoSuchName));
     }
 
     #[test]
