@@ -99,6 +99,25 @@ fn the_two_encodings_may_come_in_one_piece() {
 }
 
 #[test]
+fn the_old_daemon_is_asked_as_well() {
+    let mut peer = Peer::with(options());
+    peer.engine.connected(peer.now);
+    peer.said();
+    peer.hear(r#"{"id":1,"error":{"code":-32601,"message":"Method not found","data":"info"}}"#);
+    assert_eq!(peer.said(), [SWITCH]);
+    assert_eq!(peer.hear(r#"{"id":2,"result":true}"#), ["ready"]);
+    peer.fetch(r#"{"path":{"equals":"a"}}"#);
+    let request = said(&mut peer).remove(0);
+    assert_eq!(request["method"], "fetch");
+    // Answers may be arrays, and an empty table of Lua is an empty array there.
+    let id = &request["id"];
+    let empty =
+        json!({"method": request["params"]["id"], "params": {"path": "a", "event": "add", "value": []}});
+    let events = hear(&mut peer, &packed(&json!([{"id": id, "result": true}, empty])));
+    assert_eq!(events, ["3 ok true", "#0 add a []"]);
+}
+
+#[test]
 fn a_refusal_is_noted_and_the_name_told_again() {
     let error = r#"{"code":-32602,"message":"Invalid params","data":{"encodingNotSupported":"msgpack"}}"#;
     for name in [None, Some("\"bench\"".to_owned())] {

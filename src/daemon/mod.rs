@@ -8,7 +8,7 @@
 //!   unfetch, get; `routing`: set, call and their answers
 //! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
 //!   fetchers of a path
-//! - `publish`: from a change to notifications; `conditions`: the rules of 2013 that look beyond
+//! - `publish`: from a change to notifications, `news`: what they say; `conditions`: the rules of 2013 that look beyond
 //!   one element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
 //!   messages, `text`: reading them; [`deadlines`]: what is due when; `log`: lines for the log
@@ -22,6 +22,7 @@ pub mod elements;
 pub mod fetchers;
 mod fetching;
 mod log;
+mod news;
 pub mod path_index;
 mod publish;
 mod reply;

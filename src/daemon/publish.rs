@@ -1,62 +1,13 @@
 //! From a change of an element to the notifications of those who fetch it.
 
-use std::sync::Arc;
-
-use crate::json::{write, Raw};
+use crate::json::write;
 use crate::rules::{transition, Changes, Event};
 
 use super::bus::Bus;
-use super::dialect::Dialect;
-use super::elements::{Element, ElementKey, Watcher};
+use super::elements::{ElementKey, Watcher};
 use super::fetchers::{Fetcher, FetcherKey};
+use super::news::{notification, News};
 use super::reply::into_text;
-
-/// What is told of an element, its params written once for all who are told the same.
-pub(super) struct News {
-    pub(super) path: Arc<str>,
-    path_json: Arc<str>,
-    value: Option<Arc<str>>,
-    fetch_only: bool,
-    /// In small letters and in capitals.
-    written: [[Vec<u8>; 3]; 2],
-}
-
-impl News {
-    pub(super) fn of(element: &Element) -> News {
-        News {
-            path: element.path.clone(),
-            path_json: element.path_json.clone(),
-            value: element.value.clone(),
-            fetch_only: element.fetch_only,
-            written: Default::default(),
-        }
-    }
-
-    fn raw(&self) -> Option<Raw<'_>> {
-        self.value.as_deref().map(Raw::trusted)
-    }
-
-    /// The params of the notification of that event.
-    fn params(&mut self, event: Event, dialect: Dialect) -> &[u8] {
-        let written = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][event as usize];
-        if written.is_empty() {
-            written.extend_from_slice(b"{\"path\":");
-            written.extend_from_slice(self.path_json.as_bytes());
-            written.extend_from_slice(b",\"event\":\"");
-            written.extend_from_slice(dialect.event_name(event).as_bytes());
-            written.push(b'"');
-            if let Some(value) = &self.value {
-                written.extend_from_slice(b",\"value\":");
-                written.extend_from_slice(value.as_bytes());
-            }
-            if self.fetch_only && event == Event::Add {
-                written.extend_from_slice(b",\"fetchOnly\":true");
-            }
-            written.push(b'}');
-        }
-        written
-    }
-}
 
 impl Bus {
     /// Tells everybody who fetches an element what happened to it. For a removal this comes
@@ -148,7 +99,7 @@ impl Bus {
             Event::Change => {}
         }
         let params = news.params(event, self.clients.dialect(fetcher.client));
-        self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params));
+        self.clients.notify(fetcher.client, &fetcher.id, params);
         event == Event::Remove && fetcher.expression.max().is_some()
     }
 
@@ -287,12 +238,4 @@ fn sorted_params(changes: Changes<'_>, max: usize) -> Vec<String> {
             return messages;
         }
     }
-}
-
-fn notification(out: &mut Vec<u8>, id: &str, params: &[u8]) {
-    out.extend_from_slice(b"{\"method\":");
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(b",\"params\":");
-    out.extend_from_slice(params);
-    out.push(b'}');
 }

@@ -4,11 +4,12 @@ use crate::json::Raw;
 use crate::msgpack::Packer;
 use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{self, Code, INTERNAL_ERROR};
-use crate::protocol::framing;
+use crate::protocol::framing::{self, TooLong};
 
 use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
 use super::dialect::Dialect;
+use super::news::{notification, Params};
 use super::slab::Slab;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
@@ -105,32 +106,58 @@ impl Clients {
     /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
     /// would take, is left out and logged; then this is false.
     pub(super) fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.deliver(key, |client, packer, limit| {
+            let mark = framing::begin(&mut client.out);
+            write(&mut client.out);
+            let traffic = client.debug.then(|| text_from(&client.out, mark.message()));
+            match client.encoding {
+                Encoding::Json => framing::end(&mut client.out, mark, limit)?,
+                Encoding::Msgpack => packer.end_frame(&mut client.out, mark, limit)?,
+            }
+            Ok(traffic)
+        })
+    }
+
+    /// Sends the notification of a fetch, as [`send`](Self::send) does.
+    pub(super) fn notify(&mut self, key: ClientKey, id: &str, params: &mut Params) -> bool {
+        let plain = |client: &Client| client.encoding == Encoding::Json || client.debug;
+        if self.get(key).is_none_or(plain) {
+            return self.send(key, |out| notification(out, id, params.json()));
+        }
+        self.deliver(key, |client, packer, limit| {
+            params.packed_frame(id, packer, &mut client.out, limit)?;
+            Ok(None)
+        })
+    }
+
+    /// Has `write` append one frame, of which it gives the JSON if that is logged.
+    fn deliver(
+        &mut self,
+        key: ClientKey,
+        write: impl FnOnce(&mut Client, &mut Packer, usize) -> Result<Option<String>, TooLong>,
+    ) -> bool {
         let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
             return true;
         };
-        let start = client.out.len();
-        let mark = framing::begin(&mut client.out);
-        write(&mut client.out);
         let limit = client.dialect.max_message(self.config.max_message);
-        let traffic = client.debug.then(|| text_from(&client.out, start + framing::HEADER));
-        let ended = match client.encoding {
-            Encoding::Json => framing::end(&mut client.out, mark, limit),
-            Encoding::Msgpack => self.packer.end_frame(&mut client.out, mark, limit),
-        };
+        let written = write(client, &mut self.packer, limit);
         let overflow = client.unsent().len() > self.config.max_unsent;
         if !std::mem::replace(&mut client.dirty, true) {
             self.dirty.push(key);
         }
-        if let Err(error) = ended {
-            let text = format!("a message for {} is left out: {error}", client.title());
-            self.log(Level::Crit, text);
-        } else if let Some(json) = traffic {
-            self.log_traffic(key, false, &json);
+        let sent = written.is_ok();
+        match written {
+            Ok(Some(json)) => self.log_traffic(key, false, &json),
+            Ok(None) => {}
+            Err(error) => {
+                let text = format!("a message for {} is left out: {error}", self.title(key));
+                self.log(Level::Crit, text);
+            }
         }
         if overflow {
             self.condemn(key, "it does not read what it is sent");
         }
-        ended.is_ok()
+        sent
     }
 
     /// Sends an error. Data that would make the message too long or too deeply nested for those

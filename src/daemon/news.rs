@@ -1,0 +1,115 @@
+//! [`News`]: what is told of one element, and the messages that tell it.
+
+use std::sync::Arc;
+
+use crate::json::Raw;
+use crate::msgpack::Packer;
+use crate::protocol::framing::{self, TooLong};
+use crate::rules::Event;
+
+use super::dialect::Dialect;
+use super::elements::Element;
+
+/// The params of a notification, in what they have been asked for.
+#[derive(Debug, Default)]
+pub(super) struct Params {
+    json: Vec<u8>,
+    msgpack: Vec<u8>,
+}
+
+/// What is told of an element, its params written once for all who are told the same.
+pub(super) struct News {
+    pub(super) path: Arc<str>,
+    path_json: Arc<str>,
+    pub(super) value: Option<Arc<str>>,
+    fetch_only: bool,
+    /// In small letters and in capitals.
+    written: [[Params; 3]; 2],
+}
+
+impl News {
+    pub(super) fn of(element: &Element) -> News {
+        News {
+            path: element.path.clone(),
+            path_json: element.path_json.clone(),
+            value: element.value.clone(),
+            fetch_only: element.fetch_only,
+            written: Default::default(),
+        }
+    }
+
+    pub(super) fn raw(&self) -> Option<Raw<'_>> {
+        self.value.as_deref().map(Raw::trusted)
+    }
+
+    /// The params of the notification of that event.
+    pub(super) fn params(&mut self, event: Event, dialect: Dialect) -> &mut Params {
+        let params = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][event as usize];
+        let written = &mut params.json;
+        if written.is_empty() {
+            written.extend_from_slice(b"{\"path\":");
+            written.extend_from_slice(self.path_json.as_bytes());
+            written.extend_from_slice(b",\"event\":\"");
+            written.extend_from_slice(dialect.event_name(event).as_bytes());
+            written.push(b'"');
+            if let Some(value) = &self.value {
+                written.extend_from_slice(b",\"value\":");
+                written.extend_from_slice(value.as_bytes());
+            }
+            if self.fetch_only && event == Event::Add {
+                written.extend_from_slice(b",\"fetchOnly\":true");
+            }
+            written.push(b'}');
+        }
+        params
+    }
+}
+
+/// Appends the notification of a fetch.
+pub(super) fn notification(out: &mut Vec<u8>, id: &str, params: &[u8]) {
+    out.extend_from_slice(b"{\"method\":");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b",\"params\":");
+    out.extend_from_slice(params);
+    out.push(b'}');
+}
+
+/// Bytes of a notification beside its id and params.
+const ENVELOPE: usize = r#"{"method":,"params":}"#.len();
+
+impl Params {
+    pub(super) fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Appends a frame with the notification as msgpack; the params are translated for the first
+    /// one only.
+    ///
+    /// # Errors
+    /// [`TooLong`] in either form, as with [`Packer::end_frame`].
+    pub(super) fn packed_frame(
+        &mut self,
+        id: &str,
+        packer: &mut Packer,
+        out: &mut Vec<u8>,
+        max_message: usize,
+    ) -> Result<(), TooLong> {
+        let length = ENVELOPE + id.len() + self.json.len();
+        if length > max_message {
+            return Err(TooLong { length, limit: max_message });
+        }
+        if self.msgpack.is_empty() {
+            self.msgpack.extend_from_slice(&self.json);
+            packer.pack(&mut self.msgpack, 0);
+        }
+        let mark = framing::begin(out);
+        // A map of two, and its keys.
+        out.extend_from_slice(b"\x82\xa6method");
+        let start = out.len();
+        out.extend_from_slice(id.as_bytes());
+        packer.pack(out, start);
+        out.extend_from_slice(b"\xa6params");
+        out.extend_from_slice(&self.msgpack);
+        framing::end(out, mark, max_message)
+    }
+}
