@@ -2,7 +2,7 @@
 
 mod transport_support;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,14 @@ fn name_server(
     script: impl Fn(&str, u16) -> Reply + Send + 'static,
 ) -> (SocketAddr, Receiver<(String, u16)>) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    name_server_on(socket, script)
+}
+
+/// As [`name_server`], on that socket.
+fn name_server_on(
+    socket: UdpSocket,
+    script: impl Fn(&str, u16) -> Reply + Send + 'static,
+) -> (SocketAddr, Receiver<(String, u16)>) {
     let address = socket.local_addr().expect("bound");
     let (asked, questions) = channel();
     std::thread::spawn(move || {
@@ -115,6 +123,16 @@ fn failing_and_dead_servers_are_followed_by_the_next() {
     let begun = Instant::now();
     dial(options).expect("found by the third");
     assert!(begun.elapsed() < Duration::from_millis(900), "no time-out was waited for");
+}
+
+#[test]
+fn a_name_server_may_have_an_ipv6_address() {
+    // Machines without IPv6 have no such server either.
+    let Ok(socket) = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+    let (server, questions) = name_server_on(socket, |_, kind| loopback(kind));
+    let (_listener, options, _files) = setup("jet.example", "", &servers(&[server]));
+    dial(options).expect("found");
+    assert_eq!(questions.try_iter().count(), 2);
 }
 
 #[test]
