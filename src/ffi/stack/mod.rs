@@ -1,6 +1,6 @@
 //! JSON text and Lua values, converted straight on a `lua_State`.
 //!
-//! [`push`](push::push) makes a Lua value of checked text, [`read`](read::read) makes text of a
+//! `push` makes a Lua value of checked text, `read` makes text of a
 //! Lua value, and [`Bridge`] is what one Lua state needs for both: the buffers, and the C
 //! functions that Lua calls directly, with the metatable that marks arrays. Nothing becomes a tree
 //! in between.
