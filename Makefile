@@ -26,7 +26,7 @@ NAME := $(notdir $(LUA))
 KNOWN := lua5.1=lua51 lua5.2=lua52 lua5.3=lua53 lua5.4=lua54 luajit=lua51
 FEATURE := $(patsubst $(NAME)=%,%,$(filter $(NAME)=%,$(KNOWN)))
 ifeq ($(FEATURE),)
-FEATURE := $(shell $(LUA) -e 'print("lua" .. _VERSION:match("%d.%d"):gsub("%.", ""))' 2>/dev/null | cut -f1)
+FEATURE := $(if $(LUA),$(shell $(LUA) -e 'print("lua" .. _VERSION:match("%d.%d"):gsub("%.", ""))' 2>/dev/null | cut -f1))
 endif
 
 BUILD  := build/$(NAME)
@@ -34,25 +34,17 @@ BUILD  := build/$(NAME)
 TARGET_DIR ?= target/$(FEATURE)
 OUT    := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-ifeq ($(shell uname -s),Darwin)
-LIBRARY := libjet.dylib
-# Lua's functions are found when the module is loaded; this linker wants to be told.
-MODULE_FLAGS := -C link-arg=-undefined -C link-arg=dynamic_lookup
-else
-LIBRARY := libjet.so
-endif
-
 .PHONY: build env jetd install clean
 
 build: check-lua
 	@echo "$(BUILD): $(PROFILE) build with feature $(FEATURE)"
-	@RUSTFLAGS="$(RUSTFLAGS) $(MODULE_FLAGS)" $(CARGO) build --lib --profile $(PROFILE) --no-default-features \
+	@$(CARGO) build --lib --profile $(PROFILE) --no-default-features \
 		--features $(FEATURE),$(TRANSPORTS) --target-dir $(TARGET_DIR)
 	@mkdir -p $(BUILD)/jet
 	@if [ -d lua ]; then cp -R lua/. $(BUILD)/; fi
-	@cmp -s $(OUT)/$(LIBRARY) $(BUILD)/jet/core.so || { \
+	@cmp -s $(OUT)/libjet.so $(BUILD)/jet/core.so || { \
 		echo "$(BUILD)/jet/core.so: new"; \
-		cp $(OUT)/$(LIBRARY) $(BUILD)/jet/core.so.new && mv -f $(BUILD)/jet/core.so.new $(BUILD)/jet/core.so; }
+		cp $(OUT)/libjet.so $(BUILD)/jet/core.so.new && mv -f $(BUILD)/jet/core.so.new $(BUILD)/jet/core.so; }
 
 .PHONY: check-lua
 check-lua:

@@ -17,7 +17,7 @@ description = {
   license = 'MIT',
 }
 
-supported_platforms = { 'unix' }
+supported_platforms = { 'linux' }
 
 dependencies = {
   'lua >= 5.1, < 5.5',

@@ -179,11 +179,10 @@ impl EventLoop {
     }
 }
 
-/// A descriptor that is readable once the time has passed (Linux only).
+/// A descriptor that is readable once the time has passed.
 ///
 /// # Errors
-/// There is no descriptor left, or no such thing on this system.
-#[cfg(target_os = "linux")]
+/// There is no descriptor left.
 pub fn timer_descriptor(seconds: f64) -> io::Result<OwnedFd> {
     use rustix::time::{
         timerfd_create, timerfd_settime, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
@@ -197,13 +196,4 @@ pub fn timer_descriptor(seconds: f64) -> io::Result<OwnedFd> {
         Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos().max(1)) };
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: never, it_value })?;
     Ok(timer)
-}
-
-/// A descriptor that is readable once the time has passed (Linux only).
-///
-/// # Errors
-/// Always: this system has no such thing.
-#[cfg(not(target_os = "linux"))]
-pub fn timer_descriptor(_seconds: f64) -> io::Result<OwnedFd> {
-    Err(io::ErrorKind::Unsupported.into())
 }

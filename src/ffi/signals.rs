@@ -154,10 +154,7 @@ extern "C" fn on_signal(number: libc::c_int) {
 /// # Safety
 /// The place is valid for the calling thread only.
 unsafe fn errno_place() -> *mut libc::c_int {
-    #[cfg(target_os = "macos")]
-    return libc::__error();
-    #[cfg(not(target_os = "macos"))]
-    return libc::__errno_location();
+    libc::__errno_location()
 }
 
 /// Installs the handler and gives the old one.
