@@ -114,8 +114,9 @@ function Driver:rearm()
   if fd == self.fd and interest == self.interest then
     return self:rearm_timer()
   end
-  if self.fd and fd ~= self.fd then
-    self.adapter.watch(self.fd, nil)
+  local before = self.fd
+  if before and fd ~= before then
+    self.adapter.watch(before, nil)
   end
   self.fd, self.interest = fd, interest
   if fd then
@@ -138,15 +139,24 @@ function Driver:rearm_timer()
     return
   end
   local seconds = not self.closed and self.core:timer()
-  if self.cancel_timer then
-    self.cancel_timer()
-    self.cancel_timer = nil
-  end
+  self:forget_timer()
   if seconds then
     self.cancel_timer = self.adapter.after(seconds, function()
       self.cancel_timer = nil
       self:ready(false, false)
     end)
+    if self.closed then
+      -- A finalizer that ran meanwhile has closed the peer: the loop would wait for nothing.
+      self:forget_timer()
+    end
+  end
+end
+
+function Driver:forget_timer()
+  local cancel = self.cancel_timer
+  self.cancel_timer = nil
+  if cancel then
+    cancel()
   end
 end
 
@@ -180,12 +190,16 @@ function Driver:pump(readable)
   end
   local posted, reason = self.core:drive(readable)
   if posted then
-    local count = core.take(posted, self.events)
+    -- To make the values can run finalizers of the program, and these a nested loop: each batch
+    -- has a table of its own, used again when it was handed out.
+    local events = self.spare or {}
+    self.spare = nil
+    local count = core.take(posted, events)
     if self.closed then
       -- A finalizer that ran meanwhile has closed the peer.
       return
     end
-    self.cursor, self.count = 0, count
+    self.events, self.cursor, self.count = events, 0, count
     if self.starting and not self.blocking then
       -- A quick daemon has answered, but the program has not got its peer yet.
       self.adapter.after(0, function()
@@ -193,6 +207,7 @@ function Driver:pump(readable)
       end)
     else
       self:drain()
+      self.spare = events
     end
   end
   if reason and not self.closed then
@@ -351,13 +366,11 @@ function Driver:lost(reason, later)
     return
   end
   self.closed = reason
-  if self.cancel_timer then
-    self.cancel_timer()
-    self.cancel_timer = nil
-  end
-  if self.fd then
-    self.adapter.watch(self.fd, nil)
-    self.fd = nil
+  self:forget_timer()
+  local fd = self.fd
+  self.fd = nil
+  if fd then
+    self.adapter.watch(fd, nil)
   end
   self.core:close()
   self.cursor, self.count, self.events = 0, 0, {}

@@ -36,12 +36,12 @@ end
 ---@param list jet.ev.IO[]
 ---@return string|nil interest
 local function interest(list)
-  local read, write = '', ''
+  local read, write
   for _, watcher in ipairs(list) do
-    read = watcher._revents ~= WRITE and 'r' or read
-    write = watcher._revents ~= READ and 'w' or write
+    read = read or watcher._revents ~= WRITE
+    write = write or watcher._revents ~= READ
   end
-  return #list > 0 and read .. write or nil
+  return read and write and 'rw' or read and 'r' or write and 'w' or nil
 end
 
 --- Tells each watcher of a descriptor what is for it.
@@ -89,10 +89,16 @@ end
 ---@param loop jet.ev.Loop
 ---@param fd integer
 local function rewatch(loop, fd)
-  local list = loop._io[fd]
-  loop._adapter.watch(fd, interest(list), function(readable, writable)
+  local list
+  local function on_ready(readable, writable)
     tell(loop, list, readable, writable)
-  end)
+  end
+  -- From here on nothing asks for memory, so no finalizer changes the list.
+  list = loop._io[fd]
+  if not list then
+    return
+  end
+  loop._adapter.watch(fd, interest(list), on_ready)
   if #list == 0 then
     loop._io[fd] = nil
     loop._registered = loop._registered - 1
@@ -113,7 +119,7 @@ end
 
 function IO:_deactivate(loop)
   local list = loop._io[self._fd]
-  for position, watcher in ipairs(list) do
+  for position, watcher in ipairs(list or {}) do
     if watcher == self then
       table.remove(list, position)
       break

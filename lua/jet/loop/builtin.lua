@@ -58,12 +58,18 @@ function builtin.new()
   ---@return boolean handled false if the time was over, a signal came, or there is nothing to wait for
   function adapter.step(seconds)
     local kind, id, readable, writable, message = engine:wait(seconds)
+    -- A finalizer that ran since the engine looked may have forgotten the descriptor or timer.
+    local callback
     if kind == READY then
-      callbacks[id](readable, writable)
+      callback = callbacks[id]
+      if callback then
+        callback(readable, writable)
+      end
     elseif kind == TIMER then
-      local callback = timers[id]
-      timers[id] = nil
-      callback()
+      callback, timers[id] = timers[id], nil
+      if callback then
+        callback()
+      end
     elseif kind == INVALID then
       callbacks[id] = nil
       io.stderr:write('jet: descriptor ', id, ' was closed while it was watched\n')

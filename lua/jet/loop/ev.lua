@@ -42,7 +42,10 @@ function adapter.new(loop)
     local io = entry[revents]
     if wanted and not io then
       io = watcher(fd, revents, function(...)
-        return entry.callback(...)
+        local call = entry.callback
+        if call then
+          return call(...)
+        end
       end)
       entry[revents] = io
     end
