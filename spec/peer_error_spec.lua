@@ -66,6 +66,16 @@ describe('Errors', function()
     is_error(err, -32602, 'Invalid params', { wrongKind = prefix .. 'm' })
   end)
 
+  it('tells a state without a value from a method', function()
+    local got
+    owner:state { path = prefix .. 's', set = function(value) got = value end }
+    support.settle(owner)
+    local err = refusal(function(cbs) other:call(prefix .. 's', {}, cbs) end)
+    is_error(err, -32602, 'Invalid params', { wrongKind = prefix .. 's' })
+    support.result(function(cbs) other:set(prefix .. 's', 5, cbs) end)
+    assert.are.equal(5, got)
+  end)
+
   it('of a rejected fetch: the object with the reason, never a bare string (D12)', function()
     local err = refusal(function(cbs) other:fetch({ path = { contains = 5 } }, function() end, cbs) end)
     assert.are.equal(-32602, err.code)

@@ -106,7 +106,8 @@ function Element:_add(value, callbacks, depth)
     staged, message = driver:stage(value, 'value')
   end
   if not message then
-    id, message = driver.core:add(self._path, staged, true, callbacks and callbacks.timeout)
+    local timeout = callbacks and callbacks.timeout
+    id, message = driver.core:add(self._path, staged, true, timeout, self._role == 'state')
   end
   if not id then
     check.fail(message, depth + 1)

@@ -142,10 +142,14 @@ fn add_fetch_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
 }
 
 fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
-    methods.add_method("add", |_, core, args: (Path, Option<u64>, bool, Option<f64>)| {
-        let (path, staged, respond, timeout) = args;
+    methods.add_method("add", |_, core, args: (Path, Option<u64>, bool, Option<f64>, bool)| {
+        let (path, staged, respond, timeout, is_state) = args;
         let options = request(respond, timeout);
-        Ok(to_lua(core.with(staged, |engine, value| engine.add(&path.0, value, options))))
+        let sent = core.with(staged, |engine, value| match value {
+            None if is_state => engine.add_empty_state(&path.0, options),
+            value => engine.add(&path.0, value, options),
+        });
+        Ok(to_lua(sent))
     });
     methods.add_method("remove", |_, core, (path, respond, timeout): (Path, bool, Option<f64>)| {
         let sent = core.engine.borrow_mut().remove(&path.0, request(respond, timeout));

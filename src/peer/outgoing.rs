@@ -60,6 +60,16 @@ impl Engine {
         self.send_path(Service::Done, "add", path, value.map(|value| ("value", value)), options)
     }
 
+    /// Adds a state that has no value yet. Without a value it looks like a method, so our own
+    /// daemon is told what it is; others ignore that.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn add_empty_state(&mut self, path: &str, options: RequestOptions) -> Sent {
+        let kind = ("kind", Raw::trusted("\"state\""));
+        self.send_path(Service::Done, "add", path, Some(kind), options)
+    }
+
     /// Removes an element of this peer.
     ///
     /// # Errors
