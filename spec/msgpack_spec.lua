@@ -133,6 +133,7 @@ for _, case in ipairs {
         seen[event] = value
       end)
       local state = owner:state { path = prefix .. 'v', value = 'none yet', set = function(value) return value end }
+      support.settle(owner)
       for _, value in ipairs(VALUES) do
         local name
         name, value = value[1], value[2]
@@ -153,6 +154,7 @@ for _, case in ipairs {
 
     it('keep arrays arrays and objects objects', function()
       owner:method { path = prefix .. 'm', call = function(t) return { t, peer.array {} } end }
+      support.settle(owner)
       local got = result(function(cbs) other:call(prefix .. 'm', { peer.array {} }, cbs) end)
       assert.are.equal(getmetatable(peer.array {}), getmetatable(got[1]))
       assert.are.equal(getmetatable(peer.array {}), getmetatable(got[2]))
@@ -164,6 +166,7 @@ for _, case in ipairs {
       owner:method { path = prefix .. 'sum', call = function(a, b) return a + b end }
       owner:method { path = prefix .. 'swap', call = function(t) return { a = t.b, b = t.a } end }
       owner:method { path = prefix .. 'fail', call = function() error { code = 7, message = 'no', data = { 1 } } end }
+      support.settle(owner)
       assert.are.equal(5, result(function(cbs) other:call(prefix .. 'sum', { 2, 3 }, cbs) end))
       assert.are.same({ a = 2, b = 1 }, result(function(cbs)
         other:call(prefix .. 'swap', { a = 1, b = 2 }, cbs)

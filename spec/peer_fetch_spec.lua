@@ -185,6 +185,7 @@ describe('A fetcher ref', function()
       fetcher:fetch()
       return 'on'
     end }
+    support.settle(owner)
     local function toggle()
       return result(function(cbs) other:call(prefix .. 'toggle', {}, cbs) end)
     end
