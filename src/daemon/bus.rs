@@ -9,6 +9,7 @@ use crate::protocol::error::INVALID_REQUEST;
 use crate::protocol::message::Message;
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
+use super::access::Groups;
 use super::client::{Client, ClientKey};
 use super::conditions::Dependents;
 use super::deadlines::Deadlines;
@@ -27,7 +28,7 @@ pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
 /// bench has open.
 pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
 
-/// The limits of a bus.
+/// The limits of a bus, and whether it has users.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Largest message in bytes, both ways.
@@ -41,6 +42,9 @@ pub struct Config {
     pub max_requests: usize,
     /// Seconds an owner has to answer unless the request or the element says otherwise.
     pub timeout: f64,
+    /// Whether there are users. Else `authenticate` is answered with `true` whatever it is given, and
+    /// `access` protects nothing.
+    pub authentication: bool,
 }
 
 impl Default for Config {
@@ -51,6 +55,7 @@ impl Default for Config {
             max_unsent: DEFAULT_MAX_UNSENT,
             max_requests: DEFAULT_MAX_REQUESTS,
             timeout: DEFAULT_TIMEOUT,
+            authentication: false,
         }
     }
 }
@@ -61,6 +66,7 @@ pub struct Bus {
     pub(super) clients: Clients,
     pub(super) elements: Elements,
     pub(super) fetchers: Fetchers,
+    pub(super) groups: Groups,
     pub(super) dependents: Dependents,
     /// Paths whose element is just going; what hangs on them is looked at when it is gone.
     pub(super) orphaned: Vec<String>,
@@ -77,6 +83,7 @@ impl Bus {
             clients: Clients::new(config),
             elements: Elements::default(),
             fetchers: Fetchers::default(),
+            groups: Groups::default(),
             dependents: Dependents::new(),
             orphaned: Vec::new(),
             deadlines: Deadlines::default(),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::protocol::encoding::Encoding;
 
+use super::access::Rights;
 use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
@@ -45,6 +46,8 @@ pub struct Client {
     pub next_encoding: Encoding,
     /// How many of its unsent bytes were written before the encoding changed.
     pub(super) unsent_json: usize,
+    /// What it may do, if it has logged in.
+    pub rights: Option<Box<Rights>>,
     /// Whether its messages are logged.
     pub debug: bool,
     /// Its fetchers by their id as JSON text in one spelling.

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use crate::rules::{Event, Expression};
 
+use super::access::Permission;
 use super::bus::Bus;
+use super::client::ClientKey;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
 
@@ -22,12 +24,14 @@ fn dependency_paths(expression: &Expression, path: &str) -> Vec<String> {
 }
 
 impl Bus {
-    /// Whether everything an element hangs on is there and has the value it has to have.
-    pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str) -> bool {
+    /// Whether everything an element hangs on is there for that client and has the value it has to have.
+    pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str, client: ClientKey) -> bool {
         let paths = dependency_paths(expression, path);
         expression.deps().iter().zip(paths).all(|(dep, path)| {
             let element = self.elements.find(&path).and_then(|key| self.elements.get(key));
-            element.is_some_and(|element| dep.matches_value(element.raw()))
+            element.is_some_and(|element| {
+                dep.matches_value(element.raw()) && self.may(client, element, Permission::Fetch)
+            })
         })
     }
 

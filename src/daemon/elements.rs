@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::json::{write, Raw};
 use crate::rules::PathHint;
 
+use super::access::{Access, Permission, Rights};
 use super::client::ClientKey;
 use super::fetchers::FetcherKey;
 use super::slab::{Key, Slab};
@@ -36,6 +37,8 @@ pub struct Element {
     pub is_state: bool,
     /// Whether nobody may set or call it.
     pub fetch_only: bool,
+    /// Who may do what with it; without, everybody may do everything.
+    pub access: Option<Arc<Access>>,
     /// Seconds its owner has to answer, if it was added with a time-out.
     pub timeout: Option<f64>,
     /// Who added it.
@@ -51,6 +54,25 @@ impl Element {
     pub fn raw(&self) -> Option<Raw<'_>> {
         self.value.as_deref().map(Raw::trusted)
     }
+
+    /// Whether somebody with these rights may do that.
+    pub fn allows(&self, rights: Option<&Rights>, what: Permission) -> bool {
+        self.access.as_ref().is_none_or(|access| access.allows(rights, what))
+    }
+
+    /// Whether somebody with these rights can only fetch it.
+    pub fn is_fetch_only(&self, rights: Option<&Rights>) -> bool {
+        self.fetch_only || !self.allows(rights, self.use_permission())
+    }
+
+    /// What may be done with it beside fetching it.
+    pub fn use_permission(&self) -> Permission {
+        if self.is_state {
+            Permission::Set
+        } else {
+            Permission::Call
+        }
+    }
 }
 
 /// What an element is made of.
@@ -64,6 +86,8 @@ pub struct Description<'a> {
     pub is_state: bool,
     /// See [`Element::fetch_only`].
     pub fetch_only: bool,
+    /// See [`Element::access`].
+    pub access: Option<Access>,
     /// See [`Element::timeout`].
     pub timeout: Option<f64>,
 }
@@ -93,6 +117,7 @@ impl Elements {
             value: description.value.map(|value| value.text().into()),
             is_state: description.is_state,
             fetch_only: description.fetch_only,
+            access: description.access.map(Arc::new),
             timeout: description.timeout,
             owner,
             serial: self.serial,

@@ -4,9 +4,9 @@ use crate::json::{write, Raw};
 use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::rules::{Expression, SortedView};
 
+use super::access::Permission;
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
-use super::elements::Element;
 use super::fetchers::Fetcher;
 use super::reply::{into_text, Outcome};
 use super::routing::require_object;
@@ -79,11 +79,13 @@ impl Bus {
     pub(super) fn get(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
         let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
         let expression = self.expression(client, params)?;
+        let rights = self.clients.rights(client);
         let keys = self.elements.candidates(expression.path_hint());
         let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
             expression.matches_path(&element.path)
+                && element.allows(rights, Permission::Fetch)
                 && (!expression.needs_value() || expression.matches_value(element.raw()))
-                && self.dependencies_hold(&expression, &element.path)
+                && self.dependencies_hold(&expression, &element.path, client)
         });
         let mut json = vec![b'['];
         match expression.sort() {
@@ -99,7 +101,9 @@ impl Bus {
             None => {
                 for element in elements.take(expression.max().unwrap_or(usize::MAX)) {
                     write_item(&mut json, &element.path, element.value.as_deref(), None);
-                    mark_fetch_only(&mut json, element);
+                    if element.is_fetch_only(rights) {
+                        mark_fetch_only(&mut json);
+                    }
                 }
             }
         }
@@ -144,9 +148,7 @@ fn write_item(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: Option
 }
 
 /// Adds the mark of an element that can only be fetched to the item written last.
-fn mark_fetch_only(json: &mut Vec<u8>, element: &Element) {
-    if element.fetch_only {
-        json.truncate(json.len() - 2);
-        json.extend_from_slice(b",\"fetchOnly\":true},");
-    }
+fn mark_fetch_only(json: &mut Vec<u8>) {
+    json.truncate(json.len() - 2);
+    json.extend_from_slice(b",\"fetchOnly\":true},");
 }

@@ -10,9 +10,11 @@
 //!   fetchers of a path
 //! - `publish`: from a change to notifications, `news`: what they say; `conditions`: the rules of 2013 that look beyond
 //!   one element
+//! - [`access`]: which groups may do what with an element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
 //!   messages, `text`: reading them; [`deadlines`]: what is due when; `log`: lines for the log
 
+pub mod access;
 pub mod bus;
 pub mod client;
 mod conditions;

@@ -22,10 +22,12 @@ pub(super) struct News {
     pub(super) path: Arc<str>,
     path_json: Arc<str>,
     pub(super) value: Option<Arc<str>>,
-    fetch_only: bool,
-    /// In small letters and in capitals.
-    written: [[Params; 3]; 2],
+    /// In small letters and in capitals; the events, and the add of what can only be fetched.
+    written: [[Params; 4]; 2],
 }
+
+/// Where the add of what can only be fetched is, behind the events.
+const MARKED_ADD: usize = 3;
 
 impl News {
     pub(super) fn of(element: &Element) -> News {
@@ -33,7 +35,6 @@ impl News {
             path: element.path.clone(),
             path_json: element.path_json.clone(),
             value: element.value.clone(),
-            fetch_only: element.fetch_only,
             written: Default::default(),
         }
     }
@@ -42,9 +43,10 @@ impl News {
         self.value.as_deref().map(Raw::trusted)
     }
 
-    /// The params of the notification of that event.
-    pub(super) fn params(&mut self, event: Event, dialect: Dialect) -> &mut Params {
-        let params = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][event as usize];
+    /// The params of the notification of that event; with a mark on the add of what can only be fetched.
+    pub(super) fn params(&mut self, event: Event, dialect: Dialect, mark: bool) -> &mut Params {
+        let form = if mark { MARKED_ADD } else { event as usize };
+        let params = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][form];
         let written = &mut params.json;
         if written.is_empty() {
             written.extend_from_slice(b"{\"path\":");
@@ -56,7 +58,7 @@ impl News {
                 written.extend_from_slice(b",\"value\":");
                 written.extend_from_slice(value.as_bytes());
             }
-            if self.fetch_only && event == Event::Add {
+            if mark {
                 written.extend_from_slice(b",\"fetchOnly\":true");
             }
             written.push(b'}');

@@ -3,8 +3,10 @@
 use crate::json::write;
 use crate::rules::{transition, Changes, Event};
 
+use super::access::Permission;
 use super::bus::Bus;
-use super::elements::{ElementKey, Watcher};
+use super::client::ClientKey;
+use super::elements::{Element, ElementKey, Watcher};
 use super::fetchers::{Fetcher, FetcherKey};
 use super::news::{notification, News};
 use super::reply::into_text;
@@ -60,7 +62,8 @@ impl Bus {
     /// Whether an element matches beyond its path.
     fn matches(&self, fetcher: FetcherKey, news: &News) -> bool {
         self.fetchers.get(fetcher).is_some_and(|fetcher| {
-            fetcher.admits(news.raw()) && self.dependencies_hold(&fetcher.expression, &news.path)
+            fetcher.admits(news.raw())
+                && self.dependencies_hold(&fetcher.expression, &news.path, fetcher.client)
         })
     }
 
@@ -98,7 +101,10 @@ impl Bus {
             Event::Remove => fetcher.told = fetcher.told.saturating_sub(1),
             Event::Change => {}
         }
-        let params = news.params(event, self.clients.dialect(fetcher.client));
+        let rights = || self.clients.rights(fetcher.client);
+        let mark = event == Event::Add
+            && self.elements.get(key).is_some_and(|element| element.is_fetch_only(rights()));
+        let params = news.params(event, self.clients.dialect(fetcher.client), mark);
         self.clients.notify(fetcher.client, &fetcher.id, params);
         event == Event::Remove && fetcher.expression.max().is_some()
     }
@@ -124,17 +130,31 @@ impl Bus {
         }
     }
 
-    /// Has a fetcher watch an element if its path rules match; tells it of it right away, or
-    /// only puts it into its view.
+    /// Whether a fetcher is to watch an element: its path rules match, and its client may see it. That
+    /// stays so: nobody gets other rights while fetching.
+    fn is_for(&self, fetcher: FetcherKey, element: &Element) -> bool {
+        self.fetchers.get(fetcher).is_some_and(|fetcher| {
+            fetcher.expression.matches_path(&element.path)
+                && self.may(fetcher.client, element, Permission::Fetch)
+        })
+    }
+
+    /// Whether a client may do that with an element.
+    pub(super) fn may(&self, client: ClientKey, element: &Element, what: Permission) -> bool {
+        element.access.is_none() || element.allows(self.clients.rights(client), what)
+    }
+
+    /// Has a fetcher watch an element if that is for it; tells it of it right away, or only puts it
+    /// into its view.
     fn watch(&mut self, fetcher_key: FetcherKey, key: ElementKey, tell: bool) {
         let Some(element) = self.elements.get(key) else {
             return;
         };
-        let mut news = News::of(element);
         self.comparisons += 1;
-        if !self.fetchers.get(fetcher_key).is_some_and(|f| f.expression.matches_path(&news.path)) {
+        if !self.is_for(fetcher_key, element) {
             return;
         }
+        let mut news = News::of(element);
         self.register_dependencies(fetcher_key, key, &news.path);
         let matches = self.matches(fetcher_key, &news);
         let mut watcher = Watcher { fetcher: fetcher_key, reported: false };
@@ -156,12 +176,13 @@ impl Bus {
 
     /// Finds the fetchers of a new element, before it is published.
     pub(super) fn find_watchers(&mut self, key: ElementKey) {
-        let Some(path) = self.elements.get(key).map(|element| element.path.clone()) else {
+        let Some(element) = self.elements.get(key) else {
             return;
         };
+        let path = element.path.clone();
         let mut fetchers = self.fetchers.candidates(&path);
         self.comparisons += fetchers.len() as u64;
-        fetchers.retain(|key| self.fetchers.get(*key).is_some_and(|f| f.expression.matches_path(&path)));
+        fetchers.retain(|fetcher| self.is_for(*fetcher, element));
         for fetcher in &fetchers {
             self.register_dependencies(*fetcher, key, &path);
             if let Some(fetcher) = self.fetchers.get_mut(*fetcher) {

@@ -6,6 +6,7 @@ use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{self, Code, INTERNAL_ERROR};
 use crate::protocol::framing::{self, TooLong};
 
+use super::access::Rights;
 use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
 use super::dialect::Dialect;
@@ -72,6 +73,11 @@ impl Clients {
     /// How a connection wants to be spoken to.
     pub(super) fn dialect(&self, key: ClientKey) -> Dialect {
         self.get(key).map(|client| client.dialect).unwrap_or_default()
+    }
+
+    /// What a connection may do, if it has logged in.
+    pub(super) fn rights(&self, key: ClientKey) -> Option<&Rights> {
+        self.get(key).and_then(|client| client.rights.as_deref())
     }
 
     /// The longest message for a connection in bytes of JSON, such that it surely can be sent.

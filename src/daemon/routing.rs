@@ -47,6 +47,10 @@ impl Bus {
         let Some(element) = found else {
             return Err(Outcome::refused("pathNotExists", &path));
         };
+        // Who may not use it learns no more about it.
+        if !self.may(requester, element, element.use_permission()) {
+            return Err(Outcome::refused("noAccess", &path));
+        }
         if element.is_state != (action == Action::Set) {
             return Err(Outcome::refused("wrongKind", &path));
         }

@@ -8,6 +8,7 @@ use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::rules::Event;
 
+use super::access::{Access, Fault};
 use super::bus::Bus;
 use super::client::ClientKey;
 use super::dialect::Dialect;
@@ -52,8 +53,8 @@ impl Bus {
     }
 
     fn add(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
-        let [path, value, timeout, kind, fetch_only] =
-            members(params, ["path", "value", "timeout", "kind", "fetchOnly"]);
+        let [path, value, timeout, kind, fetch_only, access] =
+            members(params, ["path", "value", "timeout", "kind", "fetchOnly", "access"]);
         let path = path_of(path, params)?;
         let description = Description {
             path: &path,
@@ -61,6 +62,7 @@ impl Bus {
             // Peers of this crate say so, as a state may come without a value.
             is_state: value.is_some() || kind.and_then(Raw::as_str).as_deref() == Some("state"),
             fetch_only: fetch_only.is_some_and(Raw::is_truthy),
+            access: self.access_of(access, params)?,
             timeout: timeout_of(timeout, params)?,
         };
         let Some(key) = self.elements.insert(description, client) else {
@@ -72,6 +74,16 @@ impl Bus {
         self.find_watchers(key);
         self.publish(key, Event::Add);
         Ok(Outcome::Done)
+    }
+
+    /// What `access` says. It is read in any case, so that a mistake is found before there are users.
+    fn access_of(&mut self, access: Option<Raw>, params: Params) -> Result<Option<Access>, Outcome> {
+        let read = access.map(|access| Access::read(access, &mut self.groups)).transpose();
+        match read {
+            Ok(access) => Ok(access.flatten().filter(|_| self.config().authentication)),
+            Err(Fault::WrongType(place)) => Err(wrong_type(place, params)),
+            Err(Fault::Unknown(place)) => Err(Outcome::refused("unknownMember", &place)),
+        }
     }
 
     /// The element of a path, if it is that client's.
