@@ -5,9 +5,12 @@
 //! compares numbers exactly, and [`mod@write`] appends JSON to a buffer. The conversion between JSON
 //! and Lua values is in `ffi::stack`.
 
+pub(crate) mod escape;
 mod number;
-pub(crate) mod raw;
+mod raw;
+pub(crate) mod scalar;
 pub mod scan;
+pub(crate) mod walk;
 pub mod write;
 
 pub use number::Number;

@@ -6,8 +6,10 @@
 
 use std::borrow::Cow;
 
+use super::escape::unescape;
 use super::number::Number;
-use super::scan::{self, skip_blanks, special};
+use super::scan;
+use super::walk::Walk;
 
 /// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,92 +126,13 @@ impl<'a> Raw<'a> {
 
     /// The elements of an array; none for other kinds.
     pub fn elements(self) -> Elements<'a> {
-        Elements(Walk::new(self, b'['))
+        Elements(Walk::new(self.0, b'['))
     }
 
     /// The members of an object in the order of the text; none for other kinds.
     pub fn members(self) -> Members<'a> {
-        Members(Walk::new(self, b'{'))
+        Members(Walk::new(self.0, b'{'))
     }
-}
-
-/// Where a walk through a container stands: before an entry or at the closing bracket.
-#[derive(Debug, Clone)]
-struct Walk<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Walk<'a> {
-    fn new(raw: Raw<'a>, open: u8) -> Self {
-        let text = raw.0;
-        let at = if text.as_bytes().first() == Some(&open) { 1 } else { text.len() };
-        Walk { text, at }
-    }
-
-    /// To the next byte of interest, past blanks and one separator.
-    fn advance(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
-        let mut at = skip_blanks(bytes, self.at);
-        if matches!(bytes.get(at), Some(b',' | b':')) {
-            at = skip_blanks(bytes, at + 1);
-        }
-        self.at = at;
-        bytes.get(at).copied().filter(|byte| !matches!(byte, b']' | b'}'))
-    }
-
-    /// The value that starts here.
-    fn value(&mut self) -> Option<Raw<'a>> {
-        self.advance()?;
-        let start = self.at;
-        self.at = skip_value(self.text.as_bytes(), start);
-        self.text.get(start..self.at).filter(|text| !text.is_empty()).map(Raw)
-    }
-}
-
-/// End of the checked value that starts at `at`.
-fn skip_value(text: &[u8], mut at: usize) -> usize {
-    let mut depth = 0usize;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => at = skip_string(text, at),
-            b'{' | b'[' => {
-                depth += 1;
-                at += 1;
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                at += 1;
-            }
-            _ if depth == 0 => return scalar_stop(text, at),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            return at;
-        }
-    }
-    at
-}
-
-/// From the opening quote at `at` to behind the closing one.
-pub(crate) fn skip_string(text: &[u8], at: usize) -> usize {
-    let mut at = special(text, at + 1);
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at = special(text, at + 2),
-            _ => at = special(text, at + 1),
-        }
-    }
-    text.len()
-}
-
-/// From inside of a number or word to behind it.
-pub(crate) fn scalar_stop(text: &[u8], mut at: usize) -> usize {
-    while !matches!(text.get(at), None | Some(b',' | b']' | b'}' | b':' | b' ' | b'\n' | b'\r' | b'\t')) {
-        at += 1;
-    }
-    at
 }
 
 /// Iterator over the elements of an array.
@@ -220,7 +143,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Raw<'a>;
 
     fn next(&mut self) -> Option<Raw<'a>> {
-        self.0.value()
+        self.0.value().map(Raw)
     }
 }
 
@@ -232,63 +155,8 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Raw<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.value()?.as_str()?;
-        Some((key, self.0.value()?))
-    }
-}
-
-/// Resolves the escapes of the inside of a string.
-fn unescape(inner: &str) -> Cow<'_, str> {
-    let Some(first) = inner.find('\\') else {
-        return Cow::Borrowed(inner);
-    };
-    let mut out = String::with_capacity(inner.len());
-    let mut rest = inner;
-    let mut next = Some(first);
-    while let Some(at) = next {
-        out.push_str(&rest[..at]);
-        let (character, length) = unescape_one(&rest[at..]);
-        out.push(character);
-        rest = rest.get(at + length..).unwrap_or("");
-        next = rest.find('\\');
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-/// The character of the escape at the start of `text`, and how many bytes it takes.
-pub(crate) fn unescape_one(text: &str) -> (char, usize) {
-    let character = match text.as_bytes().get(1) {
-        Some(b'n') => '\n',
-        Some(b't') => '\t',
-        Some(b'r') => '\r',
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'u') => return unescape_unicode(text),
-        Some(other) if other.is_ascii() => char::from(*other),
-        _ => return (char::REPLACEMENT_CHARACTER, 1),
-    };
-    (character, 2)
-}
-
-fn hex4(text: &str, at: usize) -> Option<u32> {
-    u32::from_str_radix(text.get(at..at + 4)?, 16).ok()
-}
-
-fn unescape_unicode(text: &str) -> (char, usize) {
-    let Some(unit) = hex4(text, 2) else {
-        return (char::REPLACEMENT_CHARACTER, 2);
-    };
-    let low = match (unit, text.get(6..8)) {
-        (0xd800..=0xdbff, Some("\\u")) => hex4(text, 8).filter(|low| (0xdc00..=0xdfff).contains(low)),
-        _ => None,
-    };
-    match low {
-        Some(low) => {
-            let code = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-            (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
-        }
-        None => (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+        let key = Raw(self.0.value()?).as_str()?;
+        Some((key, Raw(self.0.value()?)))
     }
 }
 

@@ -9,7 +9,7 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut from = 0;
     loop {
-        let at = super::scan::special(bytes, from);
+        let at = super::scalar::special(bytes, from);
         out.extend_from_slice(&bytes[from..at]);
         let Some(&byte) = bytes.get(at) else { break };
         match byte {

@@ -9,8 +9,9 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 
 use super::{reserve, HAS_INTEGERS, MAX_LEVELS};
-use crate::json::raw::unescape_one;
-use crate::json::scan::{skip_blanks, special};
+use crate::json::escape::unescape_one;
+use crate::json::scalar::special;
+use crate::json::scan::skip_blanks;
 use crate::json::Raw;
 
 /// Room for this many members is made with an object: most have a few, and growing a table
