@@ -25,9 +25,10 @@ Driver.__index = Driver
 -- Events come in rows of this many fields; `lua::peer` writes them.
 local STRIDE = 5
 
--- After so many events what they led to is sent, so that the other processes on the way work on it
--- while the rest is handled. Fewer would cost more in system calls than they gain.
-local EVENTS_BETWEEN_FLUSHES = 32
+-- What one turn of the loop brings leaves in one write, but after so many events or messages: then the
+-- other processes work on the first ones while the rest is handled. With fewer the system calls would
+-- cost more than that gains.
+local MESSAGES_BETWEEN_WRITES = 32
 local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 ---@class jet.Callbacks
@@ -69,6 +70,7 @@ function Driver.new(options, adapter, settings)
     count = 0,
     depth = 0,
     batching = 0,
+    waiting = 0,
   }, Driver)
 end
 
@@ -227,7 +229,7 @@ function Driver:drain()
     local c, d = events[at + 4], events[at + 5]
     events[at + 4], events[at + 5] = false, false
     handle[events[at + 1]](self, events[at + 2], events[at + 3], c, d)
-    if self.cursor % (EVENTS_BETWEEN_FLUSHES * STRIDE) == 0 and self.batching == 0 then
+    if self.cursor % (MESSAGES_BETWEEN_WRITES * STRIDE) == 0 and self.batching == 0 then
       self:flush()
     end
   end
@@ -309,11 +311,22 @@ function Driver:flush()
 end
 
 --- Something was queued. Outside of everything it leaves at once, and what follows in the same
--- turn of the loop leaves together, when the loop says 'writable'.
+-- turn of the loop leaves together, when the loop says 'writable' or when it has become many.
 function Driver:kick()
-  if self.turn or self.batching > 0 or not self.up or self.closed then
+  if self.batching > 0 or not self.up or self.closed then
     return
   end
+  if self.turn then
+    self.waiting = self.waiting + 1
+    if self.depth == 0 and self.waiting == MESSAGES_BETWEEN_WRITES then
+      self.waiting = 0
+      self:flush()
+      -- It is the same turn still, and the loop has been told.
+      self.turn = true
+    end
+    return
+  end
+  self.waiting = 0
   if self.depth == 0 then
     self:flush()
   end

@@ -19,6 +19,10 @@ const HANDSHAKE_TIMEOUT: Duration = crate::transport::DEFAULT_CONNECT_TIMEOUT;
 /// connection up.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
+/// After so many messages of one read what they led to is sent, so that the others work on it while the
+/// rest is handled. Fewer would cost more in system calls than they gain.
+const MESSAGES_BETWEEN_WRITES: usize = 32;
+
 /// A connection of the daemon's.
 pub struct Connection {
     pub key: ClientKey,
@@ -105,10 +109,16 @@ impl Connection {
     /// Hands the messages that were read to the bus, then looks how reading ended.
     fn hand_over(&self, core: &Core, result: Result<bool, Error>) -> Turn {
         let now = Instant::now();
-        for message in self.served.borrow().messages() {
-            // An empty one is an old way to keep a connection alive.
-            if !message.is_empty() {
-                core.bus.borrow_mut().receive(self.key, message, now);
+        let count = self.served.borrow().messages().len();
+        for first in (0..count).step_by(MESSAGES_BETWEEN_WRITES) {
+            if first > 0 {
+                core.flush();
+            }
+            for message in self.served.borrow().messages().skip(first).take(MESSAGES_BETWEEN_WRITES) {
+                // An empty one is an old way to keep a connection alive.
+                if !message.is_empty() {
+                    core.bus.borrow_mut().receive(self.key, message, now);
+                }
             }
         }
         core.touched();
