@@ -2,7 +2,7 @@
 //!
 //! Jet connects programs over one daemon: peers add states and methods under paths, others
 //! fetch them live, set them and call them. This crate is cut into engines that do no I/O
-//! ([`peer`], [`daemon`]), what they share ([`json`], [`msgpack`], [`protocol`], [`rules`]) and what drives
+//! ([`peer`], [`daemon`]), what they share ([`json`], [`msgpack`], [`protocol`], [`rules`], [`users`]) and what drives
 //! them ([`transport`], `daemon::server`, and with a Lua feature `lua`).
 //!
 //! All unsafe code of the crate lives in one module, `ffi`; everywhere else the compiler
@@ -22,3 +22,4 @@ pub mod peer;
 pub mod protocol;
 pub mod rules;
 pub mod transport;
+pub mod users;

@@ -1,0 +1,159 @@
+//! The users file on the disk: read whole, changed by whoever has the lock, and replaced in one step.
+//!
+//! What lives here is all I/O of users. A reader sees the old file or the new one, never half of one. Two programs
+//! that change it at a time, say `jetd passwd` and a daemon whose user has chosen a new password, wait for
+//! each other with a lock on the directory: one on the file would be on the old one after the first has replaced it.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{flock, FlockOperation};
+use rustix::io::Errno;
+
+use super::{format, Error, Users};
+
+/// Largest file that is read: tens of thousands of users. Whatever is larger is another file, or endless.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Who may do what with a file that is made: its owner only.
+const NEW_MODE: u32 = 0o600;
+
+/// The bits of a mode that are for users who neither own the file nor are in its group.
+const OTHERS: u32 = 0o007;
+
+/// How long another program may hold the lock. It reads and writes one file meanwhile.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often to look whether the lock is free.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Reads a users file.
+///
+/// # Errors
+/// It cannot be read, or is no users file; the text names the file, the user and the member.
+pub fn read(path: &Path) -> Result<Users, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| io_error("cannot read", path, &error))?;
+    let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| io_error("cannot read", path, &error))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::new(format!("larger than {MAX_FILE_BYTES} bytes")).at(path.display()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Error::new("not UTF-8").at(path.display()))?;
+    format::read(&text).map_err(|error| error.at(path.display()))
+}
+
+/// What to warn of if others on this machine can read or change the file; `None` if they cannot, or if
+/// there is no file.
+pub fn exposure(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.mode() & OTHERS;
+    let what = match (mode & 0o4 != 0, mode & 0o2 != 0) {
+        (false, false) => return None,
+        (true, false) => "read",
+        (false, true) => "change",
+        (true, true) => "read and change",
+    };
+    Some(format!("everybody on this machine can {what} {0}: 'chmod o= {0}' ends that", path.display()))
+}
+
+/// Changes a users file: reads it, has `change` done to the users and writes them, while nobody else does so. A file
+/// that is missing is made, for its owner only, if `may_create`; one that is there keeps its owner and group
+/// and loses what others may do with it. Gives what `change` gave, and the users as they are in the file now.
+///
+/// # Errors
+/// What [`read`] and `change` say, or that it cannot be written; then the file is as it was.
+pub fn update<T>(
+    path: &Path,
+    may_create: bool,
+    change: impl FnOnce(&mut Users) -> Result<T, Error>,
+) -> Result<(T, Users), Error> {
+    let place = Place::of(path)?;
+    let directory = place.lock(path)?;
+    let exists = place.target.exists();
+    let mut users = if exists || !may_create { read(path)? } else { Users::default() };
+    let result = change(&mut users)?;
+    let written = place.replace(&format::write(&users)).and_then(|()| directory.sync_all());
+    written.map_err(|error| io_error("cannot write", path, &error))?;
+    Ok((result, users))
+}
+
+/// Where a file really is.
+struct Place {
+    /// The file, behind all symbolic links.
+    target: PathBuf,
+    directory: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Place, Error> {
+        let target = match fs::canonicalize(path) {
+            // The file may be made; but not where a link leads that leads nowhere.
+            Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let directory = fs::canonicalize(directory.unwrap_or(Path::new(".")));
+                directory
+                    .map(|directory| path.file_name().map_or(directory.clone(), |name| directory.join(name)))
+            }
+            found => found,
+        };
+        let target = target.map_err(|error| io_error("cannot find", path, &error))?;
+        let directory = target.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Place { target, directory })
+    }
+
+    /// Waits until nobody else changes a users file in that directory. Dropping the result lets others.
+    fn lock(&self, path: &Path) -> Result<File, Error> {
+        let directory = File::open(&self.directory).map_err(|error| io_error("cannot lock", path, &error))?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(directory),
+                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_INTERVAL);
+                }
+                Err(error) => return Err(io_error("cannot lock", path, &error.into())),
+            }
+        }
+    }
+
+    /// Puts a file with that content in the place of what is there.
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(self.target.file_name().unwrap_or_default());
+        name.push(".new");
+        let new = self.directory.join(name);
+        // Left by a program that was ended in here; nobody is in here now.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let replaced = self.write_beside(&new, content).and_then(|()| fs::rename(&new, &self.target));
+        if replaced.is_err() {
+            // What counts is the error that was there first.
+            let _ = fs::remove_file(&new);
+        }
+        replaced
+    }
+
+    fn write_beside(&self, new: &Path, content: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(new)?;
+        if let Ok(old) = fs::metadata(&self.target) {
+            let made = file.metadata()?;
+            if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+                // Whoever reads it, a daemon with less rights perhaps, must still be able to.
+                std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
+            file.set_permissions(Permissions::from_mode(old.mode() & 0o777 & !OTHERS))?;
+        }
+        file.write_all(content)?;
+        file.sync_all()
+    }
+}
+
+fn io_error(what: &str, path: &Path, error: &io::Error) -> Error {
+    Error::new(format!("{what} {}: {error}", path.display()))
+}

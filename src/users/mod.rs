@@ -1,0 +1,126 @@
+//! Who may log in, and with what rights.
+//!
+//! What lives here: users and their groups; [`Hash`] and [`Password`] in `hash`; the users file in `file`,
+//! its format in `format`. What a group may do with an element is the daemon's affair. Nothing here
+//! keeps a password, and neither Debug nor an error shows one, or a hash.
+
+mod error;
+mod file;
+mod format;
+mod hash;
+
+use std::collections::btree_map::{BTreeMap, Iter};
+use std::ops::Bound;
+
+pub use error::Error;
+pub use file::{exposure, read, update, MAX_FILE_BYTES};
+pub use hash::{Cost, Hash, Password, MAX_PASSWORD_BYTES};
+
+/// Longest name of a user in bytes. It is a word that people type and that every log line may hold.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// What a user may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// Groups whose elements the user may fetch and get.
+    pub fetch_groups: Vec<String>,
+    /// Groups whose states the user may set.
+    pub set_groups: Vec<String>,
+    /// Groups whose methods the user may call.
+    pub call_groups: Vec<String>,
+    /// Whether the user may add users and change their passwords.
+    pub admin: bool,
+    /// Whether the password stays as it is: over the bus nobody can change it, not even an admin.
+    pub readonly: bool,
+}
+
+/// One who may log in.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// What the password is compared with.
+    pub hash: Hash,
+    /// What a login allows.
+    pub auth: Auth,
+}
+
+/// All users, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Users(BTreeMap<String, User>);
+
+impl Users {
+    /// The user of that name.
+    pub fn get(&self, name: &str) -> Option<&User> {
+        self.0.get(name)
+    }
+
+    /// The user of that name, to change it.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut User> {
+        self.0.get_mut(name)
+    }
+
+    /// Adds a user, in the place of one with that name; gives the one that was there.
+    ///
+    /// # Errors
+    /// The name is empty, longer than [`MAX_NAME_BYTES`] or has control characters.
+    pub fn insert(&mut self, name: &str, user: User) -> Result<Option<User>, Error> {
+        check_name(name)?;
+        Ok(self.0.insert(name.to_owned(), user))
+    }
+
+    /// Takes a user away.
+    pub fn remove(&mut self, name: &str) -> Option<User> {
+        self.0.remove(name)
+    }
+
+    /// The users, in the order of their names.
+    pub fn iter(&self) -> Iter<'_, String, User> {
+        self.0.iter()
+    }
+
+    /// Whether there is no user.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many users there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What the password of somebody who claims that name has to be verified with: the hash of that user,
+    /// or one that costs as much and that no password matches. So the time that an answer takes
+    /// does not tell who is a user.
+    pub fn hash_for(&self, name: &str) -> Hash {
+        if let Some(user) = self.get(name) {
+            return user.hash.clone();
+        }
+        // Hashes may differ in cost. The next user's is always the same one for this name, and all
+        // costs there are come up among names that are no users.
+        let behind = (Bound::Excluded(name), Bound::Unbounded);
+        let next = self.0.range::<str, _>(behind).next().or_else(|| self.0.iter().next());
+        next.map_or_else(Hash::default_decoy, |(_, user)| user.hash.decoy())
+    }
+}
+
+impl<'u> IntoIterator for &'u Users {
+    type Item = (&'u String, &'u User);
+    type IntoIter = Iter<'u, String, User>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Checks what a user is to be called: names are shown in logs and on terminals.
+fn check_name(name: &str) -> Result<(), Error> {
+    let fault = if name.is_empty() {
+        "is empty"
+    } else if name.len() > MAX_NAME_BYTES {
+        "is longer than 256 bytes"
+    } else if name.chars().any(char::is_control) {
+        "has control characters"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(format!("the name of a user {fault}")))
+}
