@@ -48,8 +48,8 @@ pub fn read(text: &str) -> Result<Users, Error> {
     let (_, listed) = members.into_iter().next().ok_or_else(|| Error::new("there is no member 'users'"))?;
     let mut users = Users::default();
     for (name, value) in all_members(listed, "users")? {
-        let user = user(value).map_err(|error| error.at(format_args!("user '{}'", name.escape_debug())))?;
-        users.insert(&name, user)?;
+        let added = user(value).and_then(|user| users.insert(&name, user));
+        added.map_err(|error| error.at(format_args!("user '{}'", name.escape_debug())))?;
     }
     Ok(users)
 }
