@@ -51,6 +51,14 @@ options.info = print
 options.crit = print
 options.debug = print
 
+-- Before anybody can know that the daemon is there: a signal always ends it in order.
+local SIGINT, SIGQUIT, SIGTERM = 2, 3, 15
+local signals = assert(core.signals { SIGINT, SIGQUIT, SIGTERM })
+loop.watch(signals:fd(), 'r', function()
+  signals:read()
+  loop.stop()
+end)
+
 local daemon = require('jet.daemon').new(options)
 local started, message = pcall(daemon.start)
 if not started then
@@ -58,12 +66,5 @@ if not started then
   os.exit(1, true)
 end
 print('jetd.lua listens on port ' .. daemon.port())
-
-local SIGINT, SIGQUIT, SIGTERM = 2, 3, 15
-local signals = assert(core.signals { SIGINT, SIGQUIT, SIGTERM })
-loop.watch(signals:fd(), 'r', function()
-  signals:read()
-  loop.stop()
-end)
 loop.run()
 daemon.stop()

@@ -143,7 +143,7 @@ for _, candidate in ipairs(ADAPTERS) do
     it('calls timers in the order of their times', function()
       local order = {}
       for _, tenths in ipairs { 3, 1, 2 } do
-        adapter.after(tenths / 50, function()
+        adapter.after(tenths / 10, function()
           order[#order + 1] = tenths
           if #order == 3 then
             adapter.stop()
