@@ -17,6 +17,7 @@ use super::dialect::Dialect;
 use super::elements::Elements;
 use super::fetchers::Fetchers;
 pub use super::log::{Level, LogLine, Traffic};
+use super::login::Job;
 use super::reply::{into_text, Clients};
 pub use super::routing::DEFAULT_TIMEOUT;
 
@@ -73,6 +74,8 @@ pub struct Bus {
     pub(super) deadlines: Deadlines<(ClientKey, u64)>,
     pub(super) open_routes: usize,
     pub(super) last_route: u64,
+    pub(super) jobs: Vec<Job>,
+    pub(super) last_job: u64,
     pub(super) comparisons: u64,
 }
 
@@ -89,6 +92,8 @@ impl Bus {
             deadlines: Deadlines::default(),
             open_routes: 0,
             last_route: 0,
+            jobs: Vec::new(),
+            last_job: 0,
             comparisons: 0,
         }
     }
@@ -116,6 +121,9 @@ impl Bus {
 
     /// Takes one received message, without its length prefix.
     pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
+        if self.hold_frame(key, bytes) {
+            return;
+        }
         let Some(json) = self.text_of(key, bytes) else {
             return;
         };
@@ -131,7 +139,10 @@ impl Bus {
         }
     }
 
-    fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+    pub(super) fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+        if self.hold_element(key, raw) {
+            return;
+        }
         let Some(message) = Message::read(raw) else {
             return self.refuse_message(key, None, raw);
         };

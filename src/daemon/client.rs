@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
 use super::slab::Key;
+use super::waiting::{Held, Waiting};
 
 /// Names a connection for as long as it lasts, and nothing afterwards.
 pub type ClientKey = Key<Client>;
@@ -48,6 +49,9 @@ pub struct Client {
     pub(super) unsent_json: usize,
     /// What it may do, if it has logged in.
     pub rights: Option<Box<Rights>>,
+    /// What it waits for, and what it has sent since.
+    pub(super) waiting: Option<Waiting>,
+    pub(super) held: Held,
     /// Whether its messages are logged.
     pub debug: bool,
     /// Its fetchers by their id as JSON text in one spelling.

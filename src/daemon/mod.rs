@@ -6,13 +6,14 @@
 //! - [`bus`]: the engine's front door: connections, received messages, deadlines
 //! - `services`: what requests about one's own elements and connection do; `fetching`: fetch,
 //!   unfetch, get; `routing`: set, call and their answers
+//! - [`login`]: authenticate and what else is about users; `waiting`: what a connection sends meanwhile
 //! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
 //!   fetchers of a path
 //! - `publish`: from a change to notifications, `news`: what they say; `conditions`: the rules of 2013 that look beyond
 //!   one element
 //! - [`access`]: which groups may do what with an element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
-//!   messages, `text`: reading them; [`deadlines`]: what is due when; `log`: lines for the log
+//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log
 
 pub mod access;
 pub mod bus;
@@ -24,15 +25,18 @@ pub mod elements;
 pub mod fetchers;
 mod fetching;
 mod log;
+pub mod login;
 mod news;
 pub mod path_index;
 mod publish;
+mod redact;
 mod reply;
 mod routing;
 pub mod server;
 mod services;
 mod slab;
 mod text;
+mod waiting;
 
 pub use bus::{Bus, Config};
 pub use client::ClientKey;

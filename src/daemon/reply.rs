@@ -11,6 +11,7 @@ use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
 use super::dialect::Dialect;
 use super::news::{notification, Params};
+use super::redact::redacted;
 use super::slab::Slab;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
@@ -106,7 +107,7 @@ impl Clients {
     /// Logs a message of a peer that is debugged.
     pub(super) fn log_traffic(&mut self, key: ClientKey, received: bool, json: &str) {
         let traffic = Some(Traffic { peer: self.title(key).to_owned(), received });
-        self.log.push(LogLine { level: Level::Debug, text: json.to_owned(), traffic });
+        self.log.push(LogLine { level: Level::Debug, text: redacted(json), traffic });
     }
 
     /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer

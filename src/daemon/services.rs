@@ -21,7 +21,7 @@ pub(super) type Params<'a> = Option<Raw<'a>>;
 
 /// What `info` says of this daemon. `match` is our own mark: fetches of the first generation and
 /// Lua patterns are understood. The rest is what peers in the field look for.
-const FEATURES: &str = r#"{"batches":true,"authentication":false,"authenticate":false,"fetch":"full","asNotification":true,"match":true}"#;
+const FEATURES: &str = r#""batches":true,"fetch":"full","asNotification":true,"match":true"#;
 
 impl Bus {
     /// Carries out a request and says what to answer.
@@ -44,8 +44,10 @@ impl Bus {
             "unfetch" => self.unfetch(client, params),
             "get" => self.get(client, params),
             "config" | "configure" => self.configure(client, params),
-            "info" => Ok(Outcome::Value(info())),
-            "authenticate" => Ok(Outcome::Done),
+            "info" => Ok(Outcome::Value(info(self.config().authentication))),
+            "authenticate" => self.authenticate(client, id, params),
+            "passwd" => self.passwd(client, id, params),
+            "addUser" => self.add_user(client, id, params),
             "echo" => Ok(Outcome::Value(params.unwrap_or(Raw::TRUE).text().to_owned())),
             _ => Err(Outcome::Refused(METHOD_NOT_FOUND, Some(method.text().to_owned()))),
         };
@@ -174,10 +176,12 @@ fn name_text(name: Raw<'_>) -> Cow<'_, str> {
     name.as_str().unwrap_or(Cow::Borrowed(name.text()))
 }
 
-fn info() -> String {
+fn info(users: bool) -> String {
     let version = env!("CARGO_PKG_VERSION");
+    // One name is node-jet 1's and 2's, the other node-jet 3's.
+    let users = format!(r#""authentication":{users},"authenticate":{users}"#);
     format!(
-        r#"{{"name":"lua-jet-rs","version":"{version}","protocolVersion":"1.1.0","features":{FEATURES}}}"#
+        r#"{{"name":"lua-jet-rs","version":"{version}","protocolVersion":"1.1.0","features":{{{users},{FEATURES}}}}}"#
     )
 }
 

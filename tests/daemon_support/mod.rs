@@ -5,7 +5,9 @@
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::{Bus, Config, LogLine};
+use jet::daemon::login::{Job, Verdict};
 use jet::daemon::ClientKey;
+use jet::users::Auth;
 use serde_json::{json, Value};
 
 /// A bus, its clock and its log.
@@ -159,4 +161,44 @@ pub fn event_of(params: &Value) -> (String, String, Value) {
 /// Paths of the events, in order.
 pub fn paths(params: &[Value]) -> Vec<&str> {
     params.iter().map(|params| params["path"].as_str().expect("a path")).collect()
+}
+
+/// Groups for fetching, setting and calling.
+pub fn auth(fetch: &[&str], set: &[&str], call: &[&str]) -> Auth {
+    let names = |groups: &[&str]| groups.iter().map(|&group| group.to_owned()).collect();
+    Auth { fetch_groups: names(fetch), set_groups: names(set), call_groups: names(call), ..Auth::default() }
+}
+
+impl Bench {
+    /// A bus with users. What they are allowed is said when they log in.
+    pub fn with_users() -> Bench {
+        Bench::with(Config { authentication: true, ..Config::default() })
+    }
+
+    /// Sends a request to log in; nothing is answered before [`conclude`](Self::conclude).
+    pub fn ask_to_log_in(&mut self, peer: Peer, user: &str) -> Job {
+        let params = json!({"user": user, "password": "secret"});
+        self.send(peer, json!({"id": "login", "method": "authenticate", "params": params}));
+        assert_eq!(self.read(peer), Vec::<Value>::new());
+        self.job()
+    }
+
+    /// The one job there is.
+    pub fn job(&mut self) -> Job {
+        let mut jobs = self.bus.take_jobs();
+        assert_eq!(jobs.len(), 1, "{jobs:?}");
+        jobs.remove(0)
+    }
+
+    /// Tells how a job went.
+    pub fn conclude(&mut self, job: Job, verdict: Verdict) {
+        self.bus.conclude(job.ticket, verdict, self.now);
+    }
+
+    /// Logs a user in; gives the answer.
+    pub fn log_in(&mut self, peer: Peer, user: &str, auth: Auth) -> Value {
+        let job = self.ask_to_log_in(peer, user);
+        self.conclude(job, Verdict::Verified(auth));
+        self.read_one(peer)
+    }
 }

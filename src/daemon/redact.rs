@@ -1,0 +1,154 @@
+//! What the log shows of messages that may have a password in them.
+
+use std::borrow::Cow;
+
+use crate::json::Raw;
+
+/// The services that are given passwords: of messages that name one, no params are shown.
+const SECRET_SERVICES: [&str; 3] = ["authenticate", "passwd", "addUser"];
+
+/// What is shown in place of what is not.
+const HIDDEN: &str = "\"(hidden)\"";
+
+/// A message as the log may show it: without what is called `password` anywhere in it, and without params
+/// of services that are given one.
+pub(super) fn redacted(json: &str) -> String {
+    if Raw::parse(json, usize::MAX).is_err() {
+        // What cannot be read may be such a message with a mistake.
+        return if is_suspicious(json) { HIDDEN.to_owned() } else { json.to_owned() };
+    }
+    let hides_params = strings(json).any(|token| SECRET_SERVICES.contains(&&*token.content));
+    let (mut shown, mut from) = (String::new(), 0);
+    for token in strings(json) {
+        if token.start < from {
+            continue;
+        }
+        let value = token.value(json);
+        let is_secret = token.content == "password" || hides_params && token.content == "params";
+        let (start, end) = match value {
+            Some(value) if is_secret => (value, value_end(json, value)),
+            // The error for what could not be read has it as a string.
+            _ if is_suspicious(&token.content) && token.content.contains(['"', '\'', ':', '{']) => {
+                (token.start, token.end)
+            }
+            _ => continue,
+        };
+        shown.push_str(&json[from..start]);
+        shown.push_str(HIDDEN);
+        from = end;
+    }
+    shown.push_str(&json[from..]);
+    shown
+}
+
+/// Whether there may be a password in what is no JSON.
+fn is_suspicious(text: &str) -> bool {
+    text.contains("password") || SECRET_SERVICES.iter().any(|name| text.contains(name))
+}
+
+/// A string in JSON.
+struct Token<'j> {
+    start: usize,
+    end: usize,
+    content: Cow<'j, str>,
+}
+
+impl Token<'_> {
+    /// Where the value begins, if it is a key.
+    fn value(&self, json: &str) -> Option<usize> {
+        let colon = skip_blanks(json, self.end);
+        json[colon..].starts_with(':').then(|| skip_blanks(json, colon + 1))
+    }
+}
+
+/// All strings in valid JSON.
+fn strings(json: &str) -> impl Iterator<Item = Token<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + json[at..].find('"')?;
+        let end = string_end(json, start);
+        at = end;
+        let content = Raw::trusted(&json[start..end]).as_str().unwrap_or_default();
+        Some(Token { start, end, content })
+    })
+}
+
+/// Where the string that begins there ends.
+fn string_end(json: &str, start: usize) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().enumerate().skip(start + 1).find(|(_, byte)| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |(end, _)| end + 1)
+}
+
+/// Where the value that begins there ends.
+fn value_end(json: &str, start: usize) -> usize {
+    let bytes = json.as_bytes();
+    let (mut at, mut depth) = (start, 0_usize);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = string_end(json, at) - 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => depth -= 1,
+            b',' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+fn skip_blanks(json: &str, at: usize) -> usize {
+    json.len() - json[at..].trim_start_matches([' ', '\t', '\n', '\r']).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let cases = [
+            (
+                r#"{"method":"set","params":{"path":"a","value":1}}"#,
+                r#"{"method":"set","params":{"path":"a","value":1}}"#,
+            ),
+            (
+                r#"{"result":{"path":"my/password","value":"p"}}"#,
+                r#"{"result":{"path":"my/password","value":"p"}}"#,
+            ),
+            (
+                r#"{"id":1,"method":"authenticate","params":{"user":"a","password":"secret"}}"#,
+                r#"{"id":1,"method":"authenticate","params":"(hidden)"}"#,
+            ),
+            (
+                r#"{"params" : ["a","secret"] ,"method":"passwd"}"#,
+                r#"{"params" : "(hidden)","method":"passwd"}"#,
+            ),
+            (
+                r#"[{"params":"secret","method":"add\u0055ser"},1]"#,
+                r#"[{"params":"(hidden)","method":"add\u0055ser"},1]"#,
+            ),
+            (
+                r#"{"a":{"p\u0061ssword":{"b":["}","secret"]}},"c":1}"#,
+                r#"{"a":{"p\u0061ssword":"(hidden)"},"c":1}"#,
+            ),
+            (r#"{"password":12345}"#, r#"{"password":"(hidden)"}"#),
+            (r#"{"error":{"data":"{\"password\":\"secret"}}"#, r#"{"error":{"data":"(hidden)"}}"#),
+            (
+                r#"{"error":{"data":{"invalidPassword":true}}}"#,
+                r#"{"error":{"data":{"invalidPassword":true}}}"#,
+            ),
+            (r#"{'password':'secret'}"#, HIDDEN),
+            (r#"{"method":"authenticate","params":["secret"#, HIDDEN),
+            ("{nothing", "{nothing"),
+        ];
+        for (json, shown) in cases {
+            assert_eq!(redacted(json), shown);
+        }
+    }
+}
