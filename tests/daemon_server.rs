@@ -27,6 +27,7 @@ impl Daemon {
             log: Box::new(move |line| {
                 let _ = sender.send(line);
             }),
+            accounts: None,
         };
         Daemon { handle: start(options).expect("started"), log }
     }
@@ -221,7 +222,12 @@ fn stopping_ends_all_connections_and_frees_the_port() {
     }
     assert!(TcpStream::connect(address).is_err());
     let listener = bind(Some("127.0.0.1"), address.port()).expect("the port is free");
-    let again = Options { config: Config::default(), listeners: vec![listener], log: Box::new(|_| {}) };
+    let again = Options {
+        config: Config::default(),
+        listeners: vec![listener],
+        log: Box::new(|_| {}),
+        accounts: None,
+    };
     let again = Daemon { handle: start(again).expect("started"), log: mpsc::channel().1 };
     assert_eq!(again.connect().ask("get", json!({}))["result"], json!([]), "it begins empty");
 }

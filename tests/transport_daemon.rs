@@ -44,7 +44,8 @@ fn everywhere() -> Everywhere {
     let ports: Vec<u16> =
         listeners.iter().filter_map(|listener| listener.address()).map(|address| address.port()).collect();
     let config = Config { max_message: 100_000, ..Config::default() };
-    let daemon = start(DaemonOptions { config, listeners, log: Box::new(|_| {}) }).expect("starts");
+    let daemon =
+        start(DaemonOptions { config, listeners, log: Box::new(|_| {}), accounts: None }).expect("starts");
     let trusting = Some(TlsOptions { ca_file: Some(certificate), ..TlsOptions::default() });
     let ways = vec![
         ("tcp", Options::tcp("127.0.0.1", ports[0])),

@@ -110,7 +110,7 @@ fn start(arguments: &Arguments) -> io::Result<Handle> {
             print(&line.to_string());
         }
     });
-    server::start(Options { config, listeners: listeners(arguments)?, log })
+    server::start(Options { config, listeners: listeners(arguments)?, log, accounts: None })
 }
 
 fn listeners(arguments: &Arguments) -> io::Result<Vec<BoundListener>> {

@@ -3,11 +3,14 @@
 //! One thread, one runtime: connections read and hand their messages to the bus; when all that
 //! was readable in a turn has been handled, the housekeeper gives each connection with something
 //! to send one write. What lives here is the thread and its handle; `places` says where to listen, `listener` accepts,
-//! `connection` reads and writes, `core` is what they share.
+//! `connection` reads and writes, `core` is what they share,
+//! `logins` knows the passwords and `attempts` who got them wrong.
 
+mod attempts;
 mod connection;
 mod core;
 mod listener;
+mod logins;
 mod places;
 
 use std::io;
@@ -19,9 +22,11 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use self::core::Core;
+use self::logins::{Logins, HASHING_THREADS};
 use super::bus::{Bus, Config, LogLine};
 pub use crate::transport::{ServeOptions, ServerTls};
 pub use listener::{bind, bind_unix, BoundListener};
+pub use logins::Accounts;
 pub use places::{Interfaces, Places, TlsPlaces};
 
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
@@ -38,6 +43,9 @@ pub struct Options {
     pub listeners: Vec<BoundListener>,
     /// Where its log lines go.
     pub log: LogSink,
+    /// Who may log in. With `None` nobody has to, and `access` protects nothing; with nobody in it nobody
+    /// can. Decides over [`Config::authentication`].
+    pub accounts: Option<Accounts>,
 }
 
 /// A running daemon. Dropping it stops the daemon.
@@ -54,7 +62,11 @@ pub struct Handle {
 /// The thread or its runtime cannot be made.
 pub fn start(options: Options) -> io::Result<Handle> {
     let addresses = options.listeners.iter().filter_map(BoundListener::address).collect();
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(HASHING_THREADS)
+        .build()?;
     let (stop, stopped) = oneshot::channel();
     let thread =
         std::thread::Builder::new().name("jet-daemon".into()).stack_size(STACK_BYTES).spawn(move || {
@@ -67,7 +79,8 @@ pub fn start(options: Options) -> io::Result<Handle> {
 
 /// Serves until `stopped`, then sends what sockets take and ends all connections.
 async fn serve(options: Options, stopped: oneshot::Receiver<()>) {
-    let core = Core::new(Bus::new(options.config), options.log);
+    let config = Config { authentication: options.accounts.is_some(), ..options.config };
+    let core = Core::new(Bus::new(config), options.log, options.accounts.map(Logins::new));
     let mut tasks = vec![tokio::task::spawn_local(Core::keep_house(core.clone()))];
     for listener in options.listeners {
         let core = core.clone();

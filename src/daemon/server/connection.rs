@@ -1,10 +1,12 @@
 //! One connection: reading what comes, writing what the bus has for it.
 
 use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::{interval_at, timeout};
 
 use super::core::Core;
@@ -30,6 +32,8 @@ pub struct Connection {
     /// Empty between writes; its memory goes round between bus and socket.
     frames: RefCell<Vec<u8>>,
     ended: Cell<bool>,
+    /// What it waits for and nobody else does.
+    job: RefCell<Option<AbortHandle>>,
     /// Wakes the task because there is something unsent, or it has ended.
     changed: Notify,
 }
@@ -59,6 +63,7 @@ impl Connection {
             served: RefCell::new(served),
             frames: RefCell::default(),
             ended: Cell::new(false),
+            job: RefCell::default(),
             changed: Notify::new(),
         });
         core.add(connection.clone());
@@ -76,8 +81,9 @@ impl Connection {
         let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         while !self.ended.get() {
             let is_blocked = self.served.borrow().unsent() > 0;
+            let is_full = core.bus.borrow().is_full(self.key);
             let ready = tokio::select! {
-                ready = watcher.ready(is_blocked) => ready,
+                ready = watcher.ready(is_blocked), if !is_full => ready,
                 () = self.changed.notified() => continue,
                 _ = pings.tick(), if is_websocket => {
                     if self.served.borrow_mut().ping().is_err() {
@@ -159,11 +165,32 @@ impl Connection {
     /// Has the task end the connection.
     pub fn end(&self) {
         self.ended.set(true);
+        self.wake();
+    }
+
+    /// Has the task look again at what it waits for.
+    pub fn wake(&self) {
         self.changed.notify_one();
+    }
+
+    /// Notes what ends with the connection.
+    pub fn set_job(&self, job: Option<AbortHandle>) {
+        self.job.replace(job);
+    }
+
+    /// Who it is, for the log.
+    pub fn name(&self) -> String {
+        self.served.borrow().name().to_owned()
+    }
+
+    /// Where it comes from; none for Unix sockets.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.served.borrow().name().parse().ok().map(|address: SocketAddr| address.ip())
     }
 
     /// Ends it in order; what the socket takes at once is still sent.
     pub fn close(&self) {
+        self.job.take().into_iter().for_each(|job| job.abort());
         self.served.borrow_mut().close();
     }
 }

@@ -8,8 +8,10 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::connection::Connection;
+use super::logins::Logins;
 use super::LogSink;
 use crate::daemon::bus::{Level, LogLine};
+use crate::daemon::login::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};
 
 /// Shared by all tasks of one daemon; they are on one thread.
@@ -20,16 +22,19 @@ pub struct Core {
     work: Notify,
     stopping: Cell<bool>,
     log: LogSink,
+    /// Whoever may log in, if anybody has to.
+    logins: Option<Logins>,
 }
 
 impl Core {
-    pub fn new(bus: Bus, log: LogSink) -> Rc<Core> {
+    pub fn new(bus: Bus, log: LogSink, logins: Option<Logins>) -> Rc<Core> {
         Rc::new(Core {
             bus: RefCell::new(bus),
             connections: RefCell::default(),
             work: Notify::new(),
             stopping: Cell::new(false),
             log,
+            logins,
         })
     }
 
@@ -67,8 +72,35 @@ impl Core {
                 None => core.work.notified().await,
             }
             core.bus.borrow_mut().handle_deadline(Instant::now());
+            core.begin_jobs();
             core.flush();
         }
+    }
+
+    /// Begins what the bus wants done. A login ends with the connection that waits for it; a change that has
+    /// begun is made.
+    fn begin_jobs(self: &Rc<Core>) {
+        let jobs = self.bus.borrow_mut().take_jobs();
+        for job in jobs {
+            if let Some(connection) = self.connections.borrow().get(&job.ticket.client) {
+                let is_login = matches!(job.task, Task::Verify { .. });
+                let task = tokio::task::spawn_local(self.clone().do_job(job, connection.clone()));
+                connection.set_job(Some(task.abort_handle()).filter(|_| is_login));
+            }
+        }
+    }
+
+    async fn do_job(self: Rc<Core>, job: Job, connection: Rc<Connection>) {
+        let Some(logins) = &self.logins else {
+            return;
+        };
+        let verdict = logins.carry_out(job.task, connection.address()).await;
+        if matches!(verdict, Verdict::InvalidUser | Verdict::InvalidPassword) {
+            self.note(format!("a login from {} is refused", connection.name()));
+        }
+        self.bus.borrow_mut().conclude(job.ticket, verdict, Instant::now());
+        connection.wake();
+        self.touched();
     }
 
     /// Gives each connection with something to send one write, ends those that were given up, and

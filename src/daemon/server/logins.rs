@@ -1,0 +1,188 @@
+//! [`Logins`]: who may log in, and carrying out what the bus wants to know about that.
+//!
+//! Passwords are hashed off the daemon's thread, two at a time, as each takes many megabytes and tens of
+//! milliseconds. One of the two is for attempts from places where nobody has failed lately, so that a
+//! flood of wrong passwords keeps only its own kind waiting.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::attempts::{Attempts, Place};
+use crate::daemon::login::{Task, Verdict};
+use crate::users::{self, Auth, Hash, Password, User, Users};
+
+/// Threads for hashing: one for each of the two queues.
+pub const HASHING_THREADS: usize = 2;
+
+/// Who may log in.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// The users.
+    pub users: Users,
+    /// The file they were read from. Passwords that are changed, and users that are added, are written
+    /// there; without, they are kept for as long as the daemon runs.
+    pub file: Option<PathBuf>,
+}
+
+/// The users of a running daemon.
+pub struct Logins {
+    users: RefCell<Users>,
+    file: Option<PathBuf>,
+    attempts: RefCell<Attempts>,
+    trusted: Arc<Semaphore>,
+    suspect: Arc<Semaphore>,
+    /// Held by who changes users.
+    change: Mutex<()>,
+}
+
+impl Logins {
+    pub fn new(accounts: Accounts) -> Logins {
+        Logins {
+            users: RefCell::new(accounts.users),
+            file: accounts.file,
+            attempts: RefCell::default(),
+            trusted: Arc::new(Semaphore::new(1)),
+            suspect: Arc::new(Semaphore::new(1)),
+            change: Mutex::new(()),
+        }
+    }
+
+    /// Carries out a job of the bus for a connection from that address.
+    pub async fn carry_out(&self, task: Task, from: Option<IpAddr>) -> Verdict {
+        match task {
+            Task::Verify { user, password } => self.verify(&user, password, Place::of(from)).await,
+            Task::SetPassword { user, password } => self.change(Change { user, password, auth: None }).await,
+            Task::AddUser { user, password, auth } => {
+                self.change(Change { user, password, auth: Some(auth) }).await
+            }
+        }
+    }
+
+    async fn verify(&self, user: &str, password: Password, place: Place) -> Verdict {
+        let hash = self.users.borrow().hash_for(user);
+        let is_right = self.in_turn(user, place, move || hash.verify(&password)).await;
+        let auth = self.users.borrow().get(user).map(|user| user.auth.clone());
+        match (is_right, auth) {
+            (Err(verdict), _) => verdict,
+            (Ok(true), Some(auth)) => {
+                self.attempts.borrow_mut().succeeded(user);
+                Verdict::Verified(auth)
+            }
+            (Ok(_), auth) => {
+                self.attempts.borrow_mut().failed(user, place, Instant::now());
+                auth.map_or(Verdict::InvalidUser, |_| Verdict::InvalidPassword)
+            }
+        }
+    }
+
+    /// Does that off this thread when it is the turn of the attempt.
+    async fn in_turn<R: Send + 'static>(
+        &self,
+        user: &str,
+        place: Place,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Verdict> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let trust = self.attempts.borrow().trust(user, place, Instant::now());
+            if trust.delay > waited {
+                sleep(trust.delay - waited).await;
+                waited = trust.delay;
+                continue;
+            }
+            let queue = if trust.is_suspect { &self.suspect } else { &self.trusted };
+            let turn = queue.clone().acquire_owned().await.map_err(failed)?;
+            // Those before it in the queue may have failed, so a flood that comes at once gets no further
+            // than one that comes in a row.
+            let now = self.attempts.borrow().trust(user, place, Instant::now());
+            if now.delay <= waited && (trust.is_suspect || !now.is_suspect) {
+                return hash_off_thread(turn, work).await;
+            }
+        }
+    }
+
+    async fn change(&self, change: Change) -> Verdict {
+        let _only = self.change.lock().await;
+        let turn = match self.trusted.clone().acquire_owned().await {
+            Ok(turn) => turn,
+            Err(error) => return failed(error),
+        };
+        let (users, file) = (self.users.borrow().clone(), self.file.clone());
+        let made = hash_off_thread(turn, move || change.make(users, file.as_deref())).await;
+        match made.and_then(|made| made) {
+            Ok(users) => {
+                self.users.replace(users);
+                Verdict::Changed
+            }
+            Err(verdict) => verdict,
+        }
+    }
+}
+
+/// Does that on another thread. The turn ends when it is done, also if nobody waits for it any more.
+async fn hash_off_thread<R: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Verdict> {
+    let task = spawn_blocking(move || {
+        let result = work();
+        drop(turn);
+        result
+    });
+    task.await.map_err(failed)
+}
+
+/// A change of a user's password, or with an auth a new user.
+struct Change {
+    user: String,
+    password: Password,
+    auth: Option<Auth>,
+}
+
+impl Change {
+    /// Makes the change in the file, as it is now, or else in these users; gives all users.
+    fn make(self, mut users: Users, file: Option<&Path>) -> Result<Users, Verdict> {
+        let hash = Hash::of(&self.password).map_err(unfit)?;
+        let Some(file) = file else {
+            return self.apply(hash, &mut users).map(|()| users);
+        };
+        let mut refusal = None;
+        let written = users::update(file, false, |users| {
+            self.apply(hash, users).map_err(|verdict| {
+                refusal = Some(verdict);
+                users::Error::new("refused")
+            })
+        });
+        match (refusal, written) {
+            (Some(verdict), _) => Err(verdict),
+            (None, Err(error)) => Err(failed(error)),
+            (None, Ok(((), users))) => Ok(users),
+        }
+    }
+
+    fn apply(self, hash: Hash, users: &mut Users) -> Result<(), Verdict> {
+        let auth = match (users.get(&self.user), self.auth) {
+            (None, None) => return Err(Verdict::InvalidUser),
+            (Some(_), Some(_)) => return Err(Verdict::UserExists),
+            (Some(user), None) if user.auth.readonly => return Err(Verdict::ReadOnly),
+            (Some(user), None) => user.auth.clone(),
+            (None, Some(auth)) => auth,
+        };
+        users.insert(&self.user, User { hash, auth }).map(|_| ()).map_err(unfit)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Verdict {
+    Verdict::Failed(error.to_string())
+}
+
+fn unfit(error: users::Error) -> Verdict {
+    Verdict::Unfit(error.to_string())
+}

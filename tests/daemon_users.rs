@@ -1,0 +1,369 @@
+//! Users of a running daemon, over real sockets: logins while others are served, floods of wrong
+//! passwords, changed passwords and where they are kept.
+
+mod msgpack_support;
+mod transport_support;
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{mpsc, Arc};
+use std::time::{Duration, Instant};
+
+use jet::daemon::bus::{Config, LogLine};
+use jet::daemon::server::{bind, start, Accounts, Handle, Options};
+use jet::users::{read, update, Auth, Cost, Hash, Password, User, Users};
+use serde_json::{json, Value};
+use transport_support::{frame, read_frame, TempDir};
+
+/// Longer than anything takes here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A hash of `secret` that takes no time to verify.
+fn cheap() -> Hash {
+    let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+    Hash::with_cost(&Password::from("secret".to_owned()), cost).expect("a hash")
+}
+
+/// A real hash of it, for tests in which it matters that it takes time.
+fn costly() -> Hash {
+    Hash::of(&Password::from("secret".to_owned())).expect("a hash")
+}
+
+struct Daemon {
+    handle: Handle,
+    log: mpsc::Receiver<LogLine>,
+}
+
+impl Daemon {
+    fn with(accounts: Accounts) -> Daemon {
+        let (sender, log) = mpsc::channel();
+        let options = Options {
+            config: Config::default(),
+            listeners: vec![bind(Some("127.0.0.1"), 0).expect("a free port")],
+            log: Box::new(move |line| {
+                let _ = sender.send(line);
+            }),
+            accounts: Some(accounts),
+        };
+        Daemon { handle: start(options).expect("started"), log }
+    }
+
+    /// With cheap passwords that are all the same.
+    fn new() -> Daemon {
+        Daemon::with(Accounts { users: users(&cheap()), file: None })
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.handle.addresses()[0]
+    }
+
+    fn connect(&self) -> Peer {
+        Peer::connect(self.address())
+    }
+}
+
+/// An admin, a user of group `a`, and one whose password stays.
+fn users(hash: &Hash) -> Users {
+    let mut users = Users::default();
+    let of_a = || vec!["a".to_owned()];
+    let ann = Auth { fetch_groups: of_a(), set_groups: of_a(), ..Auth::default() };
+    let admin = Auth { admin: true, ..Auth::default() };
+    let guest = Auth { readonly: true, ..Auth::default() };
+    for (name, auth) in [("ann", ann), ("root", admin), ("guest", guest)] {
+        users.insert(name, User { hash: hash.clone(), auth }).expect("a name");
+    }
+    users
+}
+
+struct Peer(TcpStream);
+
+impl Peer {
+    fn connect(address: SocketAddr) -> Peer {
+        let stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        stream.set_nodelay(true).expect("set");
+        Peer(stream)
+    }
+
+    fn send(&mut self, message: &Value) {
+        use std::io::Write;
+        self.0.write_all(&frame(message.to_string().as_bytes())).expect("sent");
+    }
+
+    fn read(&mut self) -> Value {
+        serde_json::from_slice(&read_frame(&mut self.0)).expect("JSON")
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        self.send(&request(1, method, params));
+        self.read()
+    }
+
+    fn log_in(&mut self, user: &str, password: &str) -> Value {
+        self.ask("authenticate", json!({"user": user, "password": password}))
+    }
+}
+
+fn write_users(file: &Path, wanted: Users) {
+    let replace = |users: &mut Users| {
+        *users = wanted;
+        Ok(())
+    };
+    update(file, true, replace).expect("written");
+}
+
+fn request(id: i64, method: &str, params: Value) -> Value {
+    json!({"id": id, "method": method, "params": params})
+}
+
+fn login(id: i64, password: &str) -> Value {
+    request(id, "authenticate", json!({"user": "ann", "password": password}))
+}
+
+/// A state that only the group `a` sees; its owner.
+fn hide_state(daemon: &Daemon) -> Peer {
+    let mut owner = daemon.connect();
+    let access = json!({"fetchGroups": ["a"]});
+    let answer = owner.ask("add", json!({"path": "hidden", "value": 1, "access": access}));
+    assert_eq!(answer["result"], true);
+    owner
+}
+
+fn shown(answer: &Value) -> Option<usize> {
+    answer["result"].as_array().map(Vec::len)
+}
+
+#[test]
+fn answers_keep_their_order_while_a_login_is_under_way() {
+    let daemon = Daemon::new();
+    let _owner = hide_state(&daemon);
+    let mut peer = daemon.connect();
+    // All in one write, far more than is kept while the login is verified.
+    let filler = "x".repeat(100);
+    let get = |id| request(id, "get", json!({}));
+    let mut bytes = Vec::new();
+    let mut put = |message: Value| bytes.extend(frame(message.to_string().as_bytes()));
+    put(get(1));
+    put(json!([login(2, "wrong"), get(3), login(4, "secret"), get(5)]));
+    (6..20_000).for_each(|id| put(request(id, "echo", json!(filler))));
+    put(get(20_000));
+    let writer = {
+        let mut stream = peer.0.try_clone().expect("cloned");
+        std::thread::spawn(move || std::io::Write::write_all(&mut stream, &bytes).expect("sent"))
+    };
+    let answers: Vec<_> = (1..=20_000).map(|_| peer.read()).collect();
+    writer.join().expect("written");
+    for (id, answer) in (1..).zip(&answers) {
+        assert_eq!(answer["id"], id);
+    }
+    assert_eq!(answers[1]["error"]["data"], json!({"invalidPassword": true}));
+    assert_eq!(answers[3]["result"], json!({"fetchGroups": ["a"], "setGroups": ["a"], "callGroups": []}));
+    assert_eq!([0, 2, 4, 19_999].map(|place| shown(&answers[place])), [Some(0), Some(0), Some(1), Some(1)]);
+}
+
+#[test]
+fn who_leaves_during_a_login_is_forgotten() {
+    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let owner = hide_state(&daemon);
+    let mut witness = daemon.connect();
+    assert_eq!(witness.log_in("ann", "secret")["result"]["fetchGroups"], json!(["a"]));
+    for _ in 0..20 {
+        let mut peer = daemon.connect();
+        peer.send(&login(1, "secret"));
+        peer.send(&request(2, "add", json!({"path": "late"})));
+    }
+    drop(owner);
+    // Those in the queue left it with their connections.
+    let start = Instant::now();
+    assert!(witness.log_in("ann", "secret")["result"].is_object());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    while shown(&witness.ask("get", json!({}))) != Some(0) {
+        assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn a_daemon_stops_in_the_middle_of_logins() {
+    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let mut peers: Vec<_> = (0..10).map(|_| daemon.connect()).collect();
+    peers.iter_mut().for_each(|peer| peer.send(&login(1, "wrong")));
+    std::thread::sleep(Duration::from_millis(20));
+    let start = Instant::now();
+    drop(daemon);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// Bytes of this process in memory.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS");
+    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+    kilobytes.expect("a number") * 1024
+}
+
+#[test]
+fn a_flood_of_wrong_passwords_slows_nobody_else() {
+    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let mut peer = daemon.connect();
+    assert!(peer.log_in("ann", "secret")["result"].is_object());
+    let (address, over) = (daemon.address(), Arc::new(AtomicBool::new(false)));
+    let before = resident();
+    // Each guesses, hangs up, and comes again; some wait for the answer.
+    let attackers: Vec<_> = (0..4)
+        .map(|number: usize| {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                let mut tries = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let mut guesser = Peer::connect(address);
+                    let user = if number == 0 { "ann".to_owned() } else { format!("user {tries}") };
+                    let params = json!({"user": user, "password": "wrong"});
+                    guesser.send(&request(1, "authenticate", params));
+                    if number == 0 {
+                        guesser.read();
+                    }
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                tries
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while start.elapsed() < Duration::from_secs(3) {
+        let sent = Instant::now();
+        assert_eq!(peer.ask("echo", json!(1))["result"], 1);
+        slowest = slowest.max(sent.elapsed());
+    }
+    over.store(true, Ordering::Relaxed);
+    let tries: Vec<u64> = attackers.into_iter().map(|attacker| attacker.join().expect("joined")).collect();
+    assert!(tries[1..].iter().sum::<u64>() > 300, "{tries:?}");
+    assert!(tries[0] < 8, "the waits are to be told: {tries:?}");
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 256 << 20, "{grown} bytes");
+    // Nobody is locked out, neither the user nor the place.
+    let (mut again, start) = (daemon.connect(), Instant::now());
+    assert!(again.log_in("ann", "secret")["result"].is_object());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn passwords_are_changed_while_the_daemon_runs() {
+    let daemon = Daemon::new();
+    let (mut ann, mut root) = (daemon.connect(), daemon.connect());
+    assert!(ann.log_in("ann", "secret")["result"].is_object());
+    assert!(root.log_in("root", "secret")["result"].is_object());
+    let change = |user: &str, password: &str| json!({"user": user, "password": password});
+    assert_eq!(ann.ask("passwd", change("ann", "mine"))["result"], true);
+    assert_eq!(daemon.connect().log_in("ann", "secret")["error"]["data"], json!({"invalidPassword": true}));
+    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
+    assert_eq!(root.ask("passwd", change("ann", "yours"))["result"], true);
+    assert!(daemon.connect().log_in("ann", "yours")["result"].is_object());
+    // Not that of users who are to keep theirs, nor of nobody; and only admins that of others.
+    assert_eq!(root.ask("passwd", change("guest", "x"))["error"]["data"], json!({"noAccess": "guest"}));
+    assert_eq!(root.ask("passwd", change("bob", "x"))["error"]["data"], json!({"invalidUser": true}));
+    assert_eq!(ann.ask("passwd", change("root", "x"))["error"]["data"], json!({"noAccess": "root"}));
+    let bob = json!({"user": "bob", "password": "x", "groups": ["g"]});
+    assert_eq!(ann.ask("addUser", bob.clone())["error"]["data"], json!({"noAccess": "bob"}));
+    assert_eq!(root.ask("addUser", bob.clone())["result"], true);
+    assert_eq!(root.ask("addUser", bob)["error"]["data"], json!({"userExists": "bob"}));
+    assert_eq!(daemon.connect().log_in("bob", "x")["result"]["callGroups"], json!(["g"]));
+}
+
+#[test]
+fn changes_are_kept_in_the_file() {
+    let files = TempDir::new();
+    let file = files.path("users.json");
+    let hash = cheap();
+    write_users(&file, users(&hash));
+    let start = || {
+        let users = read(&file).expect("read");
+        Daemon::with(Accounts { users, file: Some(file.clone()) })
+    };
+    let daemon = start();
+    let mut root = daemon.connect();
+    assert!(root.log_in("root", "secret")["result"].is_object());
+    // Somebody edits the file meanwhile.
+    let mut edited = users(&hash);
+    edited.insert("new", User { hash: hash.clone(), auth: Auth::default() }).expect("a name");
+    write_users(&file, edited);
+    assert_eq!(root.ask("passwd", json!({"user": "ann", "password": "mine"}))["result"], true);
+    assert!(daemon.connect().log_in("new", "secret")["result"].is_object());
+    drop(daemon);
+    let daemon = start();
+    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
+    assert!(daemon.connect().log_in("new", "secret")["result"].is_object());
+    // A file that cannot be read is told, and changes nothing.
+    let mut root = daemon.connect();
+    assert!(root.log_in("root", "secret")["result"].is_object());
+    std::fs::write(&file, "no JSON").expect("written");
+    let error = &root.ask("passwd", json!({"user": "ann", "password": "other"}))["error"];
+    assert_eq!(error["code"], -32603);
+    assert!(error["data"].is_string(), "{error}");
+    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
+    assert_eq!(std::fs::read_to_string(&file).expect("there"), "no JSON");
+}
+
+#[test]
+fn the_log_tells_who_was_refused_and_no_secret() {
+    let daemon = Daemon::new();
+    let mut peer = daemon.connect();
+    peer.ask("config", json!({"debug": true, "name": "me"}));
+    peer.log_in("ann", "a wrong secret");
+    peer.log_in("ann", "secret");
+    peer.ask("passwd", json!({"user": "ann", "password": "another secret"}));
+    let local = peer.0.local_addr().expect("an address").to_string();
+    drop(daemon.handle);
+    let lines: Vec<LogLine> = daemon.log.iter().collect();
+    assert!(lines.iter().any(|line| line.text.contains("refused") && line.text.contains(&local)));
+    for line in lines {
+        assert!(!line.text.contains("secret"), "{line}");
+    }
+}
+
+#[test]
+fn a_login_goes_over_msgpack() {
+    use std::io::Write;
+    let daemon = Daemon::new();
+    let _owner = hide_state(&daemon);
+    let mut peer = daemon.connect();
+    // All at once: what waits for the login is read in the encoding that was asked for before it.
+    peer.send(&request(1, "config", json!({"encoding": "msgpack"})));
+    for message in [login(2, "secret"), request(3, "get", json!({}))] {
+        peer.0.write_all(&frame(&msgpack_support::packed(&message))).expect("sent");
+    }
+    assert_eq!(peer.read()["result"], true);
+    let answers = [(); 2].map(|()| msgpack_support::unpacked(&read_frame(&mut peer.0)));
+    assert_eq!(answers[0]["result"]["fetchGroups"], json!(["a"]));
+    assert_eq!(shown(&answers[1]), Some(1));
+}
+
+#[cfg(feature = "websocket")]
+#[test]
+fn a_login_goes_over_a_websocket() {
+    use jet::daemon::server::ServeOptions;
+    let listener = bind(Some("127.0.0.1"), 0).expect("a free port");
+    let listener = listener.speaking(ServeOptions { websocket: true, tls: None }).expect("built in");
+    let options = Options {
+        config: Config::default(),
+        listeners: vec![listener],
+        log: Box::new(|_| {}),
+        accounts: Some(Accounts { users: users(&cheap()), file: None }),
+    };
+    let handle = start(options).expect("started");
+    let url = format!("ws://{}", handle.addresses()[0]);
+    let way = jet::transport::Options::url(&url).expect("valid");
+    let mut peer = transport_support::dial(way).expect("connects");
+    for message in [login(1, "wrong"), login(2, "secret"), request(3, "echo", json!(1))] {
+        transport_support::send(&mut peer, message.to_string().as_bytes());
+    }
+    let (answers, _) = transport_support::receive(&mut peer, 3);
+    let answers: Vec<Value> =
+        answers.iter().map(|answer| serde_json::from_slice(answer).expect("JSON")).collect();
+    assert_eq!(answers[0]["error"]["data"], json!({"invalidPassword": true}));
+    assert_eq!(answers[1]["result"]["setGroups"], json!(["a"]));
+    assert_eq!(answers[2]["result"], 1);
+}
