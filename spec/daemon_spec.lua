@@ -177,6 +177,7 @@ describe('jet.daemon', function()
   it('logs on the Lua thread when the loop runs', function()
     local lines, frames = {}, {}
     local instance = started {
+      interface = '127.0.0.1',
       info = function(text)
         lines[#lines + 1] = text
       end,
@@ -202,6 +203,7 @@ describe('jet.daemon', function()
     local stderr = io.stderr
     io.stderr = { write = function() end } -- luacheck: ignore 122
     local instance = started {
+      interface = '127.0.0.1',
       info = function()
         calls = calls + 1
         error('no')

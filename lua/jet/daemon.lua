@@ -4,6 +4,7 @@
 -- lives here: checking the options, and handing its log to the program's functions when the
 -- loop runs. While the daemon runs it keeps the loop running.
 
+local accounts = require 'jet.accounts'
 local check = require 'jet.check'
 local core = require 'jet.core'
 local guard = require 'jet.guard'
@@ -16,6 +17,8 @@ local daemon = {}
 ---@field ws_port? integer|string WebSocket port; none by default
 ---@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
 ---@field tls? jet.DaemonTls encrypts the ports
+---@field users? table<string, jet.User> who may log in, by name; without users nobody has to, and `access` protects nothing
+---@field users_file? string instead of `users`: a file as `jetd passwd` writes it; passwords that peers change are written there
 ---@field interface? string address or name to listen on; all interfaces by default
 ---@field loop? any an event loop as for `jet.peer`; it delivers the log
 ---@field log? fun(...) gets what `info` and `crit` would, if they are not given
@@ -38,7 +41,7 @@ local daemon = {}
 ---@field ws_port? integer|string WebSocket port for TLS
 
 ---@class jet.Daemon
----@field start fun() listens and serves; raises if the address is in use or the daemon runs already
+---@field start fun() listens and serves; raises if the address is in use, the users cannot be read, or the daemon runs already
 ---@field stop fun() ends all connections; raises unless the daemon runs
 ---@field port fun(): integer|nil the TCP port it listens on, nil unless it runs
 
@@ -50,6 +53,8 @@ local OPTIONS = {
   ws_port = 'number|string',
   unix = 'string|table',
   tls = 'table',
+  users = 'table',
+  users_file = 'string',
   interface = 'string',
   loop = true,
   log = 'function',
@@ -144,8 +149,13 @@ local function engine_options(options)
     interface = options.interface,
     unix = type(options.unix) == 'string' and { options.unix } or options.unix,
     tls = tls_options(options.tls),
+    users = accounts.read(options.users),
+    users_file = options.users_file,
     timeout = options.timeout,
   }
+  if wanted.users and wanted.users_file then
+    refuse('users_file', "either 'users' or 'users_file'", 'both')
+  end
   for _, limit in ipairs(LIMITS) do
     local value = options[limit]
     if value and (value < 1 or value % 1 ~= 0 or value >= 2 ^ 53) then
@@ -204,9 +214,9 @@ function daemon.new(options)
     if engine then
       error('the daemon is running already: address already in use', 2)
     end
-    local started, why = core.daemon(wanted)
+    local started, why, is_option = core.daemon(wanted)
     if not started then
-      error(('cannot listen on port %d: %s'):format(wanted.port, why), 2)
+      error(is_option and why or ('cannot listen on port %d: %s'):format(wanted.port, why), 2)
     end
     engine = started
     adapter.watch(started:fd(), 'r', function()

@@ -7,16 +7,22 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
-use crate::daemon::server::{self, Handle, Interfaces, Options, Places, TlsPlaces};
+use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces};
+use crate::users::{self, Auth, Hash, Password, User, Users};
 
 /// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,
 /// and must not fill its memory with them; it is a few seconds of the messages of a busy peer.
 const MAX_WAITING_LOG: usize = 16 << 20;
+
+/// What the log is told when there is nothing between the network and the bus.
+const OPEN_TO_ALL: &str =
+    "listening on all interfaces without users: who reaches this machine may set and call";
 
 /// The log between the daemon's thread and Lua's.
 struct LogQueue {
@@ -113,11 +119,16 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     exports.set("daemon", lua.create_function(|lua, options: Table| create(lua, &options))?)
 }
 
-/// `daemon(options)`: starts a daemon and gives its userdata, or nil and why it cannot start.
-fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
-    match read(options).and_then(|options| start(options).map_err(|error| error.to_string())) {
-        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None)),
-        Err(message) => Ok((Value::Nil, Some(message))),
+/// `daemon(options)`: starts a daemon and gives its userdata, or nil, why it cannot start, and whether that
+/// is the fault of an option, which is named then.
+fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>, bool)> {
+    let wanted = match read(options) {
+        Ok(wanted) => wanted,
+        Err(message) => return Ok((Value::Nil, Some(message), true)),
+    };
+    match start(wanted) {
+        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None, false)),
+        Err(error) => Ok((Value::Nil, Some(error.to_string()), false)),
     }
 }
 
@@ -125,6 +136,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
 struct Wanted {
     places: Places,
     config: Config,
+    accounts: Option<Accounts>,
 }
 
 /// Reads the options that `lua/jet/daemon.lua` has checked.
@@ -132,6 +144,7 @@ fn read(options: &Table) -> std::result::Result<Wanted, String> {
     let defaults = Config::default();
     Ok(Wanted {
         places: places(options)?,
+        accounts: accounts(options)?,
         config: Config {
             max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
             max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
@@ -167,6 +180,41 @@ fn tls_places(tls: &Table) -> std::result::Result<TlsPlaces, String> {
     })
 }
 
+/// The users, if there are any. Plain passwords are hashed, which takes its time.
+fn accounts(options: &Table) -> std::result::Result<Option<Accounts>, String> {
+    if let Some(file) = field::<Option<String>>(options, "users_file")?.map(PathBuf::from) {
+        let users = users::read(&file).map_err(|error| format!("option 'users_file': {error}"))?;
+        return Ok(Some(Accounts { users, file: Some(file) }));
+    }
+    let Some(list) = field::<Option<Vec<Table>>>(options, "users")? else {
+        return Ok(None);
+    };
+    let mut users = Users::default();
+    for account in list {
+        let name: String = field(&account, "name")?;
+        let user = user(&account).map_err(|error| format!("option 'users.{name}': {error}"))?;
+        users.insert(&name, user).map_err(|error| format!("option 'users': {error}"))?;
+    }
+    Ok(Some(Accounts { users, file: None }))
+}
+
+fn user(account: &Table) -> std::result::Result<User, String> {
+    let hash = match field::<Option<String>>(account, "hash")? {
+        Some(hash) => Hash::parse(&hash),
+        None => Hash::of(&Password::from(field::<String>(account, "password")?)),
+    };
+    Ok(User {
+        hash: hash.map_err(|error| error.to_string())?,
+        auth: Auth {
+            fetch_groups: field(account, "fetch")?,
+            set_groups: field(account, "set")?,
+            call_groups: field(account, "call")?,
+            admin: field::<Option<_>>(account, "admin")?.unwrap_or_default(),
+            readonly: field::<Option<_>>(account, "readonly")?.unwrap_or_default(),
+        },
+    })
+}
+
 fn field<T: mlua::FromLua>(options: &Table, key: &str) -> std::result::Result<T, String> {
     options.get(key).map_err(|error| format!("option '{key}': {error}"))
 }
@@ -182,11 +230,19 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
     }
+    let file = wanted.accounts.as_ref().and_then(|accounts| accounts.file.as_deref());
+    if let Some(warning) = file.and_then(users::exposure) {
+        log.push(LogLine::new(Level::Info, warning));
+    }
+    if wanted.accounts.is_none() && wanted.places.interfaces == Interfaces::All {
+        log.push(LogLine::new(Level::Info, OPEN_TO_ALL.to_owned()));
+    }
     let queue = log.clone();
     let handle = server::start(Options {
         config: wanted.config,
         listeners,
         log: Box::new(move |line| queue.push(line)),
+        accounts: wanted.accounts,
     })?;
     Ok(Daemon { handle, log, bell })
 }
