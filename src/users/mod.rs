@@ -61,7 +61,7 @@ impl Users {
     /// Adds a user, in the place of one with that name; gives the one that was there.
     ///
     /// # Errors
-    /// The name is empty, longer than [`MAX_NAME_BYTES`] or has control characters.
+    /// As [`check_name`].
     pub fn insert(&mut self, name: &str, user: User) -> Result<Option<User>, Error> {
         check_name(name)?;
         Ok(self.0.insert(name.to_owned(), user))
@@ -112,7 +112,10 @@ impl<'u> IntoIterator for &'u Users {
 }
 
 /// Checks what a user is to be called: names are shown in logs and on terminals.
-fn check_name(name: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// The name is empty, longer than [`MAX_NAME_BYTES`] or has control characters.
+pub fn check_name(name: &str) -> Result<(), Error> {
     let fault = if name.is_empty() {
         "is empty"
     } else if name.len() > MAX_NAME_BYTES {

@@ -1,19 +1,39 @@
 //! `jetd`: the daemon as a program. Reads the command line, starts the server, prints its log to
-//! stderr and stops it on SIGINT and SIGTERM. All it does beyond that is in `jet::daemon`.
+//! stderr and stops it on SIGINT and SIGTERM. All it does beyond that is in `jet::daemon`. The other thing
+//! the program can do, `jetd passwd`, is in `passwd` and `prompt`.
+
+mod passwd;
+mod prompt;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
 use jet::daemon::server::{self, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
 #[derive(Debug, Parser)]
-#[command(name = "jetd", version)]
+#[command(name = "jetd", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: Serve,
+}
+
+/// What the program does instead of being a daemon.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Passwd(passwd::Arguments),
+}
+
+/// How to be a daemon.
+#[derive(Debug, Args)]
+struct Serve {
     /// TCP port to listen on; 0 chooses a free one
     #[arg(short, long, default_value_t = 11122)]
     port: u16,
@@ -69,7 +89,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let Arguments { command, serve } = Arguments::parse();
+    if let Some(Command::Passwd(arguments)) = command {
+        return passwd::run(&arguments);
+    }
+    match run(&serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("jetd: {error}");
@@ -78,7 +102,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> io::Result<()> {
+fn run(arguments: &Serve) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can connect: a signal must not get lost in between.
@@ -97,7 +121,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     })
 }
 
-fn start(arguments: &Arguments) -> io::Result<Handle> {
+fn start(arguments: &Serve) -> io::Result<Handle> {
     let config = Config {
         max_message: arguments.max_message,
         max_unsent: arguments.max_unsent,
@@ -113,7 +137,7 @@ fn start(arguments: &Arguments) -> io::Result<Handle> {
     server::start(Options { config, listeners: listeners(arguments)?, log, accounts: None })
 }
 
-fn listeners(arguments: &Arguments) -> io::Result<Vec<BoundListener>> {
+fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {
     let interfaces = match &arguments.listen[..] {
         // A bus has no passwords unless it is given some, so it stays on its machine.
         [] => Interfaces::Loopback,

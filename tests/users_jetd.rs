@@ -1,0 +1,245 @@
+//! `jetd passwd`: what it makes of a users file, how it asks, and what it refuses.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use jet::users::{read, Auth, Password, Users};
+
+const JETD: &str = env!("CARGO_BIN_EXE_jetd");
+
+/// A directory that ends with the test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("jet-passwd-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("made");
+        Directory(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("users.json")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs `jetd passwd FILE` with these arguments and that input; gives its status and all it says.
+fn passwd(file: &Path, arguments: &[&str], input: &str) -> (i32, String) {
+    let mut command = Command::new(JETD);
+    command.arg("passwd").arg(file).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    // It may have refused without reading.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("ends");
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+    (output.status.code().expect("a status"), text)
+}
+
+fn verifies(users: &Users, name: &str, password: &str) -> bool {
+    users.get(name).expect("there").hash.verify(&Password::from(password.to_owned()))
+}
+
+fn auth(file: &Path, name: &str) -> Auth {
+    read(file).expect("read").get(name).expect("there").auth.clone()
+}
+
+#[test]
+fn it_makes_a_file_and_users_in_it() {
+    let directory = Directory::new("makes");
+    let file = directory.file();
+    let (status, text) = passwd(&file, &["joe", "--fetch-groups", "a,b", "--admin"], "secret\nnot this\n");
+    assert_eq!((status, text), (0, format!("{}: user 'joe' added\n", file.display())));
+    assert_eq!(passwd(&file, &["ann", "--set-groups=c", "--call-groups", "d"], "öäü").0, 0);
+    let users = read(&file).expect("read");
+    assert!(verifies(&users, "joe", "secret") && verifies(&users, "ann", "öäü"));
+    let joe = Auth { fetch_groups: vec!["a".into(), "b".into()], admin: true, ..Auth::default() };
+    let ann = Auth { set_groups: vec!["c".into()], call_groups: vec!["d".into()], ..Auth::default() };
+    assert_eq!((auth(&file, "joe"), auth(&file, "ann")), (joe, ann));
+}
+
+#[test]
+fn it_changes_what_is_named_and_nothing_else() {
+    let directory = Directory::new("changes");
+    let file = directory.file();
+    passwd(&file, &["joe", "--fetch-groups", "a", "--set-groups", "b", "--admin", "--readonly"], "first\n");
+    let before = auth(&file, "joe");
+    // Another password.
+    let (status, text) = passwd(&file, &["joe"], "second\r\n");
+    assert_eq!((status, text), (0, format!("{}: user 'joe' changed\n", file.display())));
+    let users = read(&file).expect("read");
+    assert!(verifies(&users, "joe", "second") && !verifies(&users, "joe", "first"));
+    assert_eq!(auth(&file, "joe"), before);
+    // Other groups, and no question.
+    let arguments = ["joe", "--keep-password", "--fetch-groups", "", "--call-groups", "c", "--no-admin"];
+    assert_eq!(passwd(&file, &arguments, "").0, 0);
+    let after = Auth { fetch_groups: vec![], call_groups: vec!["c".into()], admin: false, ..before };
+    assert_eq!(auth(&file, "joe"), after);
+    assert_eq!(passwd(&file, &["joe", "-k", "--no-readonly"], "").0, 0);
+    assert_eq!(auth(&file, "joe"), Auth { readonly: false, ..after });
+    assert!(verifies(&read(&file).expect("read"), "joe", "second"));
+}
+
+#[test]
+fn it_takes_users_out() {
+    let directory = Directory::new("deletes");
+    let file = directory.file();
+    for name in ["joe", "ann"] {
+        passwd(&file, &[name], "secret\n");
+    }
+    assert_eq!(passwd(&file, &["joe", "--delete"], "").0, 0);
+    let names: Vec<_> = read(&file).expect("read").iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, ["ann"]);
+}
+
+#[test]
+fn it_says_what_is_wrong_and_changes_nothing() {
+    let directory = Directory::new("wrong");
+    let file = directory.file();
+    let too_long = "x".repeat(5000);
+    for (arguments, input, expected) in [
+        (&["joe", "--delete"][..], "", "cannot read "),
+        (&["joe", "--keep-password", "--admin"], "", "there is no user 'joe'"),
+        (&["joe"], "", "the password is empty"),
+        (&["joe"], "\nsecret\n", "the password is empty"),
+        (&["joe"], &too_long, "the password is longer than 4096 bytes"),
+        (&[""], "secret\n", "the name of a user is empty"),
+        (&["a\nb"], "secret\n", "the name of a user has control characters"),
+    ] {
+        let (status, text) = passwd(&file, arguments, input);
+        assert!(text.starts_with(&format!("jetd passwd: {expected}")), "{arguments:?}: {text}");
+        assert_eq!(status, 1);
+        assert!(!file.exists());
+    }
+    for arguments in [&["joe", "--admin", "--no-admin"][..], &["joe", "--delete", "-k"], &[], &["joe", "-x"]]
+    {
+        assert_eq!(passwd(&file, arguments, "secret\n").0, 2, "{arguments:?}");
+    }
+    fs::write(&file, "{\"users\":{\"ann\":{\"password\":\"x\"}}}").expect("written");
+    let (status, text) = passwd(&file, &["joe"], "secret\n");
+    assert_eq!(status, 1);
+    assert!(text.contains("users.json: user 'ann': a 'password' is not to be in this file"), "{text}");
+    assert_eq!(fs::read_to_string(&file).expect("read"), "{\"users\":{\"ann\":{\"password\":\"x\"}}}");
+}
+
+/// A shell script on a terminal of its own.
+struct Terminal {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    seen: String,
+}
+
+impl Terminal {
+    /// `$JETD` and `$FILE` are there for the script.
+    fn run(file: &Path, script: &str) -> Terminal {
+        let mut command = Command::new("script");
+        command
+            .args(["-qec", script, "/dev/null"])
+            .env("JETD", JETD)
+            .env("FILE", file)
+            .env("SHELL", "/bin/bash");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let (input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        Terminal { child, input, output, seen: String::new() }
+    }
+
+    /// Waits until that is on the screen, behind what was waited for before.
+    fn expect(&mut self, text: &str) {
+        let mut bytes = [0; 512];
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            let count = self.output.read(&mut bytes).expect("read");
+            assert_ne!(count, 0, "it ended without '{text}': {}", self.seen);
+            self.seen += &String::from_utf8_lossy(&bytes[..count]);
+        }
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.input.write_all(text.as_bytes()).expect("written");
+    }
+
+    /// What else is shown until it ends, and its status.
+    fn end(mut self) -> (i32, String) {
+        self.output.read_to_string(&mut self.seen).expect("text");
+        (self.child.wait().expect("ends").code().expect("a status"), self.seen)
+    }
+}
+
+#[test]
+fn on_a_terminal_it_asks_twice_and_shows_nothing() {
+    let directory = Directory::new("terminal");
+    let mut terminal = Terminal::run(&directory.file(), "$JETD passwd $FILE joe && stty -a");
+    terminal.expect("New password for joe: ");
+    terminal.type_in("secret\n");
+    // Nothing but the end of the line is between the two questions.
+    terminal.expect("\r\nThe same again: ");
+    terminal.type_in("secret\n");
+    terminal.expect("\r\n");
+    let (status, rest) = terminal.end();
+    assert_eq!(status, 0);
+    assert!(!rest.contains("secret") && rest.contains("user 'joe' added"), "{rest}");
+    assert!(rest.contains(" echo ") && rest.contains(" -echonl "), "{rest}");
+    assert!(verifies(&read(&directory.file()).expect("read"), "joe", "secret"));
+}
+
+#[test]
+fn two_passwords_are_no_password() {
+    let directory = Directory::new("two");
+    let mut terminal = Terminal::run(&directory.file(), "$JETD passwd $FILE joe");
+    terminal.expect("New password for joe: ");
+    terminal.type_in("secret\n");
+    terminal.expect("The same again: ");
+    terminal.type_in("Secret\n");
+    let (status, rest) = terminal.end();
+    assert_eq!((status, &*rest), (1, "\r\njetd passwd: the two are not the same\r\n"));
+    assert!(!directory.file().exists());
+}
+
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    let directory = Directory::new("signal");
+    for (key, status) in [("\u{3}", 130), ("\u{1c}", 131)] {
+        // The shell would end of the same signal.
+        let mut terminal = Terminal::run(
+            &directory.file(),
+            "trap : INT QUIT; $JETD passwd $FILE joe; echo status $?; stty -a",
+        );
+        terminal.expect("New password for joe: ");
+        terminal.type_in("half of it");
+        terminal.type_in(key);
+        terminal.expect(&format!("status {status}"));
+        let (_, rest) = terminal.end();
+        assert!(rest.contains(" echo ") && rest.contains(" -echonl "), "{rest}");
+        assert!(!directory.file().exists());
+    }
+}
+
+#[test]
+fn it_can_be_put_aside_while_it_asks() {
+    let directory = Directory::new("stop");
+    let script = "set -m; $JETD passwd $FILE joe; stty -a; echo aside; fg";
+    let mut terminal = Terminal::run(&directory.file(), script);
+    terminal.expect("New password for joe: ");
+    terminal.type_in("half of it\u{1a}");
+    terminal.expect(" echo ");
+    terminal.expect("aside");
+    terminal.expect("New password for joe: ");
+    terminal.type_in("secret\n");
+    terminal.expect("\r\nThe same again: ");
+    terminal.type_in("secret\n");
+    let (status, rest) = terminal.end();
+    assert_eq!(status, 0);
+    assert!(!rest.contains("secret"), "{rest}");
+    assert!(verifies(&read(&directory.file()).expect("read"), "joe", "secret"));
+}
