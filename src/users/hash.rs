@@ -6,11 +6,12 @@
 
 use std::fmt;
 
-use argon2::password_hash::phc::{Output, PasswordHash};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::ffi::blocks::Blocks;
 
 /// Longest password in bytes. Nobody types more; a hash of megabytes would be a load nobody pays for.
 pub const MAX_PASSWORD_BYTES: usize = 4096;
@@ -103,8 +104,17 @@ impl Hash {
             return Err(too_costly());
         }
         let salt = random_salt()?;
-        let hash = cost.hasher()?.hash_password_with_salt(password.0.as_bytes(), &salt);
-        hash.map(Hash).map_err(|error| Error::new(format!("the password cannot be hashed: {error}")))
+        let hasher = cost.hasher()?;
+        let hash = output(&hasher, password, &salt)?;
+        let params = ParamsString::try_from(hasher.params()).map_err(|error| unhashable(&error))?;
+        let salt = Salt::new(&salt).map_err(|error| unhashable(&error))?;
+        Ok(Hash(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params,
+            salt: Some(salt),
+            hash: Some(hash),
+        }))
     }
 
     /// Reads a hash: a PHC string of argon2id, argon2i or argon2d, version 19 (1.3).
@@ -138,7 +148,17 @@ impl Hash {
     /// Whether it is the hash of that password. Takes as long for a wrong one.
     pub fn verify(&self, password: &Password) -> bool {
         password.0.len() <= MAX_PASSWORD_BYTES
-            && Argon2::default().verify_password(password.0.as_bytes(), &self.0).is_ok()
+            && self.output_for(password).is_some_and(|output| {
+                // Compared in constant time.
+                self.0.hash == Some(output)
+            })
+    }
+
+    /// What that password comes to with this salt and cost; none without memory.
+    fn output_for(&self, password: &Password) -> Option<Output> {
+        let algorithm = Algorithm::try_from(self.0.algorithm.as_str()).ok()?;
+        let params = Params::try_from(&self.0).ok()?;
+        output(&Argon2::new(algorithm, Version::V0x13, params), password, self.0.salt.as_ref()?).ok()
     }
 
     /// The PHC string, for whoever keeps it.
@@ -160,6 +180,23 @@ impl Hash {
         let text = format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${zeros}${zeros}");
         Hash::parse(&text).expect("a string of our own making, which a test reads as well")
     }
+}
+
+/// What a password comes to. The memory it takes goes back to the kernel, see [`Blocks`].
+fn output(hasher: &Argon2, password: &Password, salt: &[u8]) -> Result<Output, Error> {
+    let params = hasher.params();
+    let blocks = Blocks::new(params.block_count()).map_err(|error| unhashable(&error))?;
+    let length = params.output_len().unwrap_or(OUTPUT_BYTES);
+    let mut bytes = [0; Output::MAX_LENGTH];
+    let bytes = bytes.get_mut(..length).ok_or_else(|| unhashable(&"its hash would be too long"))?;
+    let password = password.0.as_bytes();
+    let hashed = hasher.hash_password_into_with_memory(password, salt, bytes, blocks);
+    hashed.map_err(|error| unhashable(&error))?;
+    Output::new(bytes).map_err(|error| unhashable(&error))
+}
+
+fn unhashable(error: &dyn fmt::Display) -> Error {
+    Error::new(format!("the password cannot be hashed: {error}"))
 }
 
 fn cost_of(params: &Params) -> Cost {
