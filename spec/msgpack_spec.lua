@@ -10,10 +10,7 @@ local wait, recorder, null = support.wait, support.recorder, support.null
 local result, refusal = support.result, support.refusal
 
 local MSGPACK = { encoding = 'msgpack' }
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 -- Values that others might have sent, by what they are.
 local VALUES = {

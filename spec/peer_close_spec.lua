@@ -5,10 +5,7 @@ local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
 
 local wait, recorder = support.wait, support.recorder
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 describe('The end of a connection', function()
   after_each(support.cleanup)

@@ -6,10 +6,7 @@ local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
 
 local wait, recorder = support.wait, support.recorder
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 describe('peer.new', function()
   after_each(support.cleanup)

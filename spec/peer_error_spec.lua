@@ -4,10 +4,7 @@ local support = require 'spec.support.fixture'
 
 local wait, recorder = support.wait, support.recorder
 local refusal = support.refusal
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 describe('Errors', function()
   local owner, other, prefix

@@ -5,10 +5,7 @@ local support = require 'spec.support.fixture'
 local wait, recorder, null = support.wait, support.recorder, support.null
 local result, refusal = support.result, support.refusal
 local array = require('jet').array
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 local owner, other, path
 

@@ -7,10 +7,7 @@ local wire = require 'spec.support.wire'
 
 local wait, recorder, null = support.wait, support.recorder, support.null
 local result, outcome = support.result, support.outcome
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 describe('Results', function()
   local owner, other, prefix

@@ -5,10 +5,7 @@ local wire = require 'spec.support.wire'
 
 local wait, recorder = support.wait, support.recorder
 local result, refusal = support.result, support.refusal
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 local owner, other, path
 

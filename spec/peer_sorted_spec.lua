@@ -4,10 +4,7 @@ local support = require 'spec.support.fixture'
 
 local wait, recorder, null = support.wait, support.recorder, support.null
 local result = support.result
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 local owner, other, prefix
 

@@ -4,10 +4,7 @@ local support = require 'spec.support.fixture'
 
 local wait, recorder, null = support.wait, support.recorder, support.null
 local result, refusal = support.result, support.refusal
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 local owner, other, prefix, path
 
@@ -17,15 +14,9 @@ local function setup_peers()
   path = prefix .. 's'
 end
 
---- Adds a state and a fetcher of it; returns the state and the events.
 local function watched(description)
   description.path = path
-  local state
-  result(function(cbs) state = owner:state(description, cbs) end)
-  local events = recorder()
-  result(function(cbs) other:fetch({ path = { equals = path } }, events, cbs) end)
-  wait(count(events, 1), 'the add')
-  return state, events
+  return support.watched(owner, other, description)
 end
 
 local function set(value, options)

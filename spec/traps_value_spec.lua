@@ -6,10 +6,7 @@ local wire = require 'spec.support.wire'
 
 local wait, recorder, null, array = support.wait, support.recorder, support.null, jet.array
 local result = support.result
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 local integers = math.type ~= nil
 

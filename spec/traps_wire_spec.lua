@@ -4,10 +4,7 @@ local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
 
 local wait, recorder = support.wait, support.recorder
-
-local function count(list, n)
-  return function() return #list >= n end
-end
+local count = support.count
 
 --- A connected peer with a method `m` that records its calls, and the other end.
 local function served(config)

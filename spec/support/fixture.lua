@@ -70,6 +70,14 @@ function support.recorder()
   })
 end
 
+--- A condition for `wait`: that a list has so many entries.
+---@param list table
+---@param n integer
+---@return fun(): boolean
+function support.count(list, n)
+  return function() return #list >= n end
+end
+
 --- Makes a request and waits for its answer.
 ---@param ask fun(callbacks: table) makes the request with the callbacks
 ---@param options? table more for the table of callbacks
@@ -130,6 +138,23 @@ function support.settle(...)
       end)
     end
   end
+end
+
+--- Adds a state and a fetcher of it.
+---@param owner jet.Peer
+---@param other jet.Peer fetches
+---@param description table of the state
+---@return jet.State
+---@return table events a recorder, the add in it
+function support.watched(owner, other, description)
+  local state
+  support.result(function(callbacks) state = owner:state(description, callbacks) end)
+  local events = support.recorder()
+  support.result(function(callbacks)
+    other:fetch({ path = { equals = description.path } }, events, callbacks)
+  end)
+  loop.wait(support.count(events, 1), 'the add')
+  return state, events
 end
 
 local paths = 0
