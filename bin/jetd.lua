@@ -1,11 +1,12 @@
 #!/usr/bin/env lua
 --- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM.
--- The flags are those of the earlier daemon; `jetd` itself, without Lua, has more.
+-- The flags are those of the earlier daemon and `--users`; `jetd` itself, without Lua, has more.
 
 local USAGE = [[
-usage: jetd.lua [-p<port>] [-w<port>] [-d|--daemon] [-h|--help]
+usage: jetd.lua [-p<port>] [-w<port>] [--users FILE] [-d|--daemon] [-h|--help]
   -p<port>      TCP port, default 11122
   -w<port>      WebSocket port, default 11123
+  --users FILE  who may log in, a file made by 'jetd passwd'; without, everybody may do everything
   -d, --daemon  accepted for old start scripts: they put it into the background themselves
   -h, --help    shows this]]
 
@@ -31,6 +32,11 @@ while arg[index] do
       value = arg[index]
     end
     options[key] = tonumber(value) or usage(io.stderr, 1)
+  elseif word == '--users' then
+    index = index + 1
+    options.users_file = arg[index] or usage(io.stderr, 1)
+  elseif word:find('^%-%-users=') then
+    options.users_file = word:match '=(.*)'
   elseif word == '-h' or word == '--help' then
     usage(io.stdout, 0)
   elseif word ~= '-d' and word ~= '--daemon' then

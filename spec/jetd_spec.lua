@@ -58,8 +58,38 @@ describe('bin/jetd.lua', function()
         done
         kill -%s $!; wait $!; echo status $?]]
       local output = shell(script:format(port, interpreter(), port, signal))
-      local warning = 'listening on all interfaces without users: who reaches this machine may set and call'
-      assert.are.equal(('jetd.lua listens on port %d\n%s\nstatus 0\n'):format(port, warning), output)
+      local expected = '^jetd.lua listens on port %d\nwithout users, whoever reaches %%S+:%d or %%S+ may [^\n]+\nstatus 0\n$'
+      assert.is_truthy(output:find(expected:format(port, port)), output)
+    end
+  end)
+
+  it('takes users from a file, and warns of none then', function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, 'w'))
+    -- The hash of 'secret', at the least cost.
+    file:write [[{"users": {"ann": {"auth": {"fetchGroups": ["a"]}, "hash":
+      "$argon2id$v=19$m=8,t=1,p=1$juVur+M5azaY0xtjoZ1dHw$nAzBNPbeaqpgma7CF9rr0rQD7yJKW8gtBJkw47546bo"}}}]]
+    file:close()
+    local port = free_port()
+    for _, flag in ipairs { '--users ', '--users=' } do
+      local script = [[
+        chmod 600 %s
+        $JETD -p%d -w0 %s%s 2>&1 &
+        for try in 1 2 3 4 5 6 7 8 9 10; do
+          %s -e '
+            local ok, peer = pcall(require("jet").new, {sync = true, port = %d})
+            os.exit(ok and 0 or 1)' && break
+          sleep 0.2
+        done
+        kill $!; wait $!; echo status $?]]
+      local output = shell(script:format(path, port, flag, path, interpreter(), port))
+      assert.are.equal(('jetd.lua listens on port %d\nstatus 0\n'):format(port), output)
+    end
+    os.remove(path)
+    for flag, expected in pairs { ['--users ' .. path] = 'cannot read ' .. path, ['--users'] = 'usage:' } do
+      local output = shell('$JETD -p0 -w0 ' .. flag .. ' 2>&1; echo status $?')
+      assert.is_truthy(output:find(expected, 1, true), output)
+      assert.is_truthy(output:find('status 1\n', 1, true), output)
     end
   end)
 

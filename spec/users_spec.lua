@@ -182,7 +182,13 @@ describe('users of jet.daemon', function()
   end)
 
   it('are missed where everybody can reach the daemon', function()
-    local cases = { { nil, nil, 1 }, { { ann = ANN }, nil, 0 }, { nil, '127.0.0.1', 0 } }
+    local cases = {
+      { nil, nil, 1 },
+      { nil, '0.0.0.0', 1 },
+      { {}, nil, 0 },
+      { { ann = ANN }, nil, 0 },
+      { nil, '127.0.0.1', 0 },
+    }
     for _, case in ipairs(cases) do
       local lines = {}
       local instance = daemon.new {

@@ -1,7 +1,10 @@
 //! The program `jetd`: its command line, its log, and how it ends.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 /// A running jetd that ends with the test.
@@ -112,4 +115,89 @@ fn help_and_version() {
         assert!(text.contains(flag), "{flag} is not in:\n{text}");
     }
     assert_eq!(run(&["--version"]).1, concat!("jetd ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+/// What jetd says before it listens; then it is ended.
+fn warnings(arguments: &[&str]) -> String {
+    let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
+    let log = BufReader::new(child.0.stderr.take().expect("piped"));
+    let lines = log.lines().map(|line| line.expect("a line"));
+    lines.take_while(|line| !line.starts_with("listening on ")).collect::<Vec<_>>().join("\n")
+}
+
+/// A users file with ann, whose password is 'secret', that ends with the test.
+struct UsersFile(PathBuf);
+
+impl UsersFile {
+    fn new(name: &str) -> UsersFile {
+        // At the least cost there is.
+        const ANN: &str = r#"{"users":{"ann":{"hash":"$argon2id$v=19$m=8,t=1,p=1$juVur+M5azaY0xtjoZ1dHw$nAzBNPbeaqpgma7CF9rr0rQD7yJKW8gtBJkw47546bo","auth":{"fetchGroups":["a"]}}}}"#;
+        let path = std::env::temp_dir().join(format!("jetd-users-{name}-{}.json", std::process::id()));
+        let file = UsersFile(path);
+        std::fs::write(&file.0, ANN).expect("written");
+        file.set_mode(0o600);
+        file
+    }
+
+    fn set_mode(&self, mode: u32) {
+        std::fs::set_permissions(&self.0, Permissions::from_mode(mode)).expect("set");
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for UsersFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn users_of_a_file_log_in() {
+    let file = UsersFile::new("login");
+    let (_jetd, addresses, _) = started(&["-p0", "-l127.0.0.1", "--users", file.path()], 1);
+    let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+    let login = |password: &str| {
+        format!(r#"{{"id":1,"method":"authenticate","params":{{"user":"ann","password":"{password}"}}}}"#)
+    };
+    assert!(ask(&mut stream, &login("Secret")).contains(r#""error""#));
+    let answer = ask(&mut stream, &login("secret"));
+    assert!(answer.contains(r#""fetchGroups":["a"]"#), "{answer}");
+}
+
+#[test]
+fn a_users_file_that_is_no_good_keeps_it_from_starting() {
+    let file = UsersFile::new("broken");
+    std::fs::write(&file.0, r#"{"users":{"ann":{"hash":"secret"}}}"#).expect("written");
+    for (path, expected) in [
+        (file.path(), "user 'ann': hash: no argon2 hash"),
+        ("/nonexistent/users.json", "cannot read /nonexistent/users.json"),
+    ] {
+        let (output, text) = run(&["-p0", "-l127.0.0.1", "--users", path]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text.starts_with("jetd: ") && text.contains(expected) && text.contains(path), "{text}");
+        assert!(!text.contains("secret") && !text.contains("listening"), "{text}");
+    }
+}
+
+#[test]
+fn it_warns_when_other_machines_reach_it_and_there_are_no_users() {
+    let file = UsersFile::new("warning");
+    let text = warnings(&["-p0", "-l0.0.0.0"]);
+    assert!(text.starts_with("without users, whoever reaches 0.0.0.0:"), "{text}");
+    // One line for all of them; what is on this machine only is not in it.
+    let text = warnings(&["-p0", "-w0", "-l0.0.0.0", "--unix", "@jetd-warns"]);
+    assert!(text.contains(" or 0.0.0.0:") && text.lines().count() == 1, "{text}");
+    assert_eq!(warnings(&["-p0", "-l127.0.0.1"]), "");
+    assert_eq!(warnings(&["-p0", "-l0.0.0.0", "--users", file.path()]), "");
+}
+
+#[test]
+fn it_warns_when_everybody_can_read_the_hashes() {
+    let file = UsersFile::new("exposed");
+    file.set_mode(0o644);
+    let text = warnings(&["-p0", "-l127.0.0.1", "--users", file.path()]);
+    assert!(text.starts_with("everybody on this machine can read ") && text.contains(file.path()), "{text}");
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use jet::transport::wire::{ServerTls, Wire};
-use jet::transport::{Connection, ErrorKind, Options, TlsOptions, WebSocketOptions};
+use jet::transport::{Bound, Connection, ErrorKind, Options, ServeOptions, TlsOptions, WebSocketOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use transport_support::*;
 
@@ -152,6 +152,20 @@ fn a_daemon_can_ask_for_certificates() {
     let error = talk(options(port, anonymous)).expect_err("refused");
     assert!(error.contains("alert") || error.contains("reset"), "{error}");
     assert!(refused.join().expect("script").is_err());
+}
+
+#[test]
+fn strangers_are_kept_out_by_asking_for_certificates_and_by_nothing_else_of_tls() {
+    let authority = Authority::new();
+    let (certificate, key, _) = authority.sign("localhost");
+    for (client_ca, host, expected) in
+        [(None, "0.0.0.0", true), (Some(&*authority.ca), "0.0.0.0", false), (None, "127.0.0.2", false)]
+    {
+        let tls = Some(ServerTls::new(&certificate, &key, client_ca).expect("valid"));
+        let bound = Bound::tcp(Some(host), 0).expect("listens");
+        let bound = bound.speaking(ServeOptions { websocket: false, tls }).expect("built in");
+        assert_eq!(bound.is_open_to_strangers(), expected, "{host}");
+    }
 }
 
 #[test]

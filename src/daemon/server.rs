@@ -23,8 +23,9 @@ use tokio::task::LocalSet;
 
 use self::core::Core;
 use self::logins::{Logins, HASHING_THREADS};
-use super::bus::{Bus, Config, LogLine};
+use super::bus::{Bus, Config, Level, LogLine};
 pub use crate::transport::{ServeOptions, ServerTls};
+use crate::users;
 pub use listener::{bind, bind_unix, BoundListener};
 pub use logins::Accounts;
 pub use places::{Interfaces, Places, TlsPlaces};
@@ -32,7 +33,7 @@ pub use places::{Interfaces, Places, TlsPlaces};
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
 const STACK_BYTES: usize = 1 << 20;
 
-/// Where log lines go. Called on the daemon's thread; it must not block.
+/// Where log lines go. Called on the daemon's thread, and by [`start`]; it must not block.
 pub type LogSink = Box<dyn Fn(LogLine) + Send>;
 
 /// What a daemon is started with.
@@ -61,6 +62,9 @@ pub struct Handle {
 /// # Errors
 /// The thread or its runtime cannot be made.
 pub fn start(options: Options) -> io::Result<Handle> {
+    for warning in warnings(&options.listeners, options.accounts.as_ref()) {
+        (options.log)(LogLine::new(Level::Info, warning));
+    }
     let addresses = options.listeners.iter().filter_map(BoundListener::address).collect();
     let runtime = Builder::new_current_thread()
         .enable_io()
@@ -94,6 +98,19 @@ async fn serve(options: Options, stopped: oneshot::Receiver<()>) {
     let _ = stopped.await;
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
     core.shut_down();
+}
+
+/// What whoever runs the daemon should know: that everybody gets in, or gets at the hashes of passwords.
+fn warnings(listeners: &[BoundListener], accounts: Option<&Accounts>) -> Vec<String> {
+    if let Some(accounts) = accounts {
+        return accounts.file.as_deref().and_then(users::exposure).into_iter().collect();
+    }
+    let open = listeners.iter().filter(|listener| listener.is_open_to_strangers());
+    let open: Vec<_> = open.filter_map(BoundListener::address).map(|address| address.to_string()).collect();
+    if open.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("without users, whoever reaches {} may fetch, set and call everything", open.join(" or "))]
 }
 
 impl Handle {

@@ -20,10 +20,6 @@ use crate::users::{self, Auth, Hash, Password, User, Users};
 /// and must not fill its memory with them; it is a few seconds of the messages of a busy peer.
 const MAX_WAITING_LOG: usize = 16 << 20;
 
-/// What the log is told when there is nothing between the network and the bus.
-const OPEN_TO_ALL: &str =
-    "listening on all interfaces without users: who reaches this machine may set and call";
-
 /// The log between the daemon's thread and Lua's.
 struct LogQueue {
     waiting: Mutex<Waiting>,
@@ -229,13 +225,6 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
         Ok(websockets) => listeners.extend(websockets),
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
-    }
-    let file = wanted.accounts.as_ref().and_then(|accounts| accounts.file.as_deref());
-    if let Some(warning) = file.and_then(users::exposure) {
-        log.push(LogLine::new(Level::Info, warning));
-    }
-    if wanted.accounts.is_none() && wanted.places.interfaces == Interfaces::All {
-        log.push(LogLine::new(Level::Info, OPEN_TO_ALL.to_owned()));
     }
     let queue = log.clone();
     let handle = server::start(Options {

@@ -120,6 +120,12 @@ impl Bound {
         self.address
     }
 
+    /// Whether somebody on another machine gets in without showing a certificate.
+    pub fn is_open_to_strangers(&self) -> bool {
+        let is_remote = self.address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+        is_remote && !self.options.tls.as_ref().is_some_and(ServerTls::knows_peers)
+    }
+
     /// Hands the socket to the tokio runtime that this is called in. Messages longer than
     /// `max_message` bytes will be refused.
     ///

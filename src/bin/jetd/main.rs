@@ -6,12 +6,12 @@ mod passwd;
 mod prompt;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
-use jet::daemon::server::{self, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
+use jet::daemon::server::{self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
 use tokio::signal::unix::{signal, SignalKind};
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
@@ -70,6 +70,10 @@ struct Serve {
     /// WebSocket port for TLS beside the plain one
     #[arg(long, value_name = "PORT", requires = "tls_cert")]
     wss_port: Option<u16>,
+
+    /// File with who may log in, see `jetd passwd`; without, everybody may do everything
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
 
     /// Largest message in bytes, both ways
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
@@ -134,7 +138,14 @@ fn start(arguments: &Serve) -> io::Result<Handle> {
             print(&line.to_string());
         }
     });
-    server::start(Options { config, listeners: listeners(arguments)?, log, accounts: None })
+    // Before anybody is listened to.
+    let accounts = arguments.users.as_deref().map(accounts).transpose()?;
+    server::start(Options { config, listeners: listeners(arguments)?, log, accounts })
+}
+
+fn accounts(file: &Path) -> io::Result<Accounts> {
+    let users = jet::users::read(file).map_err(io::Error::other)?;
+    Ok(Accounts { users, file: Some(file.to_owned()) })
 }
 
 fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {

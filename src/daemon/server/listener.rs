@@ -18,6 +18,11 @@ impl BoundListener {
         self.0.address()
     }
 
+    /// Whether somebody on another machine gets in without showing a certificate.
+    pub fn is_open_to_strangers(&self) -> bool {
+        self.0.is_open_to_strangers()
+    }
+
     /// Says that WebSocket or TLS is spoken there, instead of the trivial protocol over plain bytes.
     ///
     /// # Errors

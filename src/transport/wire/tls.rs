@@ -13,7 +13,11 @@ use super::{tls_config, KEPT_BUFFER};
 
 /// A daemon's certificate and key, ready for use. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ServerTls(Arc<ServerConfig>);
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    /// Whether peers have to show a certificate.
+    knows_peers: bool,
+}
 
 impl ServerTls {
     /// Reads PEM files: the certificate with its intermediates, its key, and if peers have to show a
@@ -22,7 +26,13 @@ impl ServerTls {
     /// # Errors
     /// [`ErrorKind::Options`](crate::transport::ErrorKind::Options) with the file that is no good.
     pub fn new(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<ServerTls, Error> {
-        tls_config::server(certificate, key, client_ca).map(|config| ServerTls(Arc::new(config)))
+        let config = Arc::new(tls_config::server(certificate, key, client_ca)?);
+        Ok(ServerTls { config, knows_peers: client_ca.is_some() })
+    }
+
+    /// Whether only peers get in that show a certificate.
+    pub fn knows_peers(&self) -> bool {
+        self.knows_peers
     }
 }
 
@@ -51,7 +61,8 @@ impl Tls {
     /// # Errors
     /// As [`client`](Self::client).
     pub fn server(config: &ServerTls) -> Result<Tls, Error> {
-        let session = ServerConnection::new(config.0.clone()).map_err(|error| tls_config::bad(&error))?;
+        let session =
+            ServerConnection::new(config.config.clone()).map_err(|error| tls_config::bad(&error))?;
         Ok(Tls::new(session.into()))
     }
 
