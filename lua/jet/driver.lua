@@ -1,10 +1,10 @@
 --- Drives one connection: the loop on one side, the engine (`jet.core`) on the other.
 --
--- What lives here: when to read, write and give up, the callbacks of open requests, and handing
--- each event of the engine to whom it is for. What the events mean to states, methods and
--- fetchers is in their own files.
+-- What lives here: when to read, write and give up, and the callbacks of open requests. Whom an event
+-- is for is in `jet.dispatch`.
 
 local core = require 'jet.core'
+local dispatch = require 'jet.dispatch'
 local guard = require 'jet.guard'
 local peer_loops = require 'jet.peer_loops'
 
@@ -29,7 +29,6 @@ local STRIDE = 5
 -- other processes work on the first ones while the rest is handled. With fewer the system calls would
 -- cost more than that gains.
 local MESSAGES_BETWEEN_WRITES = 32
-local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 ---@class jet.Callbacks
 ---@field success? fun(result: any)
@@ -217,8 +216,6 @@ function Driver:pump(readable)
   end
 end
 
-local handle = {}
-
 --- Hands out the events of the current batch, in order. A nested call goes on where the outer
 -- one stands.
 function Driver:drain()
@@ -228,74 +225,11 @@ function Driver:drain()
     self.cursor = at + STRIDE
     local c, d = events[at + 4], events[at + 5]
     events[at + 4], events[at + 5] = false, false
-    handle[events[at + 1]](self, events[at + 2], events[at + 3], c, d)
+    dispatch[events[at + 1]](self, events[at + 2], events[at + 3], c, d)
     if self.cursor % (MESSAGES_BETWEEN_WRITES * STRIDE) == 0 and self.batching == 0 then
       self:flush()
     end
   end
-end
-
-handle[RESPONSE] = function(self, id, ok, value)
-  local callbacks, hook = self.pending[id], self.hooks[id]
-  self.pending[id], self.hooks[id] = nil, nil
-  if hook then
-    local replaced = hook(ok, value)
-    if replaced ~= nil then
-      value = replaced
-    end
-  end
-  local callback = callbacks and (ok and callbacks.success or not ok and callbacks.error)
-  if callback then
-    guard.call(self.log, callback, value)
-  end
-end
-
-handle[NOTIFICATION] = function(self, number, event, path, value)
-  local fetcher = self.fetchers[number]
-  if not fetcher then
-    return
-  end
-  if self.event_first then
-    path, event = event, path
-  end
-  guard.call(self.log, fetcher._callback, path, event, value, fetcher)
-end
-
-handle[SORTED] = function(self, number, n, changes)
-  local fetcher = self.fetchers[number]
-  if fetcher then
-    guard.call(self.log, fetcher._callback, changes, n, fetcher)
-  end
-end
-
-local function request(self, key, id, value, extra)
-  local element = self.elements[key]
-  if element and not self.closed then
-    element:request(id, value, extra)
-  end
-end
-
-handle[SET] = request
-handle[CALL] = request
-handle[RAW] = request
-
-handle[UNKNOWN] = function(self, _, _, message)
-  if self.no_dispatcher then
-    guard.call(self.log, self.no_dispatcher, message)
-  else
-    self:note('unhandled message: ' .. (core.encode(message) or '?'))
-  end
-end
-
-handle[READY] = function(self)
-  self.up = true
-  if self.on_connect then
-    guard.call(self.log, self.on_connect, self.peer)
-  end
-end
-
-handle[NOTE] = function(self, _, _, text)
-  self:note(text)
 end
 
 --- Sends what is queued now; what the socket does not take goes when it is writable again.

@@ -1,4 +1,4 @@
-//! Events of the engine as rows of a Lua table: the counterpart of `lua/jet/driver.lua`.
+//! Events of the engine as rows of a Lua table: the counterpart of `lua/jet/dispatch.lua`.
 
 use crate::ffi::stack::{Bridge, Slot};
 use crate::json::{Kind, Raw};

@@ -1,0 +1,78 @@
+--- Hands each event of the engine to whom it is for: by the number of its kind, a function that takes the
+-- driver and the four fields of the event.
+--
+-- What the events mean to states, methods and fetchers is in their own files.
+
+local core = require 'jet.core'
+local guard = require 'jet.guard'
+
+-- The numbers of `lua::peer_events`.
+local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+---@type table<integer, fun(driver: jet.Driver, a: any, b: any, c: any, d: any)>
+local dispatch = {}
+
+dispatch[RESPONSE] = function(driver, id, ok, value)
+  local callbacks, hook = driver.pending[id], driver.hooks[id]
+  driver.pending[id], driver.hooks[id] = nil, nil
+  if hook then
+    local replaced = hook(ok, value)
+    if replaced ~= nil then
+      value = replaced
+    end
+  end
+  local callback = callbacks and (ok and callbacks.success or not ok and callbacks.error)
+  if callback then
+    guard.call(driver.log, callback, value)
+  end
+end
+
+dispatch[NOTIFICATION] = function(driver, number, event, path, value)
+  local fetcher = driver.fetchers[number]
+  if not fetcher then
+    return
+  end
+  if driver.event_first then
+    path, event = event, path
+  end
+  guard.call(driver.log, fetcher._callback, path, event, value, fetcher)
+end
+
+dispatch[SORTED] = function(driver, number, n, changes)
+  local fetcher = driver.fetchers[number]
+  if fetcher then
+    guard.call(driver.log, fetcher._callback, changes, n, fetcher)
+  end
+end
+
+local function request(driver, key, id, value, extra)
+  local element = driver.elements[key]
+  if element and not driver.closed then
+    element:request(id, value, extra)
+  end
+end
+
+dispatch[SET] = request
+dispatch[CALL] = request
+dispatch[RAW] = request
+
+dispatch[UNKNOWN] = function(driver, _, _, message)
+  if driver.no_dispatcher then
+    guard.call(driver.log, driver.no_dispatcher, message)
+  else
+    driver:note('unhandled message: ' .. (core.encode(message) or '?'))
+  end
+end
+
+dispatch[READY] = function(driver)
+  driver.up = true
+  if driver.on_connect then
+    guard.call(driver.log, driver.on_connect, driver.peer)
+  end
+end
+
+dispatch[NOTE] = function(driver, _, _, text)
+  driver:note(text)
+end
+
+return dispatch
