@@ -358,6 +358,80 @@ describe('A peer', function()
     ]]
   end)
 
+  it('lives in several Lua states on several threads at once', function()
+    if not pcall(require, 'luv') then
+      return pending 'library luv is missing for this Lua'
+    end
+    good [[
+      local uv = require 'luv'
+      -- Goes to the threads as bytecode: nothing of this chunk is known inside. What it raises is printed.
+      local function work(given)
+        local jet = require 'jet'
+        local sum = 0
+        for round = 1, 20 do
+          local p
+          p = jet.new { port = given, loop = 'builtin' }
+          local path = tostring(p) .. round
+          p:state({ path = path, value = 0, set = function(value) sum = sum + value end }, {
+            success = function()
+              p:set(path, round, { success = function() p:close() end })
+            end,
+          })
+          p:loop(false)
+          collectgarbage()
+        end
+        assert(sum == 210, sum)
+        assert(jet.new({ sync = true, port = given }):config {})
+      end
+      local threads = {}
+      for i = 1, 4 do threads[i] = uv.new_thread(work, port) end
+      work(port)
+      for _, thread in ipairs(threads) do thread:join() end
+      print 'good'
+    ]]
+  end)
+
+  -- Only LuaJIT can fork without another library.
+  if rawget(_G, 'jit') then
+    for _, how in ipairs { 'return', 'os.exit(0, true)', 'p:close()', 'p:set("x", 1); p:loop(false)', 'daemon.stop()' } do
+      it('and a daemon are left alone by a fork that ends with ' .. how, function()
+        good((([[
+          local ffi = require 'ffi'
+          ffi.cdef 'int fork(void); int waitpid(int, int *, int);'
+          local jet = require 'jet'
+          local loop = require 'jet.loop'.resolve('builtin')
+          local daemon = jet.daemon.new { port = 0, interface = '127.0.0.1', loop = 'builtin' }
+          daemon.start()
+          local p, told
+          local function connected()
+            p = jet.new { port = daemon.port(), loop = 'builtin', on_close = function(_, reason) told = reason end }
+            p:state({ path = 'x', value = 1, set = function() end }, { success = loop.stop })
+          end
+          connected()
+          loop.run()
+          p:state { path = 'not sent yet', value = 2 }
+          local child = ffi.C.fork()
+          if child == 0 then
+            do HOW end
+            return
+          end
+          local status = ffi.new 'int[1]'
+          assert(ffi.C.waitpid(child, status, 0) == child)
+          assert(status[0] == 0, 'the fork ended with ' .. status[0])
+          local left = 2
+          for _, path in ipairs { 'x', 'not sent yet' } do
+            p:fetch({ path = { equals = path } }, function()
+              left = left - 1
+              if left == 0 then p:close() end
+            end)
+          end
+          p:loop()
+          print(left == 0 and told == 'closed' and 'good' or told)
+        ]]):gsub('HOW', how)))
+      end)
+    end
+  end
+
   it('a thousand of them can be made and closed', function()
     local up, closed = 0, 0
     for _ = 1, 200 do

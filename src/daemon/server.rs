@@ -55,6 +55,8 @@ pub struct Handle {
     addresses: Vec<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread. Its forks have not.
+    process: u32,
 }
 
 /// Starts a daemon in a thread of its own, which handles no signals.
@@ -78,7 +80,7 @@ pub fn start(options: Options) -> io::Result<Handle> {
             crate::ffi::signals::block_all_here();
             LocalSet::new().block_on(&runtime, serve(options, stopped));
         })?;
-    Ok(Handle { addresses, stop: Some(stop), thread: Some(thread) })
+    Ok(Handle { addresses, stop: Some(stop), thread: Some(thread), process: std::process::id() })
 }
 
 /// Serves until `stopped`, then sends what sockets take and ends all connections.
@@ -119,8 +121,13 @@ impl Handle {
         &self.addresses
     }
 
-    /// Stops the daemon and waits for its thread: nothing of it runs afterwards.
+    /// Stops the daemon and waits for its thread: nothing of it runs afterwards. In a fork of the
+    /// process that started it there is nothing to stop.
     pub fn stop(&mut self) {
+        if std::process::id() != self.process {
+            // To drop them would wake the parent's thread and wait for one that is not there.
+            std::mem::forget((self.stop.take(), self.thread.take()));
+        }
         if let Some(stop) = self.stop.take() {
             // An error means that the thread has ended already.
             let _ = stop.send(());

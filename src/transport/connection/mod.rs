@@ -43,6 +43,8 @@ pub struct Connection {
     outbox: Outbox,
     retired: Retired,
     connect_by: Instant,
+    /// The process that made it. A fork has the descriptor, too, but not the conversation.
+    process: u32,
 }
 
 impl Connection {
@@ -61,6 +63,7 @@ impl Connection {
             outbox: Outbox::default(),
             retired: Retired::default(),
             connect_by,
+            process: std::process::id(),
         };
         // A failure is kept for the first drive().
         let _ = connection.dial(now);
@@ -112,6 +115,7 @@ impl Connection {
     /// Why the connection did not come up or has broken; the same again on later calls.
     pub fn drive(&mut self, now: Instant) -> Result<Status, Error> {
         self.retired = Retired::default();
+        self.leave_to_parent();
         match &self.state {
             State::Open(_) => {
                 let flushed = self.flush_now();
@@ -147,6 +151,15 @@ impl Connection {
             }
             Ok(Input::Ended) => Err(Error::new(ErrorKind::Closed, "connection closed by the daemon")),
             Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// In a fork: gives the connection up without a byte and without ending it, for it is the parent's.
+    fn leave_to_parent(&mut self) {
+        if std::process::id() != self.process && !matches!(self.state, State::Failed(..)) {
+            let reason = "the connection is that of the process this one was forked from";
+            // Kept for those who ask.
+            let _ = self.remember::<()>(Err(Error::new(ErrorKind::Closed, reason)));
         }
     }
 
@@ -213,6 +226,7 @@ impl Connection {
     /// The connection has broken. That the other side has ended it is told by
     /// [`read`](Self::read), after the messages that it sent before.
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.leave_to_parent();
         match &self.state {
             State::Open(_) => {
                 self.outbox.take(self.wire.pack(out));
@@ -238,6 +252,7 @@ impl Connection {
     /// Sends what the kernel takes without waiting, then ends the connection in order. Take the
     /// descriptor out of the loop before.
     pub fn close(&mut self) {
+        self.leave_to_parent();
         let closed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
         if let State::Open(socket) = std::mem::replace(&mut self.state, closed) {
             self.wire.close();
