@@ -168,6 +168,40 @@ fn users_of_a_file_log_in() {
 }
 
 #[test]
+fn a_hang_up_has_it_read_its_users_again() {
+    let file = UsersFile::new("again");
+    let (mut jetd, addresses, mut log) = started(&["-p0", "-l127.0.0.1", "--users", file.path()], 1);
+    let mut next_line = || {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("a line");
+        line
+    };
+    let hang_up = |id: u32| Command::new("kill").args(["-HUP", &id.to_string()]).status().expect("runs");
+    let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+    let login = r#"{"id":1,"method":"authenticate","params":{"user":"bob","password":"secret"}}"#;
+    assert!(ask(&mut stream, login).contains("invalidUser"));
+    assert!(next_line().contains("127.0.0.1"));
+    let text = std::fs::read_to_string(&file.0).expect("read");
+    std::fs::write(&file.0, text.replace("ann", "bob")).expect("written");
+    hang_up(jetd.0.id());
+    assert_eq!(next_line(), "the users are read again: 1 may log in now\n");
+    assert!(ask(&mut stream, login).contains("fetchGroups"));
+    // A broken file changes nothing.
+    std::fs::write(&file.0, "{").expect("written");
+    hang_up(jetd.0.id());
+    assert!(next_line().starts_with(&format!("the users stay as they were: {}: line 1", file.path())));
+    assert!(ask(&mut stream, login).contains("fetchGroups"));
+    assert!(jetd.0.try_wait().expect("asked").is_none());
+}
+
+#[test]
+fn a_hang_up_without_users_ends_it() {
+    let (mut jetd, _, _log) = started(&["-p0", "-l127.0.0.1"], 1);
+    Command::new("kill").args(["-HUP", &jetd.0.id().to_string()]).status().expect("runs");
+    assert!(jetd.0.wait().expect("ends").success());
+}
+
+#[test]
 fn a_users_file_that_is_no_good_keeps_it_from_starting() {
     let file = UsersFile::new("broken");
     std::fs::write(&file.0, r#"{"users":{"ann":{"hash":"secret"}}}"#).expect("written");

@@ -15,10 +15,11 @@ mod places;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, Notify};
 use tokio::task::LocalSet;
 
 use self::core::Core;
@@ -54,6 +55,7 @@ pub struct Options {
 pub struct Handle {
     addresses: Vec<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
+    reread: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
     /// The process that has the thread. Its forks have not.
     process: u32,
@@ -74,20 +76,23 @@ pub fn start(options: Options) -> io::Result<Handle> {
         .max_blocking_threads(HASHING_THREADS)
         .build()?;
     let (stop, stopped) = oneshot::channel();
+    let reread = Arc::new(Notify::new());
+    let asked = reread.clone();
     let thread =
         std::thread::Builder::new().name("jet-daemon".into()).stack_size(STACK_BYTES).spawn(move || {
             // The host's handlers run on the host's threads.
             crate::ffi::signals::block_all_here();
-            LocalSet::new().block_on(&runtime, serve(options, stopped));
+            LocalSet::new().block_on(&runtime, serve(options, asked, stopped));
         })?;
-    Ok(Handle { addresses, stop: Some(stop), thread: Some(thread), process: std::process::id() })
+    Ok(Handle { addresses, stop: Some(stop), reread, thread: Some(thread), process: std::process::id() })
 }
 
 /// Serves until `stopped`, then sends what sockets take and ends all connections.
-async fn serve(options: Options, stopped: oneshot::Receiver<()>) {
+async fn serve(options: Options, reread: Arc<Notify>, stopped: oneshot::Receiver<()>) {
     let config = Config { authentication: options.accounts.is_some(), ..options.config };
     let core = Core::new(Bus::new(config), options.log, options.accounts.map(Logins::new));
     let mut tasks = vec![tokio::task::spawn_local(Core::keep_house(core.clone()))];
+    tasks.push(tokio::task::spawn_local(Core::keep_users(core.clone(), reread)));
     for listener in options.listeners {
         let core = core.clone();
         tasks.push(tokio::task::spawn_local(async move {
@@ -119,6 +124,12 @@ impl Handle {
     /// The TCP addresses it listens on, with the ports that were chosen for port 0.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Has the daemon read its users file again, if it has one. Who has logged in stays so; a file that is no good
+    /// changes nothing, and the log says so.
+    pub fn reread_users(&self) {
+        self.reread.notify_one();
     }
 
     /// Stops the daemon and waits for its thread: nothing of it runs afterwards. In a fork of the

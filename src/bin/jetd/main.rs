@@ -1,5 +1,5 @@
 //! `jetd`: the daemon as a program. Reads the command line, starts the server, prints its log to
-//! stderr and stops it on SIGINT and SIGTERM. All it does beyond that is in `jet::daemon`. The other thing
+//! stderr, stops it on SIGINT and SIGTERM and has it read its users again on SIGHUP. All it does beyond that is in `jet::daemon`. The other thing
 //! the program can do, `jetd passwd`, is in `passwd` and `prompt`.
 
 mod passwd;
@@ -71,7 +71,7 @@ struct Serve {
     #[arg(long, value_name = "PORT", requires = "tls_cert")]
     wss_port: Option<u16>,
 
-    /// File with who may log in, see `jetd passwd`; without, everybody may do everything
+    /// File with who may log in, see `jetd passwd`, read again on SIGHUP; without, everybody may do everything
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
 
@@ -112,13 +112,21 @@ fn run(arguments: &Serve) -> io::Result<()> {
         // Before anybody can connect: a signal must not get lost in between.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         let mut daemon = start(arguments)?;
         for address in daemon.addresses() {
             print(&format!("listening on {address}"));
         }
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                // Without a file it means what it always means: the terminal is gone.
+                _ = hang_up.recv() => match arguments.users {
+                    Some(_) => daemon.reread_users(),
+                    None => break,
+                }
+            }
         }
         daemon.stop();
         Ok(())

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -119,6 +120,16 @@ impl Core {
         }
         for line in self.bus.borrow_mut().take_log() {
             (self.log)(line);
+        }
+    }
+
+    /// Reads the users file again whenever it is asked to.
+    pub async fn keep_users(core: Rc<Core>, asked: Arc<Notify>) {
+        loop {
+            asked.notified().await;
+            if let Some(logins) = &core.logins {
+                core.note(logins.reread().await);
+            }
         }
     }
 

@@ -82,6 +82,25 @@ impl Logins {
         }
     }
 
+    /// Reads the users file again; says what came of it.
+    pub async fn reread(&self) -> String {
+        let Some(file) = self.file.clone() else {
+            return "the users are in no file".to_owned();
+        };
+        // A password that is just being changed is in the file afterwards.
+        let _only = self.change.lock().await;
+        let read = spawn_blocking(move || users::read(&file)).await;
+        match read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()))
+        {
+            Ok(users) => {
+                let text = format!("the users are read again: {} may log in now", users.len());
+                self.users.replace(users);
+                text
+            }
+            Err(error) => format!("the users stay as they were: {error}"),
+        }
+    }
+
     /// Does that off this thread when it is the turn of the attempt.
     async fn in_turn<R: Send + 'static>(
         &self,
