@@ -1,6 +1,7 @@
 //! From a change of an element to the notifications of those who fetch it.
 
 use crate::json::write;
+use crate::protocol::changes::push_entry;
 use crate::rules::{transition, Changes, Event};
 
 use super::access::Permission;
@@ -239,15 +240,7 @@ fn sorted_params(changes: Changes<'_>, max: usize) -> Vec<String> {
             if count > 0 {
                 json.push(b',');
             }
-            json.extend_from_slice(b"{\"path\":");
-            write::string(&mut json, entry.path);
-            if let Some(value) = entry.value {
-                json.extend_from_slice(b",\"value\":");
-                json.extend_from_slice(value.as_bytes());
-            }
-            json.extend_from_slice(b",\"index\":");
-            write::integer(&mut json, entry.index as i64);
-            json.push(b'}');
+            push_entry(&mut json, entry.path, entry.value.map(|value| &**value), entry.index);
             count += 1;
             entries.next();
         }

@@ -1,5 +1,6 @@
-//! What is on the wire, without I/O: [`framing`], [`encoding`], [`message`]s, [`error`] objects, [`text`].
+//! What is on the wire, without I/O: [`framing`], [`encoding`], [`message`]s, [`changes`], [`error`] objects, [`text`].
 
+pub mod changes;
 pub mod encoding;
 pub mod error;
 pub mod framing;

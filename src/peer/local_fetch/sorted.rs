@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::json::write;
+use crate::protocol::changes::push_entry;
 use crate::rules::{Changes, Sort, SortedView};
 
 use super::{Event, News};
@@ -48,15 +48,7 @@ fn event(fetcher: u32, changes: &Changes<'_>) -> Event<'static> {
         if json.len() > 1 {
             json.push(b',');
         }
-        json.extend_from_slice(b"{\"path\":");
-        write::string(&mut json, entry.path);
-        if let Some(value) = entry.value {
-            json.extend_from_slice(b",\"value\":");
-            json.extend_from_slice(value.as_bytes());
-        }
-        json.extend_from_slice(b",\"index\":");
-        write::integer(&mut json, entry.index as i64);
-        json.push(b'}');
+        push_entry(&mut json, entry.path, entry.value.map(|value| &**value), entry.index);
     }
     json.push(b']');
     let text = String::from_utf8_lossy(&json).into_owned();

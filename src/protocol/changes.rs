@@ -1,0 +1,16 @@
+//! The entries of `changes` in the notifications of a sorted fetch. Which there are is for `rules`.
+
+use crate::json::write;
+
+/// Appends `{"path":…,"value":…,"index":…}`. The index counts from 1; without a value there is no `value`.
+pub fn push_entry(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: usize) {
+    json.extend_from_slice(b"{\"path\":");
+    write::string(json, path);
+    if let Some(value) = value {
+        json.extend_from_slice(b",\"value\":");
+        json.extend_from_slice(value.as_bytes());
+    }
+    json.extend_from_slice(b",\"index\":");
+    write::integer(json, index as i64);
+    json.push(b'}');
+}
