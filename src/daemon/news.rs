@@ -22,12 +22,11 @@ pub(super) struct News {
     pub(super) path: Arc<str>,
     path_json: Arc<str>,
     pub(super) value: Option<Arc<str>>,
-    /// In small letters and in capitals; the events, and the add of what can only be fetched.
-    written: [[Params; 4]; 2],
+    /// In small letters and in capitals.
+    written: [[Params; 3]; 2],
+    /// The adds of what can only be fetched. Few are, so the others do not carry them along.
+    marked: Option<Box<[Params; 2]>>,
 }
-
-/// Where the add of what can only be fetched is, behind the events.
-const MARKED_ADD: usize = 3;
 
 impl News {
     pub(super) fn of(element: &Element) -> News {
@@ -36,6 +35,7 @@ impl News {
             path_json: element.path_json.clone(),
             value: element.value.clone(),
             written: Default::default(),
+            marked: None,
         }
     }
 
@@ -45,8 +45,11 @@ impl News {
 
     /// The params of the notification of that event; with a mark on the add of what can only be fetched.
     pub(super) fn params(&mut self, event: Event, dialect: Dialect, mark: bool) -> &mut Params {
-        let form = if mark { MARKED_ADD } else { event as usize };
-        let params = &mut self.written[usize::from(dialect == Dialect::NodeJet3)][form];
+        let spelling = usize::from(dialect == Dialect::NodeJet3);
+        let params = match mark {
+            true => &mut self.marked.get_or_insert_default()[spelling],
+            false => &mut self.written[spelling][event as usize],
+        };
         let written = &mut params.json;
         if written.is_empty() {
             written.extend_from_slice(b"{\"path\":");
