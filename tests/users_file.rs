@@ -255,20 +255,40 @@ fn changes_at_the_same_time_are_all_kept() {
 #[test]
 fn a_lock_of_another_program_is_waited_for_and_given_up() {
     let directory = Directory::new("lock");
+    add(&directory.file(), "joe").expect("written");
     let hold = |seconds: &str| {
-        let holder =
-            Command::new("flock").arg("-F").arg(&directory.0).args(["sleep", seconds]).spawn().expect("runs");
-        while Command::new("flock").arg("-n").arg(&directory.0).arg("true").status().expect("runs").success()
-        {
-        }
+        let flock = || Command::new("flock");
+        let holder = flock().arg("-F").arg(directory.file()).args(["sleep", seconds]).spawn().expect("runs");
+        while flock().arg("-n").arg(directory.file()).arg("true").status().expect("runs").success() {}
         holder
     };
     let mut short = hold("0.5");
-    add(&directory.file(), "joe").expect("written");
+    add(&directory.file(), "jim").expect("written");
     short.wait().expect("ended");
     let mut long = hold("30");
-    let error = add(&directory.file(), "jim").map(|_| ()).expect_err("refused").to_string();
-    assert!(error.starts_with("cannot lock "), "{error}");
+    let error = add(&directory.file(), "ann").map(|_| ()).expect_err("refused").to_string();
+    assert!(error.starts_with("cannot open ") && error.contains("another program"), "{error}");
+    // Who only reads does not wait.
+    assert_eq!(read(&directory.file()).expect("read").len(), 2);
     long.kill().expect("ended");
     long.wait().expect("ended");
+}
+
+#[test]
+fn an_empty_file_is_one_to_be_filled() {
+    let directory = Directory::new("empty");
+    fs::write(directory.file(), "").expect("written");
+    assert!(update(&directory.file(), false, |_| Ok(())).is_err());
+    assert!(update(&directory.file(), true, |_| Err::<(), _>(Error::new("no"))).is_err());
+    assert!(directory.file().exists());
+    add(&directory.file(), "joe").expect("written");
+    assert_eq!(read(&directory.file()).expect("read").len(), 1);
+}
+
+#[test]
+fn a_file_that_would_be_new_is_not_there_after_a_failure() {
+    let directory = Directory::new("new");
+    let refused = update(&directory.file(), true, |_| Err::<(), _>(Error::new("no")));
+    assert!(refused.is_err());
+    assert_eq!(directory.names(), [""; 0]);
 }

@@ -105,7 +105,7 @@ fn it_says_what_is_wrong_and_changes_nothing() {
     let file = directory.file();
     let too_long = "x".repeat(5000);
     for (arguments, input, expected) in [
-        (&["joe", "--delete"][..], "", "cannot read "),
+        (&["joe", "--delete"][..], "", "cannot open "),
         (&["joe", "--keep-password", "--admin"], "", "there is no user 'joe'"),
         (&["joe"], "", "the password is empty"),
         (&["joe"], "\nsecret\n", "the password is empty"),

@@ -2,7 +2,8 @@
 //!
 //! What lives here is all I/O of users. A reader sees the old file or the new one, never half of one. Two programs
 //! that change it at a time, say `jetd passwd` and a daemon whose user has chosen a new password, wait for
-//! each other with a lock on the directory: one on the file would be on the old one after the first has replaced it.
+//! each other with a lock on the file, which only those can take who may read it. Whoever gets it looks
+//! whether the file has been replaced meanwhile, and then wants the lock on the new one.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -72,13 +73,24 @@ pub fn update<T>(
     change: impl FnOnce(&mut Users) -> Result<T, Error>,
 ) -> Result<(T, Users), Error> {
     let place = Place::of(path)?;
-    let directory = place.lock(path)?;
-    let exists = place.target.exists();
-    let mut users = if exists || !may_create { read(path)? } else { Users::default() };
-    let result = change(&mut users)?;
-    let written = place.replace(&format::write(&users)).and_then(|()| directory.sync_all());
-    written.map_err(|error| io_error("cannot write", path, &error))?;
-    Ok((result, users))
+    let lock = place.lock(may_create).map_err(|error| io_error("cannot open", path, &error))?;
+    let mut users = if lock.is_empty && may_create { Users::default() } else { read(path)? };
+    let changed = change(&mut users).and_then(|result| {
+        let written = place.replace(&format::write(&users));
+        written.map(|()| result).map_err(|error| io_error("cannot write", path, &error))
+    });
+    if changed.is_err() && lock.is_made {
+        let _ = fs::remove_file(&place.target);
+    }
+    Ok((changed?, users))
+}
+
+/// A file that nobody else changes until this is dropped.
+struct Lock {
+    _file: File,
+    is_empty: bool,
+    /// It was not there before.
+    is_made: bool,
 }
 
 /// Where a file really is.
@@ -105,18 +117,43 @@ impl Place {
         Ok(Place { target, directory })
     }
 
-    /// Waits until nobody else changes a users file in that directory. Dropping the result lets others.
-    fn lock(&self, path: &Path) -> Result<File, Error> {
-        let directory = File::open(&self.directory).map_err(|error| io_error("cannot lock", path, &error))?;
+    /// Waits until nobody else changes the file. A file that is missing is made, without anything in it, if
+    /// `may_create`.
+    fn lock(&self, may_create: bool) -> io::Result<Lock> {
         let deadline = Instant::now() + LOCK_PATIENCE;
+        let mut is_made = false;
         loop {
-            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(directory),
-                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
-                    thread::sleep(LOCK_INTERVAL);
+            let file = match File::open(&self.target) {
+                Err(error) if error.kind() == ErrorKind::NotFound && may_create => {
+                    is_made = true;
+                    OpenOptions::new().append(true).create(true).mode(NEW_MODE).open(&self.target)?
                 }
-                Err(error) => return Err(io_error("cannot lock", path, &error.into())),
+                opened => opened?,
+            };
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if self.is(&file)? => {
+                    let is_empty = file.metadata()?.len() == 0;
+                    return Ok(Lock { _file: file, is_empty, is_made: is_made && is_empty });
+                }
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_INTERVAL)
+                }
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::other("another program does not let go of it"))
+                }
+                Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Whether it is still that file, and not one in its place.
+    fn is(&self, file: &File) -> io::Result<bool> {
+        let ours = file.metadata()?;
+        match fs::metadata(&self.target) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -136,19 +173,19 @@ impl Place {
             // What counts is the error that was there first.
             let _ = fs::remove_file(&new);
         }
+        // There are file systems on which a directory cannot be synced; the file is replaced all the same.
+        let _ = File::open(&self.directory).and_then(|directory| directory.sync_all());
         replaced
     }
 
     fn write_beside(&self, new: &Path, content: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(new)?;
-        if let Ok(old) = fs::metadata(&self.target) {
-            let made = file.metadata()?;
-            if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
-                // Whoever reads it, a daemon with less rights perhaps, must still be able to.
-                std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-            }
-            file.set_permissions(Permissions::from_mode(old.mode() & 0o777 & !OTHERS))?;
+        let (made, old) = (file.metadata()?, fs::metadata(&self.target)?);
+        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+            // Whoever reads it, a daemon with less rights perhaps, must still be able to.
+            std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
         }
+        file.set_permissions(Permissions::from_mode(old.mode() & 0o777 & !OTHERS))?;
         file.write_all(content)?;
         file.sync_all()
     }
