@@ -55,6 +55,8 @@ fn auth(file: &Path, name: &str) -> Auth {
 fn it_makes_a_file_and_users_in_it() {
     let directory = Directory::new("makes");
     let file = directory.file();
+    // As some make it, to choose its owner and mode before.
+    fs::write(&file, "").expect("written");
     let (status, text) = passwd(&file, &["joe", "--fetch-groups", "a,b", "--admin"], "secret\nnot this\n");
     assert_eq!((status, text), (0, format!("{}: user 'joe' added\n", file.display())));
     assert_eq!(passwd(&file, &["ann", "--set-groups=c", "--call-groups", "d"], "öäü").0, 0);
@@ -122,6 +124,9 @@ fn it_says_what_is_wrong_and_changes_nothing() {
     {
         assert_eq!(passwd(&file, arguments, "secret\n").0, 2, "{arguments:?}");
     }
+    std::os::unix::fs::symlink(directory.0.join("nowhere"), &file).expect("made");
+    assert!(passwd(&file, &["joe"], "secret\n").1.starts_with("jetd passwd: cannot read "));
+    fs::remove_file(&file).expect("removed");
     fs::write(&file, "{\"users\":{\"ann\":{\"password\":\"x\"}}}").expect("written");
     let (status, text) = passwd(&file, &["joe"], "secret\n");
     assert_eq!(status, 1);

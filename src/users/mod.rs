@@ -1,6 +1,6 @@
 //! Who may log in, and with what rights.
 //!
-//! What lives here: users and their groups; [`Hash`] and [`Password`] in `hash`; the users file in `file`,
+//! What lives here: users and their groups; [`struct@Hash`] and [`Password`] in `hash`; the users file in `file`,
 //! its format in `format`. What a group may do with an element is the daemon's affair. Nothing here
 //! keeps a password, and neither Debug nor an error shows one, or a hash.
 
@@ -117,11 +117,11 @@ impl<'u> IntoIterator for &'u Users {
 /// The name is empty, longer than [`MAX_NAME_BYTES`] or has control characters.
 pub fn check_name(name: &str) -> Result<(), Error> {
     let fault = if name.is_empty() {
-        "is empty"
+        "is empty".to_owned()
     } else if name.len() > MAX_NAME_BYTES {
-        "is longer than 256 bytes"
+        format!("is longer than {MAX_NAME_BYTES} bytes")
     } else if name.chars().any(char::is_control) {
-        "has control characters"
+        "has control characters".to_owned()
     } else {
         return Ok(());
     };

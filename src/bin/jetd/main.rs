@@ -1,6 +1,7 @@
 //! `jetd`: the daemon as a program. Reads the command line, starts the server, prints its log to
-//! stderr, stops it on SIGINT and SIGTERM and has it read its users again on SIGHUP. All it does beyond that is in `jet::daemon`. The other thing
-//! the program can do, `jetd passwd`, is in `passwd` and `prompt`.
+//! stderr, stops it on SIGINT and SIGTERM and has it read its users again on SIGHUP. All it does
+//! beyond that is in `jet::daemon`. The other thing the program can do, `jetd passwd`, is in `passwd`
+//! and `prompt`.
 
 mod passwd;
 mod prompt;

@@ -1,6 +1,7 @@
 //! `jetd passwd`: makes and changes the file that `jetd --users` reads.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -58,7 +59,10 @@ pub struct Arguments {
     /// Take the user out of the file
     #[arg(
         long,
-        conflicts_with_all = ["fetch_groups", "set_groups", "call_groups", "admin", "no_admin", "readonly", "no_readonly", "keep_password"]
+        conflicts_with_all = [
+            "fetch_groups", "set_groups", "call_groups", "admin", "no_admin", "readonly", "no_readonly",
+            "keep_password",
+        ]
     )]
     delete: bool,
 }
@@ -91,7 +95,7 @@ fn change(arguments: &Arguments) -> Result<&'static str, Failure> {
     let Arguments { file, user: name, .. } = arguments;
     users::check_name(name)?;
     // Before anybody types a password in vain.
-    let before = if file.exists() { users::read(file)? } else { Users::default() };
+    let before = if is_new(file) { Users::default() } else { users::read(file)? };
     if arguments.keep_password {
         before.get(name).ok_or_else(|| nobody(name))?;
         users::update(file, false, |users| {
@@ -108,6 +112,14 @@ fn change(arguments: &Arguments) -> Result<&'static str, Failure> {
         users.insert(name, User { hash, auth }).map(|before| before.is_some())
     })?;
     Ok(if was_there { "changed" } else { "added" })
+}
+
+/// Whether there is no file, or nothing in it.
+fn is_new(file: &Path) -> bool {
+    match file.symlink_metadata() {
+        Err(error) => error.kind() == ErrorKind::NotFound,
+        Ok(_) => file.metadata().is_ok_and(|metadata| metadata.len() == 0 && metadata.is_file()),
+    }
 }
 
 /// Puts what the arguments name in the place of what was there.
