@@ -82,15 +82,17 @@ impl Attempts {
         Trust { delay: delay(by_place.max(by_user)), is_suspect: by_place >= FREE }
     }
 
-    /// An attempt has failed.
-    pub fn failed(&mut self, user: &str, place: Place, now: Instant) {
-        self.users.failed(self.hasher.hash_one(user), now);
-        self.places.failed(self.hasher.hash_one(place), now);
+    /// An attempt begins, and counts as a failure: whoever leaves before it is decided shall not go uncounted.
+    pub fn begun(&mut self, user: &str, place: Place, now: Instant) {
+        self.users.count(self.hasher.hash_one(user), now);
+        self.places.count(self.hasher.hash_one(place), now);
     }
 
-    /// An attempt was right. That says nothing about others from the same place.
-    pub fn succeeded(&mut self, user: &str) {
-        self.users.forget(self.hasher.hash_one(user));
+    /// An attempt was right. It is taken back; that says nothing about others from the same place.
+    pub fn succeeded(&mut self, user: &str, place: Place) {
+        self.users.slot(self.hasher.hash_one(user)).for_each(|slot| *slot = Slot::default());
+        let place = self.places.slot(self.hasher.hash_one(place));
+        place.for_each(|slot| slot.failures = slot.failures.saturating_sub(1));
     }
 }
 
@@ -135,7 +137,7 @@ impl Table {
         bucket.iter().find(|slot| slot.hash == hash).map_or(0, |slot| slot.failures(now))
     }
 
-    fn failed(&mut self, hash: u64, now: Instant) {
+    fn count(&mut self, hash: u64, now: Instant) {
         let failures = (self.failures(hash, now) + 1).min(MOST);
         let slot = Slot { hash, failures, last: Some(now) };
         let bucket = &mut self.0[hash as usize % BUCKETS];
@@ -144,9 +146,9 @@ impl Table {
         place.into_iter().for_each(|place| *place = slot);
     }
 
-    fn forget(&mut self, hash: u64) {
+    fn slot(&mut self, hash: u64) -> impl Iterator<Item = &mut Slot> {
         let bucket = &mut self.0[hash as usize % BUCKETS];
-        bucket.iter_mut().filter(|slot| slot.hash == hash).for_each(|slot| *slot = Slot::default());
+        bucket.iter_mut().filter(move |slot| slot.hash == hash)
     }
 }
 
@@ -167,7 +169,7 @@ mod tests {
         let (mut attempts, now) = (Attempts::default(), Instant::now());
         for expected in [0, 0, 250, 500, 1000, 2000, 3000, 3000, 3000, 3000, 3000, 3000] {
             assert_eq!(wait(&attempts, "ann", "10.0.0.1", now), expected);
-            attempts.failed("ann", place("10.0.0.1"), now);
+            attempts.begun("ann", place("10.0.0.1"), now);
         }
         // The user from elsewhere, others from there, others from elsewhere.
         assert_eq!(wait(&attempts, "ann", "10.0.0.2", now), 3000);
@@ -175,7 +177,8 @@ mod tests {
         assert_eq!(wait(&attempts, "bob", "10.0.0.2", now), 0);
         assert!(attempts.trust("bob", place("::ffff:10.0.0.1"), now).is_suspect);
         assert!(!attempts.trust("ann", place("10.0.0.2"), now).is_suspect);
-        attempts.succeeded("ann");
+        attempts.begun("ann", place("10.0.0.2"), now);
+        attempts.succeeded("ann", place("10.0.0.2"));
         assert_eq!(wait(&attempts, "ann", "10.0.0.2", now), 0);
         assert_eq!(wait(&attempts, "ann", "10.0.0.1", now), 3000);
         for (seconds, expected) in [(29, 3000), (30, 2000), (60, 250), (90, 0), (1_000_000_000, 0)] {
@@ -185,11 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_right_makes_nobody_wait() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        for number in 0..100 {
+            assert_eq!(wait(&attempts, "ann", "10.0.0.1", now), 0);
+            let user = ["ann", "bob"][number % 2];
+            attempts.begun(user, place("10.0.0.1"), now);
+            attempts.succeeded(user, place("10.0.0.1"));
+        }
+    }
+
+    #[test]
     fn who_fails_often_is_not_pushed_out_by_many_others() {
         let (mut attempts, now) = (Attempts::default(), Instant::now());
-        (0..6).for_each(|_| attempts.failed("ann", Place::Here, now));
+        (0..6).for_each(|_| attempts.begun("ann", Place::Here, now));
         for number in 0..100_000_u32 {
-            attempts.failed(&number.to_string(), Place::V4(number), now);
+            attempts.begun(&number.to_string(), Place::V4(number), now);
         }
         assert_eq!(wait(&attempts, "ann", "10.0.0.1", now), 3000);
         assert_eq!(attempts.users.0.len() * WAYS, 1024);

@@ -72,13 +72,11 @@ impl Logins {
         match (is_right, auth) {
             (Err(verdict), _) => verdict,
             (Ok(true), Some(auth)) => {
-                self.attempts.borrow_mut().succeeded(user);
+                self.attempts.borrow_mut().succeeded(user, place);
                 Verdict::Verified(auth)
             }
-            (Ok(_), auth) => {
-                self.attempts.borrow_mut().failed(user, place, Instant::now());
-                auth.map_or(Verdict::InvalidUser, |_| Verdict::InvalidPassword)
-            }
+            (Ok(_), Some(_)) => Verdict::InvalidPassword,
+            (Ok(_), None) => Verdict::InvalidUser,
         }
     }
 
@@ -101,7 +99,7 @@ impl Logins {
         }
     }
 
-    /// Does that off this thread when it is the turn of the attempt.
+    /// Does that off this thread when it is the turn of the attempt, which counts from then on.
     async fn in_turn<R: Send + 'static>(
         &self,
         user: &str,
@@ -122,6 +120,7 @@ impl Logins {
             // than one that comes in a row.
             let now = self.attempts.borrow().trust(user, place, Instant::now());
             if now.delay <= waited && (trust.is_suspect || !now.is_suspect) {
+                self.attempts.borrow_mut().begun(user, place, Instant::now());
                 return hash_off_thread(turn, work).await;
             }
         }
@@ -204,4 +203,28 @@ fn failed(error: impl std::fmt::Display) -> Verdict {
 
 fn unfit(error: users::Error) -> Verdict {
     Verdict::Unfit(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn who_leaves_before_the_answer_is_counted() {
+        let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let logins = Logins::new(Accounts { users: Users::default(), file: None });
+            for _ in 0..2 {
+                let guess = logins.verify("ann", Password::from("wrong".to_owned()), Place::Here);
+                // Long enough to begin.
+                let _ = timeout(Duration::from_millis(1), guess).await;
+                // Only when that is done is it the turn of the next.
+                let _turn = logins.trusted.acquire().await;
+            }
+            assert!(logins.attempts.borrow().trust("bob", Place::Here, Instant::now()).is_suspect);
+        });
+    }
 }
