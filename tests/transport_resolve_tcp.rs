@@ -21,6 +21,15 @@ const ELSEWHERE: [u8; 4] = [127, 0, 0, 9];
 /// A name server that says by datagram that its answer is too long, with these records of type A;
 /// `stream` is what it does with each TCP connection, none if it has no TCP.
 fn name_server(cut: Records, stream: Option<fn(TcpStream)>) -> (SocketAddr, Receiver<()>) {
+    slow_name_server(cut, stream, Duration::ZERO)
+}
+
+/// One that takes so long for its datagrams.
+fn slow_name_server(
+    cut: Records,
+    stream: Option<fn(TcpStream)>,
+    delay: Duration,
+) -> (SocketAddr, Receiver<()>) {
     let (socket, listener) = loop {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         // The same port may be taken for TCP.
@@ -37,6 +46,7 @@ fn name_server(cut: Records, stream: Option<fn(TcpStream)>) -> (SocketAddr, Rece
             let records = if kind == A { cut.clone() } else { Vec::new() };
             let mut reply = answer(query, kind, NO_ERROR, &records);
             reply[2] |= 2;
+            std::thread::sleep(delay);
             socket.send_to(&reply, client).expect("sent");
         }
     });
@@ -173,11 +183,12 @@ fn silence_over_tcp_costs_the_deadline_and_no_more() {
 #[test]
 fn the_loop_sees_a_new_descriptor_and_what_to_watch_it_for() {
     // A quick answer can be there in the turn that asks for it.
+    const LATER: Duration = Duration::from_millis(200);
     fn says_all_later(stream: TcpStream) {
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(LATER);
         says_all(stream);
     }
-    let (server, _connections) = name_server(Vec::new(), Some(says_all_later));
+    let (server, _connections) = slow_name_server(Vec::new(), Some(says_all_later), LATER);
     let (_listener, options, _files) = setup("jet.example", "", &servers(&[server]));
     let mut connection = Connection::open(options, Instant::now()).expect("valid");
     let mut watched = Vec::new();
