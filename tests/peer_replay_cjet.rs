@@ -294,3 +294,39 @@ fn only_sets_are_answered_with_an_object() {
         assert_eq!(peer.said(), [format!(r#"{{"id":{id},"result":{sent}}}"#)]);
     }
 }
+
+/// Before the connection, with a user.
+fn login(name: &str, script: &str) {
+    play(Peer::with_user(), SCENARIOS, name, script);
+}
+
+#[test]
+fn logging_in() {
+    login(
+        "login",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"cjet","version":"1.10.0","features":{"batches":true,"authentication":true,"fetch":"full"}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"result":true}
+        > {"id":1,"method":"add","params":{"path":"early","value":1}}
+        = ready
+        < {"id":1,"result":true}
+        = r1 ok true
+        "#,
+    );
+    login(
+        "wrong password",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"cjet","version":"1.10.0","features":{"batches":true,"authentication":true,"fetch":"full"}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"error":{"message":"Invalid params","code":-32602,"data":{"invalid credentials":"ann"}}}
+        = login as 'ann' failed: wrong password {"code":-32602,"message":"Invalid params","data":{"invalidPassword":true}}
+        "#,
+    );
+}

@@ -276,3 +276,24 @@ fn a_second_answer_with_a_bare_error_is_only_noted() {
         peer.hear(&format!(r#"[{{"id":{id},"result":true}},{{"id":{id},"error":"index.lua:3: nil"}}]"#));
     assert_eq!(events, [format!("{id} ok true"), format!("note response to no open request: id {id}")]);
 }
+
+#[test]
+fn logging_in() {
+    // It has no users, and is told no password.
+    play(
+        Peer::with_user(),
+        SCENARIOS,
+        "nobody to log in as",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"error":{"message":"Method not found","code":-32601,"data":"info"}}
+        > {"id":1,"method":"add","params":{"path":"early","value":1}}
+        = note the daemon (lua-jet) has no users: not logged in as 'ann'
+        = ready
+        < {"id":1,"result":true}
+        = r1 ok true
+        "#,
+    );
+}

@@ -272,3 +272,39 @@ fn a_time_of_zero_is_the_shortest_it_knows() {
     peer.engine.set("s", None, options).unwrap();
     assert_eq!(peer.said(), [r#"{"id":2,"method":"set","params":{"path":"s","timeout":0.001}}"#]);
 }
+
+/// Before the connection, with a user.
+fn login(name: &str, script: &str) {
+    play(Peer::with_user(), SCENARIOS, name, script);
+}
+
+#[test]
+fn logging_in() {
+    login(
+        "login",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"node-jet","protocolVersion":"1.1.0","features":{"batches":true,"authentication":true,"fetch":"full"}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"result":{"fetchGroups":["a"],"setGroups":[],"callGroups":[]}}
+        > {"id":1,"method":"add","params":{"path":"early","value":1}}
+        = ready
+        < {"id":1,"result":true}
+        = r1 ok true
+        "#,
+    );
+    login(
+        "wrong password",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"node-jet","protocolVersion":"1.1.0","features":{"batches":true,"authentication":true,"fetch":"full"}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"error":{"message":"Invalid params","code":-32602,"data":{"invalidPassword":true}}}
+        = login as 'ann' failed: wrong password {"code":-32602,"message":"Invalid params","data":{"invalidPassword":true}}
+        "#,
+    );
+}

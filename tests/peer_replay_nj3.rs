@@ -298,3 +298,39 @@ fn the_time_of_early_requests_begins_with_the_connection() {
     assert_eq!(peer.pass(std::time::Duration::from_secs(1)), [format!("1 error {error}")]);
     assert_eq!(peer.hear(r#"{"id":1,"result":1}"#), ["note response to no open request: id 1"]);
 }
+
+/// Before the connection, with a user.
+fn login(name: &str, script: &str) {
+    play(Peer::with_user(), SCENARIOS, name, script);
+}
+
+#[test]
+fn logging_in() {
+    login(
+        "login",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"node-jet","features":{"batches":false,"fetch":"full","asNotification":false,"authenticate":true}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"result":{}}
+        > {"id":1,"method":"add","params":{"path":"early","value":1}}
+        = ready
+        < {"id":1,"result":true}
+        = r1 ok true
+        "#,
+    );
+    login(
+        "wrong password",
+        r#"
+        . add early 1
+        . connect
+        > {"id":2,"method":"info","params":{}}
+        < {"id":2,"result":{"name":"node-jet","features":{"batches":false,"fetch":"full","asNotification":false,"authenticate":true}}}
+        > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
+        < {"id":3,"error":{"code":-32602,"name":"jet.invalid params","message":"invalid credentials","data":{"name":"jet.invalid params","url":"u","details":"ann"}}}
+        = login as 'ann' failed: wrong password {"code":-32602,"message":"Invalid params","data":{"invalidPassword":true}}
+        "#,
+    );
+}

@@ -13,10 +13,12 @@ local config = {}
 ---@field headers? table<string, string> further headers of a WebSocket's upgrade request
 ---@field tls? boolean|jet.TlsConfig encrypts the connection
 ---@field name? any how the daemon shows this peer in its logs
+---@field user? string logs in on connect, which fails if the daemon refuses it
+---@field password? string goes with `user`
 ---@field encoding? 'msgpack' what messages are written in; JSON where the daemon does not know it
 ---@field loop? any an event loop, see `jet.loop`; default lua-ev's, or the built-in one
 ---@field on_connect? fun(peer: jet.Peer) the peer can be used
----@field on_close? fun(peer: jet.Peer, reason: string) the connection is gone
+---@field on_close? fun(peer: jet.Peer, reason: string, err?: table) the connection is gone; `err` if a login failed
 ---@field sync? boolean makes a peer that blocks instead of calling back
 ---@field timeout? number seconds a `sync` peer waits for an answer at most
 ---@field log? fun(text: string) gets what nobody asked for
@@ -44,6 +46,8 @@ config.KEYS = {
   headers = 'table',
   tls = 'boolean|table',
   name = true,
+  user = 'string',
+  password = 'string',
   encoding = true,
   loop = true,
   on_connect = 'function',
@@ -145,12 +149,30 @@ local function tls_options(tls, depth)
   return options
 end
 
+--- Checks who logs in. What is wrong is told without the password.
+---@param given table
+---@param depth integer
+local function check_login(given, depth)
+  local message
+  if given.user == '' then
+    message = "bad argument 'config.user' to 'new' (name of a user expected, got '')"
+  elseif given.user and not given.password then
+    message = "bad argument 'config.password' to 'new' (string expected beside user, got no value)"
+  elseif given.password and not given.user then
+    message = "bad argument 'config.user' to 'new' (string expected beside password, got no value)"
+  end
+  if message then
+    check.fail(message, depth + 1)
+  end
+end
+
 --- Checks what the program gave and translates it for the engine.
 ---@param given table
 ---@param depth integer functions of ours between here and the program's code
 ---@return table options for `core.peer`
 function config.engine_options(given, depth)
   check_types(given, depth + 1)
+  check_login(given, depth + 1)
   local name
   if given.name ~= nil then
     local message
@@ -170,6 +192,8 @@ function config.engine_options(given, depth)
     headers = header_list(given.headers, depth + 1),
     tls = tls_options(given.tls, depth + 1),
     name = name,
+    user = given.user,
+    password = given.password,
     encoding = given.encoding,
     invalid_utf8 = given.invalid_utf8,
     max_message = given.max_message,

@@ -7,7 +7,7 @@ local core = require 'jet.core'
 local guard = require 'jet.guard'
 
 -- The numbers of `lua::peer_events`.
-local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE, LOGIN_FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 ---@type table<integer, fun(driver: jet.Driver, a: any, b: any, c: any, d: any)>
 local dispatch = {}
@@ -73,6 +73,11 @@ end
 
 dispatch[NOTE] = function(driver, _, _, text)
   driver:note(text)
+end
+
+dispatch[LOGIN_FAILED] = function(driver, _, _, err, reason)
+  driver.refusal = err
+  driver:lost(reason)
 end
 
 return dispatch

@@ -19,6 +19,7 @@ local peer_loops = require 'jet.peer_loops'
 ---@field owned table<string, table> the element that gets the requests for a path
 ---@field fetchers table<integer, jet.Fetcher>
 ---@field closed string|nil why there is no connection any more
+---@field refusal table|nil the error of the login if that is why
 local Driver = {}
 Driver.__index = Driver
 
@@ -349,7 +350,9 @@ function Driver:finish()
     end
   end
   self.finished = true
-  if self.on_close then
+  if self.on_close and self.refusal then
+    guard.call(self.log, self.on_close, self.peer, self.closed, self.refusal)
+  elseif self.on_close then
     guard.call(self.log, self.on_close, self.peer, self.closed)
   end
   peer_loops.review(self.adapter)

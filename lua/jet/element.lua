@@ -4,6 +4,7 @@
 -- slip past it, and counts as added from the daemon's answer on (from the call on if the
 -- program gave no callbacks).
 
+local access = require 'jet.access'
 local check = require 'jet.check'
 local guard = require 'jet.guard'
 
@@ -12,6 +13,7 @@ local guard = require 'jet.guard'
 ---@field _path string
 ---@field _key integer
 ---@field _role string 'state', 'method' or 'raw'
+---@field _access string|nil who may do what with it, as JSON
 local Element = {}
 Element.__index = Element
 
@@ -27,13 +29,14 @@ end
 --- Makes an element and adds it to the daemon.
 ---@param class table from `extend`
 ---@param driver jet.Driver
----@param path string
+---@param desc table `path` and optional `access`
 ---@param fields table what the kind of element keeps
 ---@return table
-function Element.create(class, driver, path, fields)
+function Element.create(class, driver, desc, fields)
   driver.last_key = driver.last_key + 1
   local self = setmetatable(fields, class)
-  self._driver, self._path, self._key = driver, path, driver.last_key
+  self._driver, self._path, self._key = driver, desc.path, driver.last_key
+  self._access = access.encode(desc.access)
   return self
 end
 
@@ -107,7 +110,7 @@ function Element:_add(value, callbacks, depth)
   end
   if not message then
     local timeout = callbacks and callbacks.timeout
-    id, message = driver.core:add(self._path, staged, true, timeout, self._role == 'state')
+    id, message = driver.core:add(self._path, staged, true, timeout, self._role, self._access)
   end
   if not id then
     check.fail(message, depth + 1)

@@ -8,6 +8,7 @@ local unpack = table.unpack or unpack
 
 ---@class jet.MethodDescription
 ---@field path string
+---@field access? jet.Access
 ---@field call? fun(...): any called with the arguments of the caller
 ---@field call_async? fun(reply: fun(response: table), ...) the same, answering later
 
@@ -22,7 +23,7 @@ local Method = Element.extend('method')
 ---@param depth integer functions of ours between here and the program's code
 ---@return jet.Method
 function Method.new(driver, desc, callbacks, depth)
-  local self = Element.create(Method, driver, desc.path, {
+  local self = Element.create(Method, driver, desc, {
     _desc = desc,
     _asynchronous = not desc.call,
   })

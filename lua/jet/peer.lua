@@ -3,6 +3,7 @@
 -- What lives here is the peer object of asynchronous programs. The blocking one is in
 -- `jet.sync`, the connection in `jet.driver`, states, methods and fetchers in their own files.
 
+local access = require 'jet.access'
 local check = require 'jet.check'
 local config = require 'jet.config'
 local core = require 'jet.core'
@@ -85,7 +86,9 @@ end
 
 --- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says,
 -- in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …), and in
--- `encoding` what messages are written in, `'json'` or `'msgpack'`.
+-- `encoding` what messages are written in, `'json'` or `'msgpack'`. If the peer has a `user`, that too, in
+-- `authentication` whether the daemon took the login (`'accepted'`) or has no users (`'not offered'`), and in
+-- `groups` what the user may do, as far as the daemon tells.
 ---@return table|nil info nil before the connection is ready
 function Peer:info()
   check.self(self, 'info')
@@ -96,6 +99,9 @@ function Peer:info()
   local daemon, text, stands_in, encoding = driver.core:info()
   local info = text and core.decode(text) or {}
   info.daemon, info.stands_in, info.encoding = daemon, stands_in, encoding
+  local groups
+  info.user, info.authentication, groups = driver.core:authentication()
+  info.groups = groups and core.decode(groups)
   return info
 end
 
@@ -200,6 +206,7 @@ end
 local function check_description(desc, func)
   check.type(desc, 'table', 'desc', func, 1)
   check.type(desc.path, 'string', 'desc.path', func, 1)
+  access.check(desc.access, func, 1)
 end
 
 --- Adds a state.
@@ -232,7 +239,7 @@ function Peer:method(desc, callbacks)
 end
 
 --- Adds an element whose requests the program handles itself.
----@param desc table `path` and optional `value`
+---@param desc table `path`, optional `value` and `access`
 ---@param dispatch fun(peer: jet.Peer, message: table, reply: fun(response: table))
 ---@param callbacks? jet.Callbacks
 ---@return jet.RawElement
@@ -281,8 +288,10 @@ function module.new(given)
   local options = config.engine_options(given, 1)
   config.warn(given)
   if given.sync then
-    local peer, message = sync.new(options, given)
-    if not peer then
+    local peer, message, err = sync.new(options, given, 1)
+    if err then
+      error(err, 0)
+    elseif not peer then
       check.fail(message, 1)
     end
     return peer

@@ -10,13 +10,13 @@ local RawElement = Element.extend('raw')
 
 --- Makes an element and adds it to the daemon.
 ---@param driver jet.Driver
----@param desc table `path` and optional `value`
+---@param desc table `path`, optional `value` and `access`
 ---@param dispatch function
 ---@param callbacks? jet.Callbacks
 ---@param depth integer functions of ours between here and the program's code
 ---@return jet.RawElement
 function RawElement.new(driver, desc, dispatch, callbacks, depth)
-  local self = Element.create(RawElement, driver, desc.path, { _desc = desc, _dispatch = dispatch })
+  local self = Element.create(RawElement, driver, desc, { _desc = desc, _dispatch = dispatch })
   self:_assert_not_added(depth + 1)
   self:_add(desc.value, callbacks, depth + 1)
   return self

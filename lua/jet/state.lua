@@ -7,6 +7,7 @@ local Element = require 'jet.element'
 ---@class jet.StateDescription
 ---@field path string
 ---@field value? any any value that can be sent; follows the state's value
+---@field access? jet.Access
 ---@field set? fun(requested: any): any, boolean? called when somebody sets the state
 ---@field set_async? fun(reply: fun(response: table), requested: any) the same, answering later
 
@@ -23,7 +24,7 @@ local INVALID_PARAMS = { code = -32602, message = 'Invalid params' }
 ---@param depth integer functions of ours between here and the program's code
 ---@return jet.State
 function State.new(driver, desc, callbacks, depth)
-  local self = Element.create(State, driver, desc.path, {
+  local self = Element.create(State, driver, desc, {
     _desc = desc,
     -- Which handler counts is decided once; `set` wins.
     _asynchronous = not desc.set and desc.set_async and true or false,

@@ -3,6 +3,7 @@
 -- It needs no loop. Requests of others for its states and methods are handled while it waits,
 -- so an element of a blocking peer answers during the next call of any kind, or in `serve`.
 
+local access = require 'jet.access'
 local check = require 'jet.check'
 local core = require 'jet.core'
 local Driver = require 'jet.driver'
@@ -171,6 +172,7 @@ end
 function SyncPeer:state(desc, timeout)
   check.type(desc, 'table', 'desc', 'state')
   check.type(desc.path, 'string', 'desc.path', 'state')
+  access.check(desc.access, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
   check_timeout(timeout, 'state')
@@ -188,6 +190,7 @@ end
 function SyncPeer:method(desc, timeout)
   check.type(desc, 'table', 'desc', 'method')
   check.type(desc.path, 'string', 'desc.path', 'method')
+  access.check(desc.access, 'method')
   check.callback(desc, 'call', 'desc', 'method')
   check.callback(desc, 'call_async', 'desc', 'method')
   if not (desc.call or desc.call_async) then
@@ -253,12 +256,24 @@ end
 
 local sync = {}
 
+--- Gives an error object a text, for programs that do not catch it, with the line of the program.
+---@param err table
+---@param message string
+---@param depth integer
+---@return table
+local function with_text(err, message, depth)
+  local _, text = pcall(error, message, depth + 3)
+  return setmetatable(err, { __tostring = function() return text end })
+end
+
 --- Makes a blocking peer and waits for its connection.
 ---@param options table for the engine
 ---@param given jet.Config
+---@param depth integer functions of ours between here and the program's code
 ---@return jet.SyncPeer|nil
 ---@return string|nil message
-function sync.new(options, given)
+---@return table|nil err instead of the message, if the daemon refuses the login
+function sync.new(options, given, depth)
   local driver, message = Driver.new(options, blocking, { log = given.log, on_close = given.on_close })
   if not driver then
     return nil, message
@@ -270,7 +285,8 @@ function sync.new(options, given)
   wait(self, function() return driver.up end, nil)
   if not driver.up then
     local where = options.url or options.unix or ('%s:%d'):format(options.host, options.port)
-    return nil, ('could not connect to jetd with ip:port %s (%s)'):format(where, tostring(driver.closed))
+    message = ('could not connect to jetd with ip:port %s (%s)'):format(where, tostring(driver.closed))
+    return nil, message, driver.refusal and with_text(driver.refusal, message, depth + 1)
   end
   return self
 end

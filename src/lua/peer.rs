@@ -15,7 +15,7 @@ use crate::json::Raw;
 use crate::peer::{Engine, Event};
 use crate::protocol::encoding::Encoding;
 use crate::rules::Expression;
-use crate::transport::{Connection, Error, Status};
+use crate::transport::{self, Connection, Error, Status};
 
 use super::peer_events;
 use super::peer_options::PeerOptions;
@@ -24,7 +24,8 @@ use super::peer_options::PeerOptions;
 pub struct PeerCore {
     pub(super) engine: RefCell<Engine>,
     connection: RefCell<Option<Connection>>,
-    options: PeerOptions,
+    dial: transport::Options,
+    refuse_latin1: bool,
     pub(super) bridge: Rc<Bridge>,
     /// Said once: that invalid UTF-8 came in, or went out.
     latin1_in: Cell<bool>,
@@ -81,9 +82,10 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
         Err(message) => return Ok((Value::Nil, Some(message))),
     };
     let core = PeerCore {
-        engine: RefCell::new(Engine::new(options.engine.clone())),
+        engine: RefCell::new(Engine::new(options.engine)),
         connection: RefCell::new(None),
-        options,
+        dial: options.dial,
+        refuse_latin1: options.refuse_latin1,
         bridge: Bridge::of(lua),
         latin1_in: Cell::new(false),
         latin1_out: Cell::new(Said::NotYet),
@@ -96,7 +98,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
 impl PeerCore {
     /// Begins to connect: true, or nil and why not.
     pub(super) fn dial(&self) -> (Option<bool>, Option<String>) {
-        match Connection::open(self.options.dial.clone(), Instant::now()) {
+        match Connection::open(self.dial.clone(), Instant::now()) {
             Ok(connection) => {
                 *self.connection.borrow_mut() = Some(connection);
                 (Some(true), None)
@@ -192,12 +194,12 @@ impl PeerCore {
     }
 
     fn accepts_latin1(&self, events: &mut Vec<Event<'_>>) -> bool {
-        if self.options.refuse_latin1 {
+        if self.refuse_latin1 {
             events.push(Event::Note("a message with invalid UTF-8 is dropped".into()));
         } else if !self.latin1_in.replace(true) {
             events.push(Event::Note("invalid UTF-8 in a message is read as Latin-1".into()));
         }
-        !self.options.refuse_latin1
+        !self.refuse_latin1
     }
 
     /// A string of the program's was no UTF-8; the log hears of it once.

@@ -16,6 +16,7 @@ const RAW: i64 = 6;
 const UNKNOWN: i64 = 7;
 const READY: i64 = 8;
 const NOTE: i64 = 9;
+const LOGIN_FAILED: i64 = 10;
 
 /// Leaves the events for `core.take`, one row after the other: the number it asks for them by,
 /// or nothing if there are none.
@@ -47,6 +48,7 @@ fn row<'a>(event: &'a Event<'_>) -> [Slot<'a>; STRIDE] {
     use Slot::{Bool, Integer, Nil, Str};
     match event {
         Event::Ready => [Integer(READY), Nil, Nil, Nil, Nil],
+        Event::LoginFailed { reason, error } => [Integer(LOGIN_FAILED), Nil, Nil, json(error), Str(reason)],
         Event::Note(text) => [Integer(NOTE), Nil, Nil, Str(text), Nil],
         Event::Response { id, outcome } => {
             let value = match outcome {

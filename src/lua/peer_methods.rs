@@ -8,7 +8,7 @@ use mlua::{FromLua, Lua, LuaString, UserData, UserDataMethods, Value};
 use crate::json::Raw;
 use crate::peer::engine::Role;
 use crate::peer::outgoing::Sent;
-use crate::peer::{Engine, Failure, RequestOptions};
+use crate::peer::{Authentication, Engine, Failure, RequestOptions};
 
 use crate::protocol::text;
 
@@ -28,6 +28,15 @@ impl FromLua for Path {
         let bytes = LuaString::from_lua(value, lua)?;
         let path = text::from_bytes(&bytes.as_bytes()).into_owned();
         Ok(Path(path))
+    }
+}
+
+/// A role by the word that `jet.element` has for it.
+fn to_role(word: &str) -> Role {
+    match word {
+        "state" => Role::State,
+        "method" => Role::Method,
+        _ => Role::Raw,
     }
 }
 
@@ -95,6 +104,16 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
         core.wait(seconds);
         Ok(())
     });
+    methods.add_method("authentication", |_, core, ()| {
+        let engine = core.engine.borrow();
+        let (user, authentication) = engine.authentication().unzip();
+        let authentication = authentication.flatten();
+        let groups = match authentication {
+            Some(Authentication::Accepted { groups }) => groups.clone(),
+            _ => None,
+        };
+        Ok((user.map(str::to_owned), authentication.map(Authentication::name), groups))
+    });
     methods.add_method("info", |_, core, ()| {
         let engine = core.engine.borrow();
         let encoding = engine.encoding().name();
@@ -142,12 +161,17 @@ fn add_fetch_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
 }
 
 fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
-    methods.add_method("add", |_, core, args: (Path, Option<u64>, bool, Option<f64>, bool)| {
-        let (path, staged, respond, timeout, is_state) = args;
-        let options = request(respond, timeout);
-        let sent = core.with(staged, |engine, value| match value {
-            None if is_state => engine.add_empty_state(&path.0, options),
-            value => engine.add(&path.0, value, options),
+    // add(path, value, respond, timeout, role, access): access is JSON text.
+    type Add = (Path, Option<u64>, bool, Option<f64>, String, Option<String>);
+    methods.add_method("add", |_, core, args: Add| {
+        let (path, staged, respond, timeout, role, access) = args;
+        let (options, role) = (request(respond, timeout), to_role(&role));
+        let sent = core.with(staged, |engine, value| match (value, access) {
+            (value, Some(access)) => {
+                engine.add_with_access(&path.0, value, role, Raw::trusted(&access), options)
+            }
+            (None, None) if role == Role::State => engine.add_empty_state(&path.0, options),
+            (value, None) => engine.add(&path.0, value, options),
         });
         Ok(to_lua(sent))
     });
@@ -159,12 +183,7 @@ fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
         Ok(done(core.with(staged, |engine, value| engine.change(&path.0, value))))
     });
     methods.add_method("own", |_, core, (path, element, role): (Path, u32, String)| {
-        let role = match role.as_str() {
-            "state" => Role::State,
-            "method" => Role::Method,
-            _ => Role::Raw,
-        };
-        core.engine.borrow_mut().own(&path.0, element, role);
+        core.engine.borrow_mut().own(&path.0, element, to_role(&role));
         Ok(())
     });
     methods.add_method("disown", |_, core, path: Path| {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mlua::{Table, Value};
+use mlua::{LuaString, Table, Value};
 
 use super::dial_options;
 use crate::ffi::stack::MAX_LEVELS;
-use crate::peer::Options;
+use crate::peer::{Login, Options};
 use crate::protocol::encoding::Encoding;
+use crate::protocol::text;
 use crate::transport;
 
 /// What a peer is made of.
@@ -66,6 +67,16 @@ fn encoding(options: &Table) -> Result<Encoding, Refusal> {
     ))
 }
 
+/// Who logs in; both are there or none. Bytes that are no UTF-8 are taken as Latin-1, as in values.
+fn login(options: &Table) -> Result<Option<Login>, Refusal> {
+    let given = |key| -> Result<Option<String>, Refusal> {
+        let bytes = field::<Option<LuaString>>(options, key)?;
+        Ok(bytes.map(|bytes| text::from_bytes(&bytes.as_bytes()).into_owned()))
+    };
+    let login = given("user")?.zip(given("password")?);
+    Ok(login.map(|(user, password)| Login { user, password: password.into() }))
+}
+
 fn seconds(options: &Table, key: &str, default: Duration) -> Result<Duration, Refusal> {
     let Some(value) = field::<Option<f64>>(options, key)? else {
         return Ok(default);
@@ -91,6 +102,7 @@ impl PeerOptions {
         let defaults = Options::default();
         let engine = Options {
             name: field(options, "name")?,
+            login: login(options)?,
             encoding: encoding(options)?,
             instance: instance(),
             max_message: limit(options, "max_message", defaults.max_message)?,

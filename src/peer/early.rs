@@ -29,6 +29,8 @@ pub(super) enum Asked {
     Nothing,
     /// `config` with these params, a JSON object.
     Config(Box<str>),
+    /// `add` with these params, an object with `access`.
+    Add(Box<str>),
 }
 
 /// One of the things that wait.
@@ -94,6 +96,7 @@ impl Engine {
                 return self.write_unfetch(number, id, options);
             }
             Asked::Config(params) => return self.write_config(Raw::trusted(&params), id, options),
+            Asked::Add(params) => return self.write_add(Raw::trusted(&params), id, options),
             // It was ended or made anew before the daemon heard of it.
             Asked::Fetch(..) | Asked::Unfetch(..) => events.extend(self.answered_here(id, Ok("true"))),
             Asked::Nothing => events.extend(self.answered_here(id, Err(normalise::NOT_FETCHING))),

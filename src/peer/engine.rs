@@ -14,6 +14,7 @@ use super::dialect::Dialect;
 use super::early::Early;
 use super::encoding::Encoder;
 use super::fetching::Fetchers;
+use super::login::{Authentication, Login};
 use super::requests::Requests;
 use super::shared::Shared;
 
@@ -30,6 +31,8 @@ pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
 pub struct Options {
     /// The name the daemon shows for this peer, as JSON text; none if the program gave none.
     pub name: Option<String>,
+    /// Who logs in, if anybody does.
+    pub login: Option<Login>,
     /// What messages are to be written in, if the daemon knows it.
     pub encoding: Encoding,
     /// Makes the fetch ids of this peer differ from those of others, for daemons that keep all
@@ -51,6 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             name: None,
+            login: None,
             encoding: Encoding::Json,
             instance: 0,
             max_message: DEFAULT_MAX_MESSAGE,
@@ -68,6 +72,8 @@ pub(super) enum Phase {
     Dialling,
     /// Connected, the daemon has not said yet what it is. Goes on without at the instant.
     Greeting(Instant),
+    /// The daemon has been asked to log somebody in. The connection ends without its answer at the instant.
+    LoggingIn(Instant),
     /// The daemon has been asked to change the encoding. Nothing can be sent before it answers.
     Switching,
     /// The program's messages go straight to the output.
@@ -95,6 +101,10 @@ pub struct Engine {
     pub(super) dialect: Dialect,
     /// What the daemon answered to `info`, as JSON text.
     pub(super) info: Option<String>,
+    /// Who the program wants to be.
+    pub(super) user: Option<String>,
+    /// What became of the login.
+    pub(super) authentication: Option<Authentication>,
     pub(super) encoder: Encoder,
     pub(super) requests: Requests,
     pub(super) elements: HashMap<Box<str>, (u32, Role)>,
@@ -108,6 +118,9 @@ pub struct Engine {
     pub(super) shared: Option<Shared>,
     /// What the program sent before the daemon was known.
     pub(super) early: Early,
+    /// What the log is told once, all of it and what is still to be told.
+    pub(super) said: Vec<&'static str>,
+    pub(super) unsaid: Vec<&'static str>,
     /// Bytes that were taken out of `out` and have not left.
     pub(super) backlog: usize,
 }
@@ -117,6 +130,8 @@ impl Engine {
     pub fn new(options: Options) -> Engine {
         Engine {
             fetchers: Fetchers::new(options.instance),
+            user: options.login.as_ref().map(|login| login.user.clone()),
+            authentication: None,
             options,
             phase: Phase::Dialling,
             dialect: Dialect::Unknown,
@@ -128,6 +143,8 @@ impl Engine {
             out: Vec::new(),
             shared: None,
             early: Early::default(),
+            said: Vec::new(),
+            unsaid: Vec::new(),
             backlog: 0,
         }
     }
@@ -152,6 +169,7 @@ impl Engine {
     /// now on; who keeps the callbacks of open requests ends them.
     pub fn closed(&mut self) {
         self.phase = Phase::Closed;
+        self.options.login = None;
         self.early = Early::default();
         self.out = Vec::new();
         self.fetchers.clear();

@@ -73,6 +73,13 @@ pub enum Event<'a> {
         /// The whole message.
         message: Raw<'a>,
     },
+    /// Nobody was logged in, so the connection is over; the engine is closed.
+    LoginFailed {
+        /// Why, for people.
+        reason: String,
+        /// The error object, as JSON text.
+        error: String,
+    },
     /// Something for the log.
     Note(String),
 }

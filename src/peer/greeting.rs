@@ -1,5 +1,5 @@
 //! What is said on a new connection before the program's first message: the question what the
-//! daemon is (`info`), then the name of this peer and the encoding, if the program gave them.
+//! daemon is (`info`), then the login (`login`), the name of this peer and the encoding, if the program gave them.
 
 use std::time::{Duration, Instant};
 
@@ -33,20 +33,24 @@ impl Engine {
     /// may take begins with the first call after they were made.
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
-            Phase::Greeting(deadline) => Some(deadline),
+            Phase::Greeting(deadline) | Phase::LoggingIn(deadline) => Some(deadline),
             Phase::Ready => self.requests.next_due(now),
             _ => None,
         }
     }
 
-    /// Does what is due: goes on without the daemon's answer to the greeting, ends requests that
+    /// Does what is due: tells the log what came up while messages were written, goes on without the daemon's answer to the greeting, ends requests that
     /// the daemon would leave open.
     pub fn handle_timeout(&mut self, now: Instant, events: &mut Vec<Event<'_>>) {
+        events.extend(self.unsaid.drain(..).map(|text| Event::Note(text.into())));
         match self.phase {
             Phase::Greeting(deadline) if deadline <= now => {
                 events.push(Event::Note("the daemon does not answer the greeting, going on without".into()));
-                self.become_ready(events);
+                if !self.log_in(events) {
+                    self.become_ready(events);
+                }
             }
+            Phase::LoggingIn(deadline) if deadline <= now => self.login_unanswered(events),
             Phase::Ready => self.end_overdue(now, events),
             _ => {}
         }
@@ -55,16 +59,29 @@ impl Engine {
     /// The daemon said what it is, or that it does not know the question.
     pub(super) fn learn(&mut self, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
         self.info = outcome.ok().map(|info| info.text().to_owned());
-        let late = self.phase == Phase::Ready;
-        if !late {
+        if self.phase != Phase::Ready {
             // What was sent to an unknown daemon has to go on as it began.
             self.dialect = Dialect::recognise(outcome);
             let fetch = outcome.ok().and_then(|info| info.get("features")?.get("fetch")?.as_str());
             let is_simple = self.dialect != Dialect::Own && fetch.as_deref() == Some("simple");
             self.shared = is_simple.then(Shared::default);
         }
-        // The program's messages are on their way as JSON already if the daemon is late.
-        let encoding = match !late && self.wants_msgpack(events) {
+        match self.phase {
+            // The program's messages are on their way as JSON already.
+            Phase::Ready => self.introduce(Encoding::Json, events),
+            // It was not waited for.
+            Phase::LoggingIn(_) => {}
+            _ => {
+                if !self.log_in(events) {
+                    self.introduce_in_its_encoding(events);
+                }
+            }
+        }
+    }
+
+    /// Tells the name of this peer in a message that changes the encoding if that is wanted.
+    pub(super) fn introduce_in_its_encoding(&mut self, events: &mut Vec<Event<'_>>) {
+        let encoding = match self.wants_msgpack(events) {
             true => Encoding::Msgpack,
             false => Encoding::Json,
         };
@@ -115,7 +132,12 @@ impl Engine {
     }
 
     /// Writes a request of the greeting; false if it is longer than messages may be.
-    fn greet(&mut self, purpose: Purpose, service: &str, params: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub(super) fn greet(
+        &mut self,
+        purpose: Purpose,
+        service: &str,
+        params: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
         let id = self.requests.begin(purpose);
         let mark = framing::begin(&mut self.out);
         let options = RequestOptions { respond: true, ..RequestOptions::default() };

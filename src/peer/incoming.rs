@@ -50,6 +50,7 @@ impl Engine {
         };
         match purpose {
             Purpose::Info => self.learn(outcome, events),
+            Purpose::Login => self.login_answered(outcome, events),
             Purpose::Name => self.named(outcome, events),
             Purpose::Encoding => self.encoding_answered(outcome, events),
             Purpose::Settled(fetcher, round) => self.fetch_settled(fetcher, round, events),

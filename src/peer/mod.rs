@@ -7,7 +7,9 @@
 //! - [`outgoing`]: the messages a program sends; `messages`: their text
 //! - [`incoming`]: what received messages mean
 //! - [`greeting`]: what is said before a program's first message
+//! - [`login`]: who the daemon is to take this peer for
 //! - [`encoding`]: agreeing on msgpack, and translating at the edge
+//! - `access`: who may do what with an element, in the words of each daemon
 //! - `early`: what a program sent before the daemon was known
 //! - [`dialect`]: which daemon this is and what follows from that
 //! - `normalise`: results and errors of all daemons as one
@@ -17,6 +19,7 @@
 //! - `shared`: the one fetch of daemons that have no more for each peer
 //! - [`requests`]: requests that wait for their response
 
+mod access;
 pub mod dialect;
 mod early;
 pub mod encoding;
@@ -26,6 +29,7 @@ pub mod fetching;
 pub mod greeting;
 pub mod incoming;
 mod local_fetch;
+pub mod login;
 mod messages;
 mod normalise;
 mod notifications;
@@ -37,4 +41,5 @@ mod shared;
 pub use dialect::Dialect;
 pub use engine::{Engine, Options};
 pub use event::{Event, Happening};
+pub use login::{Authentication, Login};
 pub use outgoing::{Failure, RequestOptions};

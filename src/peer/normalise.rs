@@ -76,6 +76,46 @@ fn result(service: Service, result: Raw<'_>) -> Cow<'_, str> {
     }
 }
 
+/// Whether an error has that code.
+pub(super) fn has_code(error: Raw, code: Code) -> bool {
+    error.get("code").and_then(Raw::as_f64) == Some(code.code as f64)
+}
+
+/// Why a daemon refuses a login, for people, and its error for programs. Of data that is not known
+/// nothing is left, as it may repeat what was sent.
+pub(super) fn login_error(dialect: Dialect, refusal: Raw) -> (String, String) {
+    let known = error(dialect, refusal, None);
+    let text = Raw::trusted(&known);
+    let has = |key| text.get("data").is_some_and(|data| data.get(key).is_some_and(Raw::is_truthy));
+    let reason = match () {
+        () if has("invalidUser") => "unknown user",
+        // Those that have texts of their own do not tell which it is.
+        () if has("invalidPassword") && has("original") => "unknown user or wrong password",
+        () if has("invalidPassword") => "wrong password",
+        () => {
+            let message = text.get("message").and_then(Raw::as_str).unwrap_or_default();
+            let code = Raw::trusted(text.get("code").map_or("0", Raw::text));
+            return (message.to_string(), without_data(code, &message));
+        }
+    };
+    (reason.to_owned(), known.into_owned())
+}
+
+fn without_data(code: Raw, message: &str) -> String {
+    written(|out| {
+        out.extend_from_slice(b"{\"code\":");
+        out.extend_from_slice(code.text().as_bytes());
+        out.extend_from_slice(b",\"message\":");
+        write::string(out, message);
+        out.push(b'}');
+    })
+}
+
+/// An error of which there is no more to say.
+pub(super) fn plain(code: Code) -> String {
+    written(|out| error::object(out, code, None))
+}
+
 /// The data of an error that is known.
 enum Data<'e> {
     /// One key with a value.
@@ -112,8 +152,7 @@ fn as_object(error: Raw<'_>) -> Cow<'_, str> {
 
 /// The only member of an error's data, if the error has that code.
 fn tag<'a>(error: Raw<'a>, code: Code) -> Option<(Cow<'a, str>, Raw<'a>)> {
-    let has_code = error.get("code").and_then(Raw::as_f64) == Some(code.code as f64);
-    let mut members = error.get("data").filter(|_| has_code)?.members();
+    let mut members = error.get("data").filter(|_| has_code(error, code))?.members();
     members.next().filter(|_| members.next().is_none())
 }
 
@@ -163,7 +202,9 @@ fn of_node_jet_3<'e>(error: Raw<'e>, params: Option<&'e str>) -> Option<(Code, D
     let data = match (&*name, &*text(error.get("message"))) {
         ("jet.NotFound", _) => Data::Tag("pathNotExists", details()?),
         ("jet.Occupied", _) => Data::Tag("pathAlreadyExists", details()?),
-        (_, "Missing authorization") => Data::Tag("noAccess", Raw::trusted(params?).get("path")?),
+        (_, "Missing authorization" | "Requested group does not exist") => {
+            Data::Tag("noAccess", Raw::trusted(params?).get("path")?)
+        }
         (_, "invalid credentials") => Data::Tag("invalidPassword", Raw::TRUE),
         _ => return None,
     };

@@ -29,6 +29,8 @@ pub enum Service {
 pub enum Purpose {
     /// The question what the daemon is, asked once on connect.
     Info,
+    /// The login, tried once on connect.
+    Login,
     /// The name of this peer, told once on connect.
     Name,
     /// The encoding of this connection, and the name along with it.
@@ -74,6 +76,11 @@ impl Requests {
     /// Ends a request; `None` if none of that id is open.
     pub fn end(&mut self, id: u32) -> Option<Purpose> {
         self.open.remove(&id)
+    }
+
+    /// Whether a request for that is open.
+    pub fn is_open_for(&self, purpose: Purpose) -> bool {
+        self.open.values().any(|open| *open == purpose)
     }
 
     /// What an open request is for.

@@ -60,6 +60,11 @@ impl Cost {
 pub struct Password(Zeroizing<String>);
 
 impl Password {
+    /// The password, for who sends it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     fn check(&self) -> Result<(), Error> {
         match self.0.len() {
             0 => Err(Error::new("the password is empty")),

@@ -14,7 +14,7 @@ pub mod scenarios;
 use std::time::{Duration, Instant};
 
 use jet::json::Raw;
-use jet::peer::{Engine, Event, Options, RequestOptions};
+use jet::peer::{Engine, Event, Login, Options, RequestOptions};
 use jet::protocol::framing::Decoder;
 
 /// The answer of our own daemon to `info`.
@@ -46,6 +46,12 @@ impl Peer {
     /// Not connected yet, with options.
     pub fn with(options: Options) -> Peer {
         Peer { engine: Engine::new(options), now: Instant::now() }
+    }
+
+    /// Not connected yet, logs in as ann.
+    pub fn with_user() -> Peer {
+        let login = Login { user: "ann".into(), password: "s\"cret".to_owned().into() };
+        Peer::with(Options { login: Some(login), ..Options::default() })
     }
 
     /// Connected to our own daemon; the greeting is over and request 1 is taken.
@@ -134,6 +140,7 @@ pub fn shown(event: &Event<'_>) -> String {
         Event::Call { element, id, args } => format!("call {element} {} {}", raw(*id), raw(*args)),
         Event::Raw { element, id, message } => format!("raw {element} {} {}", raw(*id), message.text()),
         Event::Unknown { message } => format!("unknown {}", message.text()),
+        Event::LoginFailed { reason, error } => format!("{reason} {error}"),
         Event::Note(text) => format!("note {text}"),
     }
 }

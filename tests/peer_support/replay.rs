@@ -1,6 +1,6 @@
 //! Replays: a program, a peer engine and a scripted daemon, line by line.
 //!
-//! A script is the text of one connection after the greeting:
+//! A script is the text of one connection, after the greeting unless it is about that:
 //!
 //! - `. fetch {…}`, `. set path value`, … what the program does
 //! - `> {…}` what the peer sends then, in order and nothing else
@@ -83,6 +83,10 @@ impl Replay {
                     self.peer.engine.next_timeout(now);
                     self.peer.pass(Duration::from_secs_f64(seconds.parse().expect("seconds")))
                 }
+                ("connect", _) => {
+                    self.peer.engine.connected(self.peer.now);
+                    Vec::new()
+                }
                 (what, arguments) => {
                     self.program(what, arguments);
                     Vec::new()
@@ -132,6 +136,11 @@ impl Replay {
 
     /// An event with the names of requests for their ids, and without the daemon's own words.
     fn labelled(&self, event: &str) -> String {
+        if let Some((reason, error)) = event.strip_prefix("login ").and_then(|rest| rest.split_once(" {")) {
+            // What the reason says of the daemon's own error goes with that.
+            let reason = reason.replace("unknown user or ", "");
+            return format!("login {reason} {}", without_original(&format!("{{{error}")));
+        }
         let (head, rest) = event.split_once(' ').unwrap_or((event, ""));
         let Some(label) = head.parse().ok().and_then(|id: u32| self.labels.get(&id)) else {
             return event.to_owned();

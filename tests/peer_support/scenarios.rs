@@ -130,6 +130,33 @@ pub const SCENARIOS: &[Scenario] = &[
         "#,
     },
     Scenario {
+        name: "login",
+        lines: r#"
+            . add early 1
+            . connect
+            = ready
+            = r1 ok true
+        "#,
+    },
+    Scenario {
+        name: "wrong password",
+        lines: r#"
+            . add early 1
+            . connect
+            = login as 'ann' failed: wrong password {"code":-32602,"message":"Invalid params","data":{"invalidPassword":true}}
+        "#,
+    },
+    Scenario {
+        name: "nobody to log in as",
+        lines: r#"
+            . add early 1
+            . connect
+            = note the daemon (lua-jet) has no users: not logged in as 'ann'
+            = ready
+            = r1 ok true
+        "#,
+    },
+    Scenario {
         name: "again",
         lines: r#"
             . fetch {}

@@ -1,0 +1,69 @@
+--- Who may fetch, set and call an element: `access` of its description.
+--
+-- What lives here: checking the table and putting it as `core` takes it. What each daemon is told is the
+-- engine's business; users and their groups are the daemon's.
+
+local check = require 'jet.check'
+local core = require 'jet.core'
+
+local access = {}
+
+--- An action without a list is for everybody who is logged in; an empty list is for nobody.
+---@class jet.Access
+---@field fetchGroups? string[] sees the element who is in one of these groups
+---@field setGroups? string[] sets it, if it is a state
+---@field callGroups? string[] calls it, if it is a method
+
+local LISTS = { 'fetchGroups', 'setGroups', 'callGroups' }
+
+local KNOWN = { fetchGroups = true, setGroups = true, callGroups = true }
+
+--- Checks `desc.access`. An unknown member is refused: it might be the one that protects.
+---@param given any
+---@param func string the function that got it
+---@param depth? integer functions of ours between that function and the program's code, and this one
+function access.check(given, func, depth)
+  depth = (depth or 0) + 1
+  if given == nil then
+    return
+  end
+  check.type(given, 'table|nil', 'desc.access', func, depth)
+  local unknown = check.unknown_keys(given, KNOWN, 'member')
+  if unknown[1] then
+    check.fail(("bad argument 'desc.access' to '%s' (%s)"):format(func, unknown[1]), depth + 1)
+  end
+  for _, list in ipairs(LISTS) do
+    local place = 'desc.access.' .. list
+    check.type(given[list], 'table|nil', place, func, depth)
+    local names = given[list] or {}
+    for key, name in pairs(names) do
+      if type(key) ~= 'number' or key % 1 ~= 0 or key < 1 or key > #names then
+        local message = "bad argument '%s' to '%s' (list expected, got the key '%s')"
+        check.fail(message:format(place, func, tostring(key)), depth + 1)
+      end
+      check.type(name, 'string', ('%s[%s]'):format(place, key), func, depth)
+    end
+  end
+end
+
+--- The JSON text of a checked `access`.
+---@param given jet.Access|nil
+---@return string|nil
+function access.encode(given)
+  if given == nil then
+    return nil
+  end
+  local members = {}
+  for _, list in ipairs(LISTS) do
+    if given[list] then
+      local names = {}
+      for _, name in ipairs(given[list]) do
+        names[#names + 1] = core.encode(name)
+      end
+      members[#members + 1] = ('"%s":[%s]'):format(list, table.concat(names, ','))
+    end
+  end
+  return '{' .. table.concat(members, ',') .. '}'
+end
+
+return access
