@@ -16,9 +16,13 @@ const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 const unable = (reason) => { throw Object.assign(new Error(reason), { na: reason }) }
 
 /** A state or method that behaves as `behaviour` says. */
-const element = ({ path, value, behaviour }) => {
-  const isMethod = ['echo', 'fail', 'silent'].includes(behaviour)
-  const made = isMethod ? new jet.Method(path) : new jet.State(path, value)
+const element = ({ path, value, behaviour, access }) => {
+  const isMethod = ['echo', 'done', 'fail', 'silent'].includes(behaviour)
+  // Version 3 has one group for each action.
+  const rights = access && isThird
+    ? (isMethod ? [access.callGroups[0]] : [access.fetchGroups[0], access.setGroups[0]])
+    : [access]
+  const made = isMethod ? new jet.Method(path, ...rights) : new jet.State(path, value, ...rights)
   const on = (event, handler) => isThird ? made.addListener(event, handler) : made.on(event, handler)
   const refuse = () => { throw new Error('no thanks') }
   const cases = {
@@ -27,6 +31,7 @@ const element = ({ path, value, behaviour }) => {
     refuse: () => on('set', (requested) => refuse()),
     readonly: () => isThird && unable('its states cannot be read-only'),
     echo: () => isThird ? unable('its methods cannot return anything') : on('call', (args) => ({ got: args })),
+    done: () => on('call', (args) => {}),
     fail: () => on('call', (args) => refuse()),
     silent: () => isThird ? unable('its methods cannot answer later') : on('call', (args, reply) => {})
   }
@@ -68,16 +73,17 @@ const fetcherOf = ({ fetch, expression }) => {
   if (expression.sort) sort(fetcher, expression.sort)
   const take = (data) => Array.isArray(data)
     ? say({ fetch, sorted: data.map((entry) => [entry.path, entry.value]) })
-    : say({ fetch, path: data.path, event: data.event.toLowerCase(), value: data.value })
+    : say({ fetch, path: data.path, event: data.event.toLowerCase(), value: data.value, fetchOnly: data.fetchOnly })
   return isThird ? fetcher.addListener('data', take) : fetcher.on('data', take)
 }
 
 const commands = {
-  async connect ({ ports, transport }) {
-    peer = new jet.Peer(transport === 'ws'
-      ? { url: `ws://127.0.0.1:${ports.ws}` }
-      : { ip: '127.0.0.1', port: ports.tcp })
+  async connect ({ ports, transport, user, password }) {
+    const way = transport === 'ws' ? { url: `ws://127.0.0.1:${ports.ws}` } : { ip: '127.0.0.1', port: ports.tcp }
+    peer = new jet.Peer({ ...way, ...(!isThird && user && { user, password }) })
     await peer.connect()
+    if (isThird && user) await peer.authenticate(user, password)
+    return { groups: peer.access }
   },
   async add (details) {
     const made = element(details)

@@ -33,16 +33,34 @@ class Column {
     this.owner = await this.connect(this.peerKind)
     this.client = await this.connect(this.peerKind)
     this.other = await this.connect(otherKind(this.daemonKind, this.peerKind))
+    this.guests = []
   }
 
   async connect (kind) {
-    const peer = new RemotePeer(kind)
-    const answer = await peer.request('connect', { ports: this.daemon.ports, transport: this.transport })
+    const { peer, answer } = await this.tryToConnect(kind)
     if (answer.error) {
       await peer.kill()
       throw new Error(`${kind} cannot connect: ${JSON.stringify(answer.error)}`)
     }
     return peer
+  }
+
+  async tryToConnect (kind, login) {
+    const peer = new RemotePeer(kind)
+    const answer = await peer.request('connect', { ports: this.daemon.ports, transport: this.transport, ...login })
+    return { peer, answer }
+  }
+
+  /** A further peer, which logs in and leaves with the operation, and what it was answered. */
+  async visit (user, password) {
+    const { peer, answer } = await this.tryToConnect(this.peerKind, { user, password })
+    this.guests.push(peer)
+    return { peer, answer }
+  }
+
+  async dismissGuests () {
+    for (const peer of this.guests ?? []) await peer.kill()
+    this.guests = []
   }
 
   /** Ends the owner without a word, and gets a new one. */
@@ -52,6 +70,7 @@ class Column {
   }
 
   async stop () {
+    await this.dismissGuests()
     for (const peer of [this.owner, this.client, this.other]) await peer?.kill()
     await this.daemon?.stop()
   }
@@ -61,9 +80,13 @@ class Column {
       if (!this.daemon) await this.start()
       this.prefix = `op${++this.lastOperation}/`
       await OPERATIONS[operation](this)
+      await this.dismissGuests()
       return { ok: true }
     } catch (error) {
-      if (error instanceof NotAvailable) return { na: error.message }
+      if (error instanceof NotAvailable) {
+        await this.dismissGuests()
+        return { na: error.message }
+      }
       // Nobody knows what is left behind: the next operation gets everything anew.
       await this.stop()
       this.daemon = this.owner = this.client = this.other = undefined

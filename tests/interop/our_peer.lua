@@ -39,6 +39,7 @@ local behaviours = {
       return { got = select('#', ...) == 1 and type((...)) == 'table' and (...) or jet.array { ... } }
     end,
   },
+  done = { call = function() end },
   fail = { call = function() error('no thanks', 0) end },
   silent = { call_async = function() end },
 }
@@ -67,9 +68,14 @@ function commands.connect(details)
   local given = {
     loop = loop,
     log = function(text) io.stderr:write(tostring(text), '\n') end,
-    on_connect = function() say { id = details.id, result = true } end,
-    on_close = function(_, reason)
-      say { id = details.id, error = { message = reason } }
+    user = details.user,
+    password = details.password,
+    on_connect = function(connected)
+      local info = connected:info()
+      say { id = details.id, result = { authentication = info.authentication, groups = info.groups } }
+    end,
+    on_close = function(_, reason, err)
+      say { id = details.id, error = err or { message = reason } }
     end,
   }
   if details.transport == 'ws' then
@@ -83,7 +89,7 @@ function commands.connect(details)
 end
 
 function commands.add(details)
-  local desc = { path = details.path, value = details.value }
+  local desc = { path = details.path, value = details.value, access = details.access }
   for key, handler in pairs(behaviours[details.behaviour]) do
     desc[key] = handler
   end

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { usersFile } from './users.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const root = here('../../')
@@ -47,11 +48,13 @@ const accepts = (port) => new Promise((resolve) => {
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
+let file
+
 /** Starts a daemon: `jetd` is ours, `nj1` to `nj3` are node-jet's. Resolves when it can be reached. */
 export const startDaemon = async (kind) => {
   const ports = { tcp: await freePort(), ws: await freePort() }
   const process = kind === 'jetd'
-    ? start(globalThis.process.env.JETD, ['-p', `${ports.tcp}`, '-w', `${ports.ws}`])
+    ? start(globalThis.process.env.JETD, ['-p', `${ports.tcp}`, '-w', `${ports.ws}`, '--users', file ??= usersFile(globalThis.process.env.JETD)])
     : start('node', [here('foreign-daemon.mjs'), kind, `${ports.tcp}`, `${ports.ws}`])
   process.child.stdout.resume()
   const deadline = Date.now() + START_MS
@@ -78,15 +81,17 @@ class Fetched {
   constructor () {
     this.live = new Map()
     this.events = []
+    this.readOnly = []
     this.sorted = null
   }
 
-  take ({ path, event, value, sorted }) {
+  take ({ path, event, value, sorted, fetchOnly }) {
     if (sorted) {
       this.sorted = sorted
       return
     }
     this.events.push(event)
+    this.readOnly.push(fetchOnly === true)
     if (event === 'remove') this.live.delete(path)
     else this.live.set(path, value)
   }

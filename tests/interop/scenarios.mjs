@@ -4,6 +4,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { until } from './processes.mjs'
+import { USERS } from './users.mjs'
 
 export class NotAvailable extends Error {}
 
@@ -22,7 +23,10 @@ const ERRORS = {
   occupied: /pathAlreadyExists|Occupied/,
   readOnly: /fetchOnly|FetchOnly|-32602/,
   refused: /no thanks/,
-  timeout: /-32001|PeerTimeout/
+  timeout: /-32001|PeerTimeout/,
+  invalidUser: /invalidUser|InvalidUser/,
+  invalidPassword: /invalidPassword|InvalidPassword/,
+  noAccess: /noAccess|Unauthorized/
 }
 
 const refusal = (what, answer, kind) => {
@@ -38,8 +42,8 @@ const equal = (what, got, expected) => {
 let fetches = 0
 
 /** Adds an element and fails if that fails. */
-const add = async (peer, path, value, behaviour = 'any') => {
-  result(`add ${path}`, await peer.request('add', { path, value, behaviour }))
+const add = async (peer, path, value, behaviour = 'any', access = undefined) => {
+  result(`add ${path}`, await peer.request('add', { path, value, behaviour, access }))
 }
 
 /** Starts a fetch. */
@@ -256,6 +260,67 @@ const unanswered = async (column) => {
   if (isOurs && took > AT_ONCE_MS) throw new Error(`told after ${took} ms only: ${show(answer.error)}`)
 }
 
+// For those who may look at what is for `ops`, and for those who may do something with it.
+const ACCESS = { fetchGroups: ['look'], setGroups: ['ops'], callGroups: ['ops'] }
+
+/** A peer that is logged in. */
+const visitor = async (column, user) => {
+  const { peer, answer } = await column.visit(user, USERS[user].password)
+  return { peer, told: result(`login as ${user}`, answer) }
+}
+
+const login = async (column) => {
+  const { told } = await visitor(column, 'ann')
+  // That of version 3 does not tell.
+  if (column.daemon.kind === 'nj3') return
+  if (told.groups) equal('groups', told.groups, USERS.ann.auth)
+  if (told.authentication) equal('authentication', told.authentication, 'accepted')
+}
+
+const badLogin = (user, password, kind) => async (column) => {
+  const { answer } = await column.visit(user, password)
+  // That of version 3 does not tell which of both it is.
+  refusal('login', answer, column.daemon.kind === 'nj3' ? 'invalidPassword' : kind)
+}
+
+const hidden = async (column) => {
+  const { owner, client, prefix, daemon } = column
+  if (daemon.kind === 'nj3') throw new NotAvailable('its daemon shows every state to everybody who fetches')
+  const { peer: ann } = await visitor(column, 'ann')
+  const seen = await fetch(ann, { path: { startsWith: prefix } })
+  const unseen = await fetch(client, { path: { startsWith: prefix } })
+  await add(owner, prefix + 'public', 1)
+  await add(owner, prefix + 'secret', 2, 'any', ACCESS)
+  await expectBelow('with the right group', seen, prefix, { public: 1, secret: 2 }, [owner, ann])
+  await expectBelow('without login', unseen, prefix, { public: 1 }, [owner, client])
+  const { peer: late } = await visitor(column, 'bob')
+  await expectBelow('later', await fetch(late, { path: { startsWith: prefix } }), prefix, { public: 1, secret: 2 }, [late])
+}
+
+const guarded = (command, value, behaviour) => async (column) => {
+  const { owner, client, prefix } = column
+  const path = prefix + 'guarded'
+  await add(owner, path, value, behaviour, ACCESS)
+  const { peer: ann } = await visitor(column, 'ann')
+  const { peer: bob } = await visitor(column, 'bob')
+  result(`${command} by ann`, await ann.request(command, { path, value: 2, args: [1] }))
+  for (const peer of [bob, client]) {
+    refusal(command, await peer.request(command, { path, value: 3, args: [1] }), 'noAccess')
+  }
+}
+
+const fetchOnlyFlag = async (column) => {
+  const { owner, prefix, peerKind } = column
+  if (!peerKind.startsWith('nj')) throw new NotAvailable('our peer does not show the flag')
+  await add(owner, prefix + 'a', 1, 'any', ACCESS)
+  for (const [user, expected] of [['ann', false], ['bob', true]]) {
+    const { peer } = await visitor(column, user)
+    const fetched = await fetch(peer, { path: { startsWith: prefix } })
+    await expectBelow('fetched', fetched, prefix, { a: 1 }, [peer])
+    equal(`fetchOnly for ${user}`, fetched.of.readOnly, [expected])
+  }
+}
+
 /** Every operation: its name in the table, and what it does. */
 export const OPERATIONS = {
   'add, change, remove': live,
@@ -293,6 +358,13 @@ export const OPERATIONS = {
     await add(owner, prefix + 'm', undefined, 'silent')
     refusal('call', await client.request('call', { path: prefix + 'm', args: [1], options: { timeout: 0.2 } }), 'timeout')
   },
+  login,
+  'error: wrong password': badLogin('ann', 'mellon', 'invalidPassword'),
+  'error: unknown user': badLogin('eve', 'sesame', 'invalidUser'),
+  'access: hidden from others': hidden,
+  'access: set': guarded('set', 1, 'any'),
+  'access: call': guarded('call', undefined, 'done'),
+  'access: fetchOnly': fetchOnlyFlag,
   'disconnect of the owner': disconnect,
   'disconnect before the answer': unanswered
 }
