@@ -394,6 +394,28 @@ fn the_same_news_is_told_to_each_with_the_own_mark() {
 }
 
 #[test]
+fn sorted_fetches_carry_the_mark_in_each_entry() {
+    let mut bench = Bench::with_users();
+    let owner = bench.peer();
+    for may_set in [true, false] {
+        let user = bench.peer();
+        bench.log_in(user, "ann", auth(&[], if may_set { &["a"] } else { &[] }, &[]));
+        let path = format!("p {may_set}");
+        bench.done(owner, "add", json!({"path": path, "value": 1, "access": {"setGroups": ["a"]}}));
+        let expression = json!({"path": {"equals": path}, "sort": {"byPath": true}});
+        let mut entry = json!({"path": path, "value": 1, "index": 1});
+        if !may_set {
+            entry["fetchOnly"] = json!(true);
+        }
+        assert_eq!(bench.fetch(user, expression.clone())[0]["changes"], json!([entry]));
+        bench.change(owner, &path, json!(2));
+        entry["value"] = json!(2);
+        assert_eq!(bench.read_one(user)["params"]["changes"], json!([entry]));
+        assert_eq!(bench.ask(user, "get", expression)["result"], json!([entry]));
+    }
+}
+
+#[test]
 fn owners_have_no_more_rights_than_others() {
     let mut bench = Bench::with_users();
     let owner = bench.peer();

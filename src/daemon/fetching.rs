@@ -1,13 +1,16 @@
 //! The services about what others have added: fetch, unfetch, get.
 
 use crate::json::{write, Raw};
+use crate::protocol::changes::push_entry;
 use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::rules::{Expression, SortedView};
 
 use super::access::Permission;
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
+use super::elements::Element;
 use super::fetchers::Fetcher;
+use super::publish::fetch_only_marker;
 use super::reply::{into_text, Outcome};
 use super::routing::require_object;
 use super::services::{missing, Params};
@@ -94,16 +97,16 @@ impl Bus {
                 for element in elements {
                     view.set(&element.path, element.value.clone());
                 }
+                let is_fetch_only = fetch_only_marker(&self.elements, rights);
                 for entry in view.snapshot().iter() {
-                    write_item(&mut json, entry.path, entry.value.map(|value| &**value), Some(entry.index));
+                    let value = entry.value.map(|value| &**value);
+                    push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
+                    json.push(b',');
                 }
             }
             None => {
                 for element in elements.take(expression.max().unwrap_or(usize::MAX)) {
-                    write_item(&mut json, &element.path, element.value.as_deref(), None);
-                    if element.is_fetch_only(rights) {
-                        mark_fetch_only(&mut json);
-                    }
+                    write_item(&mut json, element, element.is_fetch_only(rights));
                 }
             }
         }
@@ -129,26 +132,17 @@ fn fetch_key(id: Raw<'_>) -> Box<str> {
     into_text(key).into()
 }
 
-/// Appends an item of `get` and a comma.
-fn write_item(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: Option<usize>) {
+/// Appends an item of an unsorted `get` and a comma.
+fn write_item(json: &mut Vec<u8>, element: &Element, fetch_only: bool) {
     json.extend_from_slice(b"{\"path\":");
-    write::string(json, path);
-    if index.is_none() {
-        json.extend_from_slice(b",\"event\":\"add\"");
-    }
-    if let Some(value) = value {
+    json.extend_from_slice(element.path_json.as_bytes());
+    json.extend_from_slice(b",\"event\":\"add\"");
+    if let Some(value) = &element.value {
         json.extend_from_slice(b",\"value\":");
         json.extend_from_slice(value.as_bytes());
     }
-    if let Some(index) = index {
-        json.extend_from_slice(b",\"index\":");
-        write::integer(json, index as i64);
+    if fetch_only {
+        json.extend_from_slice(b",\"fetchOnly\":true");
     }
     json.extend_from_slice(b"},");
-}
-
-/// Adds the mark of an element that can only be fetched to the item written last.
-fn mark_fetch_only(json: &mut Vec<u8>) {
-    json.truncate(json.len() - 2);
-    json.extend_from_slice(b",\"fetchOnly\":true},");
 }

@@ -4,10 +4,10 @@ use crate::json::write;
 use crate::protocol::changes::push_entry;
 use crate::rules::{transition, Changes, Event};
 
-use super::access::Permission;
+use super::access::{Permission, Rights};
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::elements::{Element, ElementKey, Watcher};
+use super::elements::{Element, ElementKey, Elements, Watcher};
 use super::fetchers::{Fetcher, FetcherKey};
 use super::news::{notification, News};
 use super::reply::into_text;
@@ -83,7 +83,8 @@ impl Bus {
         if fetcher.view.is_some() {
             watcher.reported = matches;
             let max = self.clients.room(fetcher.client);
-            for params in sorted_news(fetcher, news, matches, max) {
+            let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(fetcher.client));
+            for params in sorted_news(fetcher, news, matches, max, is_fetch_only) {
                 self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params.as_bytes()));
             }
             return false;
@@ -124,7 +125,9 @@ impl Bus {
         if is_sorted {
             let max = self.clients.room(client);
             let view = self.fetchers.get(fetcher).and_then(|fetcher| fetcher.view.as_ref());
-            let messages = view.map(|view| sorted_params(view.snapshot(), max)).unwrap_or_default();
+            let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(client));
+            let messages =
+                view.map(|view| sorted_params(view.snapshot(), max, is_fetch_only)).unwrap_or_default();
             for params in messages {
                 self.clients.send(client, |out| notification(out, &id, params.as_bytes()));
             }
@@ -211,8 +214,27 @@ impl Bus {
     }
 }
 
+/// Tells which elements a client with these rights can only fetch.
+pub(super) fn fetch_only_marker<'b>(
+    elements: &'b Elements,
+    rights: Option<&'b Rights>,
+) -> impl Fn(&str) -> bool + 'b {
+    move |path| {
+        elements
+            .find(path)
+            .and_then(|key| elements.get(key))
+            .is_some_and(|element| element.is_fetch_only(rights))
+    }
+}
+
 /// The params of the messages for a sorted fetcher after an element came, changed or went.
-fn sorted_news(fetcher: &mut Fetcher, news: &News, matches: bool, max: usize) -> Vec<String> {
+fn sorted_news(
+    fetcher: &mut Fetcher,
+    news: &News,
+    matches: bool,
+    max: usize,
+    is_fetch_only: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let Some(view) = fetcher.view.as_mut() else {
         return Vec::new();
     };
@@ -220,11 +242,11 @@ fn sorted_news(fetcher: &mut Fetcher, news: &News, matches: bool, max: usize) ->
         true => view.set(&news.path, news.value.clone()),
         false => view.remove(&news.path),
     };
-    changes.map(|changes| sorted_params(changes, max)).unwrap_or_default()
+    changes.map(|changes| sorted_params(changes, max, is_fetch_only)).unwrap_or_default()
 }
 
 /// The changes of a sorted fetch as params; several if one message would be too long.
-fn sorted_params(changes: Changes<'_>, max: usize) -> Vec<String> {
+fn sorted_params(changes: Changes<'_>, max: usize, is_fetch_only: impl Fn(&str) -> bool) -> Vec<String> {
     // Room for the envelope and `n` behind the entries.
     let limit = max.saturating_sub(256);
     let mut entries = changes.iter().peekable();
@@ -240,7 +262,8 @@ fn sorted_params(changes: Changes<'_>, max: usize) -> Vec<String> {
             if count > 0 {
                 json.push(b',');
             }
-            push_entry(&mut json, entry.path, entry.value.map(|value| &**value), entry.index);
+            let value = entry.value.map(|value| &**value);
+            push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
             count += 1;
             entries.next();
         }

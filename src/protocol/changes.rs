@@ -1,9 +1,11 @@
-//! The entries of `changes` in the notifications of a sorted fetch. Which there are is for `rules`.
+//! The entries of `changes` in the notifications of a sorted fetch, and of a sorted `get`. Which there are is
+//! for `rules`.
 
 use crate::json::write;
 
-/// Appends `{"path":…,"value":…,"index":…}`. The index counts from 1; without a value there is no `value`.
-pub fn push_entry(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: usize) {
+/// Appends `{"path":…,"value":…,"index":…}`, and `"fetchOnly":true` where it is. The index counts from 1;
+/// without a value there is no `value`.
+pub fn push_entry(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: usize, fetch_only: bool) {
     json.extend_from_slice(b"{\"path\":");
     write::string(json, path);
     if let Some(value) = value {
@@ -12,5 +14,8 @@ pub fn push_entry(json: &mut Vec<u8>, path: &str, value: Option<&str>, index: us
     }
     json.extend_from_slice(b",\"index\":");
     write::integer(json, index as i64);
+    if fetch_only {
+        json.extend_from_slice(b",\"fetchOnly\":true");
+    }
     json.push(b'}');
 }

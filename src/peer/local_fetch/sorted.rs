@@ -48,7 +48,7 @@ fn event(fetcher: u32, changes: &Changes<'_>) -> Event<'static> {
         if json.len() > 1 {
             json.push(b',');
         }
-        push_entry(&mut json, entry.path, entry.value.map(|value| &**value), entry.index);
+        push_entry(&mut json, entry.path, entry.value.map(|value| &**value), entry.index, false);
     }
     json.push(b']');
     let text = String::from_utf8_lossy(&json).into_owned();
