@@ -269,8 +269,12 @@ fn hidden_elements_take_no_place_in_a_sorted_fetch() {
         let shown = case.bench.fetch(case.user, window);
         let entry =
             |path: &str, value: i64, index: i64| json!({"path": path, "value": value, "index": index});
+        let mut state = entry("2 state", 2, 2);
+        if !case.sets {
+            state["fetchOnly"] = json!(true);
+        }
         let (first, n) = match case.fetches {
-            true => (json!([entry("2 state", 2, 2), entry("3 open", 3, 3)]), 2),
+            true => (json!([state, entry("3 open", 3, 3)]), 2),
             false => (json!([entry("3 open", 3, 2)]), 1),
         };
         assert_eq!(shown, [json!({"changes": first, "n": n})], "{}", case.name);
