@@ -10,7 +10,6 @@ use super::bus::{Bus, Level};
 use super::client::ClientKey;
 use super::elements::Element;
 use super::fetchers::Fetcher;
-use super::publish::fetch_only_marker;
 use super::reply::{into_text, Outcome};
 use super::routing::require_object;
 use super::services::{missing, Params};
@@ -97,10 +96,10 @@ impl Bus {
                 for element in elements {
                     view.set(&element.path, element.value.clone());
                 }
-                let is_fetch_only = fetch_only_marker(&self.elements, rights);
                 for entry in view.snapshot().iter() {
                     let value = entry.value.map(|value| &**value);
-                    push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
+                    // Without the mark, as of node-jet 1 and 2.
+                    push_entry(&mut json, entry.path, value, entry.index, false);
                     json.push(b',');
                 }
             }

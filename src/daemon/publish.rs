@@ -215,10 +215,7 @@ impl Bus {
 }
 
 /// Tells which elements a client with these rights can only fetch.
-pub(super) fn fetch_only_marker<'b>(
-    elements: &'b Elements,
-    rights: Option<&'b Rights>,
-) -> impl Fn(&str) -> bool + 'b {
+fn fetch_only_marker<'b>(elements: &'b Elements, rights: Option<&'b Rights>) -> impl Fn(&str) -> bool + 'b {
     move |path| {
         elements
             .find(path)
