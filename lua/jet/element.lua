@@ -13,6 +13,7 @@ local guard = require 'jet.guard'
 ---@field _path string
 ---@field _key integer
 ---@field _role string 'state', 'method' or 'raw'
+---@field _desc table what the program described it with
 ---@field _access string|nil who may do what with it, as JSON
 local Element = {}
 Element.__index = Element
@@ -26,7 +27,7 @@ function Element.extend(role)
   return class
 end
 
---- Makes an element and adds it to the daemon.
+--- Makes an element, which is not added yet.
 ---@param class table from `extend`
 ---@param driver jet.Driver
 ---@param desc table `path` and optional `access`
@@ -37,7 +38,25 @@ function Element.create(class, driver, desc, fields)
   local self = setmetatable(fields, class)
   self._driver, self._path, self._key = driver, desc.path, driver.last_key
   self._access = access.encode(desc.access)
+  self._desc = desc
   return self
+end
+
+--- Adds the element again after it was removed.
+---@param value? any nil keeps the value there was, if it has one
+---@param callbacks? jet.Callbacks
+function Element:add(value, callbacks)
+  check.self(self, 'add')
+  check.callbacks(callbacks, 'add')
+  self:_assert_not_added(1)
+  if value == nil then
+    value = self._desc.value
+  end
+  self:_add(value, callbacks, 1)
+  if self._role == 'state' then
+    -- The description is the program's table, which shows the state's value.
+    self._desc.value = value
+  end
 end
 
 --- The path the element was made with.

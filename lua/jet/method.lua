@@ -1,7 +1,6 @@
 --- Methods: functions of a peer that others call.
 
 local answers = require 'jet.answers'
-local check = require 'jet.check'
 local Element = require 'jet.element'
 
 local unpack = table.unpack or unpack
@@ -24,25 +23,11 @@ local Method = Element.extend('method')
 ---@return jet.Method
 function Method.new(driver, desc, callbacks, depth)
   local self = Element.create(Method, driver, desc, {
-    _desc = desc,
     _asynchronous = not desc.call,
   })
   self:_assert_not_added(depth + 1)
   self:_add(desc.value, callbacks, depth + 1)
   return self
-end
-
---- Adds the method again after it was removed.
----@param value? any for symmetry with states; methods have none
----@param callbacks? jet.Callbacks
-function Method:add(value, callbacks)
-  check.self(self, 'add')
-  check.callbacks(callbacks, 'add')
-  self:_assert_not_added(1)
-  if value == nil then
-    value = self._desc.value
-  end
-  self:_add(value, callbacks, 1)
 end
 
 --- Calls with the elements of an array. They may be more than fit on the stack, which raises.

@@ -1,7 +1,6 @@
 --- Elements of `peer:add`: the program gets each request as it came.
 
 local answers = require 'jet.answers'
-local check = require 'jet.check'
 local Element = require 'jet.element'
 
 ---@class jet.RawElement: jet.Element
@@ -16,23 +15,10 @@ local RawElement = Element.extend('raw')
 ---@param depth integer functions of ours between here and the program's code
 ---@return jet.RawElement
 function RawElement.new(driver, desc, dispatch, callbacks, depth)
-  local self = Element.create(RawElement, driver, desc, { _desc = desc, _dispatch = dispatch })
+  local self = Element.create(RawElement, driver, desc, { _dispatch = dispatch })
   self:_assert_not_added(depth + 1)
   self:_add(desc.value, callbacks, depth + 1)
   return self
-end
-
---- Adds the element again after it was removed.
----@param value? any
----@param callbacks? jet.Callbacks
-function RawElement:add(value, callbacks)
-  check.self(self, 'add')
-  check.callbacks(callbacks, 'add')
-  self:_assert_not_added(1)
-  if value == nil then
-    value = self._desc.value
-  end
-  self:_add(value, callbacks, 1)
 end
 
 --- A request for the element.

@@ -25,27 +25,12 @@ local INVALID_PARAMS = { code = -32602, message = 'Invalid params' }
 ---@return jet.State
 function State.new(driver, desc, callbacks, depth)
   local self = Element.create(State, driver, desc, {
-    _desc = desc,
     -- Which handler counts is decided once; `set` wins.
     _asynchronous = not desc.set and desc.set_async and true or false,
   })
   self:_assert_not_added(depth + 1)
   self:_add(desc.value, callbacks, depth + 1)
   return self
-end
-
---- Adds the state again after it was removed.
----@param value? any the new value; nil keeps the old one
----@param callbacks? jet.Callbacks
-function State:add(value, callbacks)
-  check.self(self, 'add')
-  check.callbacks(callbacks, 'add')
-  self:_assert_not_added(1)
-  if value == nil then
-    value = self._desc.value
-  end
-  self:_add(value, callbacks, 1)
-  self._desc.value = value
 end
 
 --- Reads the state's value, or posts a new one to the daemon.
