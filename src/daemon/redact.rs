@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::json::scan::skip_blanks;
+use crate::json::walk::{skip_string, skip_value};
 use crate::json::Raw;
 
 /// The services that are given passwords: of messages that name one, no params are shown.
@@ -26,7 +28,9 @@ pub(super) fn redacted(json: &str) -> String {
         let value = token.value(json);
         let is_secret = token.content == "password" || hides_params && token.content == "params";
         let (start, end) = match value {
-            Some(value) if is_secret => (value, value_end(json, value)),
+            Some(value) if is_secret => {
+                (value, skip_blanks(json.as_bytes(), skip_value(json.as_bytes(), value)))
+            }
             // The error for what could not be read has it as a string.
             _ if is_suspicious(&token.content) && token.content.contains(['"', '\'', ':', '{']) => {
                 (token.start, token.end)
@@ -56,8 +60,8 @@ struct Token<'j> {
 impl Token<'_> {
     /// Where the value begins, if it is a key.
     fn value(&self, json: &str) -> Option<usize> {
-        let colon = skip_blanks(json, self.end);
-        json[colon..].starts_with(':').then(|| skip_blanks(json, colon + 1))
+        let colon = skip_blanks(json.as_bytes(), self.end);
+        json[colon..].starts_with(':').then(|| skip_blanks(json.as_bytes(), colon + 1))
     }
 }
 
@@ -66,44 +70,11 @@ fn strings(json: &str) -> impl Iterator<Item = Token<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + json[at..].find('"')?;
-        let end = string_end(json, start);
+        let end = skip_string(json.as_bytes(), start);
         at = end;
         let content = Raw::trusted(&json[start..end]).as_str().unwrap_or_default();
         Some(Token { start, end, content })
     })
-}
-
-/// Where the string that begins there ends.
-fn string_end(json: &str, start: usize) -> usize {
-    let mut escaped = false;
-    let end = json.bytes().enumerate().skip(start + 1).find(|(_, byte)| {
-        let ends = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        ends
-    });
-    end.map_or(json.len(), |(end, _)| end + 1)
-}
-
-/// Where the value that begins there ends.
-fn value_end(json: &str, start: usize) -> usize {
-    let bytes = json.as_bytes();
-    let (mut at, mut depth) = (start, 0_usize);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => at = string_end(json, at) - 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return at,
-            b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
-}
-
-fn skip_blanks(json: &str, at: usize) -> usize {
-    json.len() - json[at..].trim_start_matches([' ', '\t', '\n', '\r']).len()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl<'a> Walk<'a> {
 }
 
 /// End of the checked value that starts at `at`.
-fn skip_value(text: &[u8], mut at: usize) -> usize {
+pub(crate) fn skip_value(text: &[u8], mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(byte) = text.get(at) {
         match byte {
