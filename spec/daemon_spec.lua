@@ -150,6 +150,7 @@ describe('jet.daemon', function()
       { { interface = 5 }, 'options.interface' },
       { { max_message = 0 }, 'options.max_message' },
       { { timeout = 'x' }, 'options.timeout' },
+      { { unix_mode = '888' }, 'options.unix_mode' },
       { { loop = 5 }, 'loop' },
       { 5, 'options' },
     }
@@ -269,6 +270,37 @@ describe('jet.daemon', function()
     assert.is_false(ok)
     assert.are.equal(-32001, err.code)
     assert.is_false(pcall(peer.call, peer, 'a', { ('x'):rep(1000) }))
+  end)
+
+  it('makes the files of Unix sockets with the mode asked for, and replaces no other file', function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, 'w'))
+    file:write 'precious'
+    file:close()
+    local message = raised(daemon.new({ port = 0, loop = loop, unix = path }).start)
+    assert.is_truthy(message:find('is not a socket', 1, true), message)
+    file = assert(io.open(path))
+    assert.are.equal('precious', file:read '*a')
+    file:close()
+    os.remove(path)
+    for mode, given in pairs { [660] = false, [600] = '0600', [666] = 666 } do
+      local instance = started { unix = path, unix_mode = given or nil }
+      local pipe = assert(io.popen('stat -c %a ' .. path))
+      assert.are.equal(tostring(mode), pipe:read '*l')
+      pipe:close()
+      local peer = jet.new { sync = true, unix = path }
+      assert.are.same({}, peer:fetch({}))
+      peer:close()
+      instance.stop()
+      assert.is_nil(io.open(path))
+    end
+  end)
+
+  it('says once where it cannot listen', function()
+    local instance = started()
+    local message = raised(daemon.new({ port = instance.port(), loop = loop }).start)
+    local _, count = message:gsub('cannot listen on port', '')
+    assert.are.equal(1, count)
   end)
 
   it('listens on one interface', function()

@@ -108,6 +108,20 @@ fn it_says_why_it_cannot_start() {
 }
 
 #[test]
+fn a_file_that_is_not_a_socket_is_left_alone() {
+    let file = UsersFile::new("not-a-socket");
+    let before = std::fs::read(&file.0).expect("read");
+    let (output, text) = run(&["-p0", "-l127.0.0.1", "-u", file.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("is not a socket") && text.contains(file.path()), "{text}");
+    assert_eq!(std::fs::read(&file.0).expect("read"), before);
+    let (output, text) = run(&["-p0", "-l127.0.0.1", "-u", "/no/such/folder/socket"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("there is no directory '/no/such/folder'"), "{text}");
+    assert!(run(&["--unix-mode", "888"]).1.contains("three octal digits expected"));
+}
+
+#[test]
 fn help_and_version() {
     let (output, text) = run(&["--help"]);
     assert!(output.status.success());

@@ -38,8 +38,8 @@ fn everywhere() -> Everywhere {
         speaking(true, None),
         speaking(false, tls.clone()),
         speaking(true, tls),
-        bind_unix(path.to_str().expect("UTF-8").as_bytes()).expect("binds"),
-        bind_unix(name.as_bytes()).expect("binds"),
+        bind_unix(path.to_str().expect("UTF-8").as_bytes(), 0o660).expect("binds"),
+        bind_unix(name.as_bytes(), 0o660).expect("binds"),
     ];
     let ports: Vec<u16> =
         listeners.iter().filter_map(|listener| listener.address()).map(|address| address.port()).collect();
@@ -129,8 +129,8 @@ fn a_socket_file_goes_with_the_daemon_and_a_dead_one_is_replaced() {
     let path = files.path("jet.socket");
     drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
     let name = path.to_str().expect("UTF-8").to_owned();
-    let listener = bind_unix(name.as_bytes()).expect("replaces what is dead");
-    let error = bind_unix(name.as_bytes()).expect_err("alive");
+    let listener = bind_unix(name.as_bytes(), 0o660).expect("replaces what is dead");
+    let error = bind_unix(name.as_bytes(), 0o660).expect_err("alive");
     assert_eq!(error.to_string(), format!("address already in use ({name})"));
     drop(listener);
     assert!(!path.exists());

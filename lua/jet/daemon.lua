@@ -16,6 +16,7 @@ local daemon = {}
 ---@field port? integer|string TCP port, default 11122; 0 chooses a free one
 ---@field ws_port? integer|string WebSocket port; none by default
 ---@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
+---@field unix_mode? integer|string permissions of the files of Unix sockets in octal digits, default '0660'
 ---@field tls? jet.DaemonTls encrypts the ports
 ---@field users? table<string, jet.User> who may log in, by name; without users nobody has to, and `access` protects nothing
 ---@field users_file? string instead of `users`: a file as `jetd passwd` writes it; passwords that peers change are written there
@@ -52,6 +53,7 @@ local OPTIONS = {
   port = 'number|string',
   ws_port = 'number|string',
   unix = 'string|table',
+  unix_mode = 'number|string',
   tls = 'table',
   users = 'table',
   users_file = 'string',
@@ -108,6 +110,17 @@ local function port_number(options, option, default, depth, prefix)
   return math.floor(number)
 end
 
+--- The permissions of a file, written in octal digits as a string or a number: `'0660'`, `660`.
+---@param given integer|string|nil
+---@return integer|nil
+local function file_mode(given)
+  if given == nil then
+    return nil
+  end
+  local digits = tostring(given):match '^0?([0-7][0-7][0-7])$'
+  return digits and tonumber(digits, 8) or refuse('unix_mode', 'three octal digits', "'" .. tostring(given) .. "'", 1)
+end
+
 --- The options of TLS for `core.daemon`. An unknown one is refused: it might be the one that protects.
 ---@param tls jet.DaemonTls|nil
 ---@return table|nil
@@ -148,6 +161,7 @@ local function engine_options(options)
     ws_port = port_number(options, 'ws_port'),
     interface = options.interface,
     unix = type(options.unix) == 'string' and { options.unix } or options.unix,
+    unix_mode = file_mode(options.unix_mode),
     tls = tls_options(options.tls),
     users = accounts.read(options.users),
     users_file = options.users_file,
@@ -214,9 +228,9 @@ function daemon.new(options)
     if engine then
       error('the daemon is running already: address already in use', 2)
     end
-    local started, why, is_option = core.daemon(wanted)
+    local started, why = core.daemon(wanted)
     if not started then
-      error(is_option and why or ('cannot listen on port %d: %s'):format(wanted.port, why), 2)
+      error(why, 2)
     end
     engine = started
     adapter.watch(started:fd(), 'r', function()

@@ -29,7 +29,7 @@ pub use crate::transport::{ServeOptions, ServerTls};
 use crate::users;
 pub use listener::{bind, bind_unix, BoundListener};
 pub use logins::Accounts;
-pub use places::{Interfaces, Places, TlsPlaces};
+pub use places::{Interfaces, Places, TlsPlaces, DEFAULT_UNIX_MODE};
 
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
 const STACK_BYTES: usize = 1 << 20;

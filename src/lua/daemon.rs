@@ -115,16 +115,11 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     exports.set("daemon", lua.create_function(|lua, options: Table| create(lua, &options))?)
 }
 
-/// `daemon(options)`: starts a daemon and gives its userdata, or nil, why it cannot start, and whether that
-/// is the fault of an option, which is named then.
-fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>, bool)> {
-    let wanted = match read(options) {
-        Ok(wanted) => wanted,
-        Err(message) => return Ok((Value::Nil, Some(message), true)),
-    };
-    match start(wanted) {
-        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None, false)),
-        Err(error) => Ok((Value::Nil, Some(error.to_string()), false)),
+/// `daemon(options)`: starts a daemon and returns its userdata, or nil and why it cannot start.
+fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
+    match read(options).and_then(|wanted| start(wanted).map_err(|error| error.to_string())) {
+        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None)),
+        Err(message) => Ok((Value::Nil, Some(message))),
     }
 }
 
@@ -162,6 +157,7 @@ fn places(options: &Table) -> std::result::Result<Places, String> {
         port: field(options, "port")?,
         ws_port: field(options, "ws_port")?,
         unix: unix.unwrap_or_default().iter().map(|name| name.as_bytes().to_vec()).collect(),
+        unix_mode: field(options, "unix_mode")?,
         tls: tls.map(|tls| tls_places(&tls)).transpose()?,
     })
 }

@@ -31,7 +31,11 @@ impl fmt::Display for Address {
             Address::Tcp(address) => address.fmt(f),
             Address::Unix(address) => match (address.abstract_name(), address.path_bytes()) {
                 (Some(name), _) => write!(f, "@{}", name.escape_ascii()),
-                (None, path) => write!(f, "{}", path.unwrap_or_default().escape_ascii()),
+                (None, path) => {
+                    let path = path.unwrap_or_default();
+                    // There in the longest name only.
+                    write!(f, "{}", path.strip_suffix(b"\0").unwrap_or(path).escape_ascii())
+                }
             },
         }
     }

@@ -64,6 +64,9 @@ impl From<TooLong> for Error {
 
 /// What a system call's error means, as the short phrase people know.
 pub(super) fn reason(error: &io::Error) -> String {
+    if let Some(ours) = error.get_ref() {
+        return ours.to_string();
+    }
     let phrase = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset => "connection reset",

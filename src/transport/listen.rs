@@ -4,18 +4,17 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, sockopt, SocketFlags, SocketType};
+use rustix::net::{self, sockopt, AddressFamily, SocketFlags, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{self, Address};
 use super::error::{reason, Error};
 use super::served::{Served, Stream};
-use super::socket::{prepare_tcp, Socket};
+use super::socket::prepare_tcp;
+use super::socket_file::SocketFile;
 use super::wire::{ServerTls, Wire};
 
 /// Connections the kernel holds until they are accepted; it takes less if it likes. All peers of a
@@ -43,17 +42,6 @@ pub struct Bound {
     address: Option<SocketAddr>,
 }
 
-/// The file of a Unix socket, removed on drop.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // Somebody may have removed it before.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 impl Bound {
     /// Listens on a TCP port: on one interface (an address, or a name that has one), or on all of
     /// them, IPv6 and IPv4 alike. Port 0 chooses a free one. Looking up a name blocks.
@@ -77,27 +65,19 @@ impl Bound {
         }))
     }
 
-    /// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. A
-    /// file that a dead daemon left is replaced.
+    /// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. The file
+    /// gets the permissions `mode`. It replaces a socket that a dead daemon left, and nothing else.
     ///
     /// # Errors
-    /// As [`tcp`](Self::tcp).
-    pub fn unix(name: &[u8]) -> io::Result<Bound> {
+    /// As [`tcp`](Self::tcp), and for a file that is not a socket.
+    pub fn unix(name: &[u8], mode: u32) -> io::Result<Bound> {
         let address = address::unix(name).map_err(bad)?;
-        let file = match &address {
-            Address::Unix(unix) => unix.path_bytes().map(std::ffi::OsStr::from_bytes).map(PathBuf::from),
-            Address::Tcp(_) => None,
+        let bound = match name {
+            [b'@' | 0, ..] => listen(&address).map(|fd| (fd, None)),
+            path => listen_in_file(path, mode).map(|(fd, file)| (fd, Some(file))),
         };
-        let bound = match (listen(&address), &file) {
-            (Err(error), Some(file)) if error.kind() == io::ErrorKind::AddrInUse && is_dead(&address) => {
-                // Gone in the meantime: then listening tells.
-                let _ = std::fs::remove_file(file);
-                listen(&address)
-            }
-            (bound, _) => bound,
-        };
-        let fd = bound.map_err(|error| fault(&error, &address))?;
-        Bound::new(fd, file.map(SocketFile), &address)
+        let (fd, file) = bound.map_err(|error| fault(&error, &address))?;
+        Bound::new(fd, file, &address)
     }
 
     fn new(fd: OwnedFd, file: Option<SocketFile>, asked: &dyn std::fmt::Display) -> io::Result<Bound> {
@@ -232,9 +212,11 @@ fn listen(address: &Address) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Whether nobody listens behind a socket file.
-fn is_dead(address: &Address) -> bool {
-    Socket::connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+fn listen_in_file(path: &[u8], mode: u32) -> io::Result<(OwnedFd, SocketFile)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let fd = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let file = SocketFile::bind(path, mode, &fd, || Ok(net::listen(&fd, BACKLOG)?))?;
+    Ok((fd, file))
 }
 
 /// The error with words for people.

@@ -10,8 +10,8 @@
 //! TLS, WebSocket and length prefixes, `input` and `outbox` the bytes in between, `wait` for programs
 //! that block, `retired` descriptors given up, `error` why it failed.
 //!
-//! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `served` is a
-//! connection that it accepted.
+//! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `socket_file` is the file of
+//! a Unix socket, `served` is a connection that was accepted.
 //!
 //! What the messages say is the peer's business.
 
@@ -27,6 +27,7 @@ mod resolve;
 mod retired;
 mod served;
 mod socket;
+mod socket_file;
 mod url;
 mod wait;
 pub mod wire;

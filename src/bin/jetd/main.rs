@@ -52,6 +52,10 @@ struct Serve {
     #[arg(short, long, value_name = "NAME")]
     unix: Vec<String>,
 
+    /// Permissions of the files of Unix sockets, octal as for chmod
+    #[arg(long, value_name = "MODE", default_value = "0660", value_parser = mode)]
+    unix_mode: u32,
+
     /// PEM file with the certificate for TLS: -p and -w are encrypted then, unless there are ports beside
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -91,6 +95,12 @@ struct Serve {
     /// Also print the messages of peers that asked for it with config{debug = true}
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// Reads the permissions of a file.
+fn mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "three octal digits expected".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -171,7 +181,9 @@ fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {
         ws_port: arguments.wss_port,
     });
     let unix = arguments.unix.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let places = Places { interfaces, port: arguments.port, ws_port: arguments.ws_port, unix, tls };
+    let unix_mode = Some(arguments.unix_mode);
+    let places =
+        Places { interfaces, port: arguments.port, ws_port: arguments.ws_port, unix, unix_mode, tls };
     let mut listeners = places.bind()?;
     listeners.extend(places.bind_websockets()?);
     Ok(listeners)

@@ -41,12 +41,13 @@ pub fn bind(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
     Bound::tcp(interface, port).map(BoundListener)
 }
 
-/// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL.
+/// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. The file of a path
+/// gets the permissions `mode`.
 ///
 /// # Errors
-/// As [`bind`].
-pub fn bind_unix(name: &[u8]) -> io::Result<BoundListener> {
-    Bound::unix(name).map(BoundListener)
+/// As [`bind`], and for a file that is not a socket.
+pub fn bind_unix(name: &[u8], mode: u32) -> io::Result<BoundListener> {
+    Bound::unix(name, mode).map(BoundListener)
 }
 
 /// Accepts connections until the task is ended.

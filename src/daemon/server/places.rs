@@ -9,6 +9,9 @@ use crate::transport::{ServeOptions, ServerTls};
 /// Where a daemon listens that is for programs of its own machine.
 const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
 
+/// The permissions of the file of a Unix socket: its owner and its group may connect.
+pub const DEFAULT_UNIX_MODE: u32 = 0o660;
+
 /// The network interfaces to listen on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Interfaces {
@@ -54,6 +57,8 @@ pub struct Places {
     pub ws_port: Option<u16>,
     /// Unix sockets: paths, or abstract names behind a leading `@` or NUL.
     pub unix: Vec<Vec<u8>>,
+    /// The permissions of the files of Unix sockets; [`DEFAULT_UNIX_MODE`].
+    pub unix_mode: Option<u32>,
     /// TLS.
     pub tls: Option<TlsPlaces>,
 }
@@ -66,7 +71,8 @@ impl Places {
     pub fn bind(&self) -> io::Result<Vec<BoundListener>> {
         let mut listeners = self.ports(false)?;
         for name in &self.unix {
-            listeners.push(bind_unix(name)?);
+            let bound = bind_unix(name, self.unix_mode.unwrap_or(DEFAULT_UNIX_MODE));
+            listeners.push(bound.map_err(|error| cannot_listen("a Unix socket", &error))?);
         }
         Ok(listeners)
     }
@@ -112,10 +118,7 @@ impl Places {
                     listeners.push(listener.speaking(options.clone()).map_err(io::Error::other)?);
                 }
                 Err(error) if !listeners.is_empty() && self.can_do_without(&error) => {}
-                Err(error) => {
-                    let text = format!("cannot listen on port {port}: {error}");
-                    return Err(io::Error::new(error.kind(), text));
-                }
+                Err(error) => return Err(cannot_listen(&format!("port {port}"), &error)),
             }
         }
         Ok(listeners)
@@ -126,4 +129,8 @@ impl Places {
     fn can_do_without(&self, error: &io::Error) -> bool {
         self.interfaces == Interfaces::Loopback && error.kind() != io::ErrorKind::AddrInUse
     }
+}
+
+fn cannot_listen(on: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {on}: {error}"))
 }
