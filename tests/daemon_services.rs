@@ -259,6 +259,9 @@ fn get_lists_what_matches_now() {
     }
     let found = bench.ask(peer, "get", json!({"path": {"startsWith": "a"}, "value": {"isType": "number"}}));
     assert_eq!(found["result"], json!([{"path": "a", "event": "add", "value": 1, "fetchOnly": true}]));
+    let sorted = bench.ask(peer, "get", json!({"path": {"startsWith": "a"}, "sort": {"byPath": true}}));
+    let entry = json!({"path": "a", "value": 1, "fetchOnly": true, "index": 1});
+    assert_eq!(sorted["result"][0], entry, "as node-jet 1 and 2 answer");
     let sorted = bench.ask(peer, "get", json!({"sort": {"byValue": "number", "descending": true}}));
     assert_eq!(
         sorted["result"],

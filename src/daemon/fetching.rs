@@ -10,6 +10,7 @@ use super::bus::{Bus, Level};
 use super::client::ClientKey;
 use super::elements::Element;
 use super::fetchers::Fetcher;
+use super::publish::fetch_only_marker;
 use super::reply::{into_text, Outcome};
 use super::routing::require_object;
 use super::services::{missing, Params};
@@ -98,8 +99,8 @@ impl Bus {
                 }
                 for entry in view.snapshot().iter() {
                     let value = entry.value.map(|value| &**value);
-                    // Without the mark, as of node-jet 1 and 2.
-                    push_entry(&mut json, entry.path, value, entry.index, false);
+                let is_fetch_only = fetch_only_marker(&self.elements, rights);
+                    push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
                     json.push(b',');
                 }
             }

@@ -215,7 +215,10 @@ impl Bus {
 }
 
 /// Tells which elements a client with these rights can only fetch.
-fn fetch_only_marker<'b>(elements: &'b Elements, rights: Option<&'b Rights>) -> impl Fn(&str) -> bool + 'b {
+pub(super) fn fetch_only_marker<'b>(
+    elements: &'b Elements,
+    rights: Option<&'b Rights>,
+) -> impl Fn(&str) -> bool + 'b {
     move |path| {
         elements
             .find(path)
