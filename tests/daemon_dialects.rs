@@ -144,3 +144,21 @@ fn cpp_fetches_with_numbers_and_without_long_messages() {
     assert_eq!((&message["method"], &message["params"]["path"]), (&json!(1), &json!("short")));
     assert_eq!(bench.events(classic).len(), 2);
 }
+
+#[test]
+fn cpp_gets_states_without_methods() {
+    let mut bench = Bench::new();
+    let owner = bench.peer();
+    let (peer, classic) = (cpp(&mut bench), bench.peer());
+    bench.add_method(owner, "m");
+    bench.add(owner, "null", json!(null));
+    bench.add(owner, "s", json!(1));
+    for (peer, expected) in [(peer, json!(["null", "s"])), (classic, json!(["m", "null", "s"]))] {
+        for expression in [json!({}), json!({"sort": {"byPath": true}})] {
+            let answer = bench.ask(peer, "get", expression.clone());
+            let items = answer["result"].as_array().expect("an array");
+            let paths: Vec<&Value> = items.iter().map(|item| &item["path"]).collect();
+            assert_eq!(json!(paths), expected, "{expression}");
+        }
+    }
+}

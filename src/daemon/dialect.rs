@@ -66,6 +66,12 @@ impl Dialect {
         self == Dialect::Cpp
     }
 
+    /// Returns whether `get` lists methods beside states. Tools of the C++ library cannot tell a method
+    /// from a state that is null.
+    pub(super) fn gets_methods(self) -> bool {
+        self != Dialect::Cpp
+    }
+
     /// The error for an owner that does not answer in time.
     pub(super) fn timeout_error(self) -> Code {
         match self {

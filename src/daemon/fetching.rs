@@ -83,9 +83,11 @@ impl Bus {
         let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
         let expression = self.expression(client, params)?;
         let rights = self.clients.rights(client);
+        let gets_methods = self.clients.dialect(client).gets_methods();
         let keys = self.elements.candidates(expression.path_hint());
         let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
             expression.matches_path(&element.path)
+                && (element.is_state || gets_methods)
                 && element.allows(rights, Permission::Fetch)
                 && (!expression.needs_value() || expression.matches_value(element.raw()))
                 && self.dependencies_hold(&expression, &element.path, client)
@@ -97,9 +99,9 @@ impl Bus {
                 for element in elements {
                     view.set(&element.path, element.value.clone());
                 }
+                let is_fetch_only = fetch_only_marker(&self.elements, rights);
                 for entry in view.snapshot().iter() {
                     let value = entry.value.map(|value| &**value);
-                let is_fetch_only = fetch_only_marker(&self.elements, rights);
                     push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
                     json.push(b',');
                 }
