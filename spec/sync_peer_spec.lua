@@ -208,7 +208,7 @@ describe('A sync peer', function()
       { function() p:call(5) end, "'path'" },
       { function() p:call('x', 5) end, "'args'" },
       { function() p:call('x', {}, 'x') end, "'timeout'" },
-      { function() p:call('x', {}, false) end, "'timeout'" },
+      { function() p:call('x', {}, true) end, "'timeout'" },
       { function() p:call('x', { print }) end, 'args%[1%]: cannot send a function' },
       { function() p:set(nil, 5) end, "'path'" },
       { function() p:set('x', 5, 'x') end, "'timeout'" },

@@ -46,13 +46,13 @@ function check.type(value, expected, name, func, depth)
   error(message, 3 + (depth or 0))
 end
 
---- Checks an optional number of seconds. NaN and infinities have no place in a message.
----@param value any
+--- Checks an optional number of seconds. NaN and infinities cannot be sent in a message.
+---@param value any nil or false if the program gave none
 ---@param name string the name of the argument
 ---@param func string the name of the function
 ---@param depth? integer as in `check.type`
 function check.seconds(value, name, func, depth)
-  if value == nil then
+  if not value then
     return
   end
   check.type(value, 'number|nil', name, func, (depth or 0) + 1)
@@ -96,19 +96,22 @@ function check.callback(holder, field, name, func, depth)
   end
 end
 
---- Checks the table of callbacks that many functions take last.
----@param callbacks any nil, or a table with optional `success`, `error`, `timeout`
+--- Checks the table of callbacks that many functions take last. Programs write `cond and {...}`, so false
+-- stands for no table.
+---@param callbacks any nil, false, or a table with optional `success`, `error`, `timeout`
 ---@param func string the name of the function
 ---@param depth? integer as in `check.type`
+---@return jet.Callbacks|nil
 function check.callbacks(callbacks, func, depth)
-  if callbacks == nil then
-    return
+  if not callbacks then
+    return nil
   end
   depth = (depth or 0) + 1
   check.type(callbacks, 'table|nil', 'callbacks', func, depth)
   check.callback(callbacks, 'success', 'callbacks', func, depth)
   check.callback(callbacks, 'error', 'callbacks', func, depth)
   check.seconds(callbacks.timeout, 'callbacks.timeout', func, depth)
+  return callbacks
 end
 
 --- How many single-letter edits lead from one word to another.

@@ -64,6 +64,26 @@ config.KEYS = {
   connect_timeout = 'number',
 }
 
+--- Copies the known keys of a table of options. Programs write `cond and value`, so false stands for a key that is
+-- not given, except where the documentation gives it a meaning.
+---@param given table
+---@param known table<string, any> the known keys
+---@param off table<string, boolean> the keys where false means 'off'
+---@return table
+function config.options(given, known, off)
+  local options = {}
+  for key in pairs(known) do
+    local value = given[key]
+    if value ~= false or off[key] then
+      options[key] = value
+    end
+  end
+  return options
+end
+
+--- The keys where false means 'off' and not 'not given'.
+config.OFF = { log = true }
+
 --- Checks the type of each key.
 ---@param given table
 ---@param depth integer functions of ours between here and the program's code
@@ -167,7 +187,7 @@ local function check_login(given, depth)
 end
 
 --- Checks what the program gave and translates it for the engine.
----@param given table
+---@param given table from `config.options`
 ---@param depth integer functions of ours between here and the program's code
 ---@return table options for `core.peer`
 function config.engine_options(given, depth)

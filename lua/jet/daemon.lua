@@ -6,6 +6,7 @@
 
 local accounts = require 'jet.accounts'
 local check = require 'jet.check'
+local config = require 'jet.config'
 local core = require 'jet.core'
 local guard = require 'jet.guard'
 local loops = require 'jet.loop'
@@ -70,6 +71,9 @@ local OPTIONS = {
   max_unsent = 'number',
   max_requests = 'number',
 }
+
+--- The options where false means 'off' and not 'not given'.
+local OFF = { log = true }
 
 local TLS_OPTIONS = {
   certificate = 'string',
@@ -145,7 +149,7 @@ local function tls_options(tls)
 end
 
 --- Checks the options and translates them for `core.daemon`.
----@param options table
+---@param options table from `config.options`
 ---@return table
 local function engine_options(options)
   for option, expected in pairs(OPTIONS) do
@@ -207,8 +211,9 @@ end
 ---@param options? jet.DaemonOptions
 ---@return jet.Daemon both `daemon.start()` and `daemon:start()` work
 function daemon.new(options)
-  check.type(options, 'table|nil', 'options', 'new')
-  options = options or {}
+  check.type(options or nil, 'table|nil', 'options', 'new')
+  local given = options or {}
+  options = config.options(given, OPTIONS, OFF)
   local wanted = engine_options(options)
   local adapter, message = loops.resolve(options.loop)
   if not adapter then
@@ -216,7 +221,7 @@ function daemon.new(options)
   end
   local notice = options.log or options.info
   if notice then
-    for _, warning in ipairs(check.unknown_keys(options, OPTIONS, 'daemon option')) do
+    for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
       guard.call(nil, notice, warning)
     end
   end

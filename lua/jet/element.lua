@@ -47,7 +47,7 @@ end
 ---@param callbacks? jet.Callbacks
 function Element:add(value, callbacks)
   check.self(self, 'add')
-  check.callbacks(callbacks, 'add')
+  callbacks = check.callbacks(callbacks, 'add')
   self:_assert_not_added(1)
   if value == nil then
     value = self._desc.value
@@ -128,7 +128,7 @@ function Element:_add(value, callbacks, depth)
     staged, message = driver:stage(value, 'value')
   end
   if not message then
-    local timeout = callbacks and callbacks.timeout
+    local timeout = callbacks and callbacks.timeout or nil
     id, message = driver.core:add(self._path, staged, true, timeout, self._role, self._access)
   end
   if not id then
@@ -146,7 +146,7 @@ end
 ---@param callbacks? jet.Callbacks
 function Element:remove(callbacks)
   check.self(self, 'remove')
-  check.callbacks(callbacks, 'remove')
+  callbacks = check.callbacks(callbacks, 'remove')
   if not self:is_added() then
     check.fail(("'%s' is not added"):format(self._path), 1)
   end
@@ -162,7 +162,7 @@ function Element:_remove(callbacks, depth)
     return driver:refuse_closed(callbacks)
   end
   local owner = driver.owned[self._path]
-  local id, message = driver.core:remove(self._path, callbacks ~= nil, callbacks and callbacks.timeout)
+  local id, message = driver.core:remove(self._path, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   if not id then
     check.fail(message, depth + 1)
   end

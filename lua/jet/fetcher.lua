@@ -71,7 +71,7 @@ function Fetcher:_fetch(callbacks, depth)
   if driver.closed then
     return driver:refuse_closed(callbacks)
   end
-  local timeout = callbacks and callbacks.timeout
+  local timeout = callbacks and callbacks.timeout or nil
   local number, id = driver.core:fetch(self._number, self._expression, callbacks ~= nil, timeout)
   if not number then
     check.fail(id, depth + 1)
@@ -86,7 +86,7 @@ end
 ---@param callbacks? jet.Callbacks
 function Fetcher:fetch(callbacks)
   check.self(self, 'fetch')
-  check.callbacks(callbacks, 'fetch')
+  callbacks = check.callbacks(callbacks, 'fetch')
   self:_fetch(callbacks, 1)
 end
 
@@ -94,12 +94,12 @@ end
 ---@param callbacks? jet.Callbacks
 function Fetcher:unfetch(callbacks)
   check.self(self, 'unfetch')
-  check.callbacks(callbacks, 'unfetch')
+  callbacks = check.callbacks(callbacks, 'unfetch')
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
   end
-  local id, message = driver.core:unfetch(self._number, callbacks ~= nil, callbacks and callbacks.timeout)
+  local id, message = driver.core:unfetch(self._number, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   if not id then
     error(message, 2)
   end

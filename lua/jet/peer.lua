@@ -78,10 +78,10 @@ end
 --- Gets every message for something this peer does not have.
 ---@param f fun(message: table)|nil
 function Peer:on_no_dispatcher(f)
-  if not check.callable(f) then
+  if f and not check.callable(f) then
     check.type(f, 'function|nil', 'f', 'on_no_dispatcher')
   end
-  self._driver.no_dispatcher = f
+  self._driver.no_dispatcher = f or nil
 end
 
 --- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says,
@@ -126,7 +126,7 @@ end
 ---@param callbacks? jet.Callbacks
 function Peer:config(params, callbacks)
   check.type(params, 'table', 'params', 'config')
-  check.callbacks(callbacks, 'config')
+  callbacks = check.callbacks(callbacks, 'config')
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
@@ -134,7 +134,7 @@ function Peer:config(params, callbacks)
   local id
   local staged, message = driver:stage(params, 'params')
   if staged then
-    id, message = driver.core:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout)
+    id, message = driver.core:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
   finish(self, callbacks, id, message)
 end
@@ -149,7 +149,7 @@ function Peer:call(path, args, callbacks)
     args = nil
   end
   check.type(args, 'table|nil', 'args', 'call')
-  check.callbacks(callbacks, 'call')
+  callbacks = check.callbacks(callbacks, 'call')
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
@@ -157,7 +157,7 @@ function Peer:call(path, args, callbacks)
   local id
   local staged, message = driver:stage(args == nil and {} or args, 'args')
   if staged then
-    id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout)
+    id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
   finish(self, callbacks, id, message)
 end
@@ -168,7 +168,7 @@ end
 ---@param callbacks? jet.Callbacks with `valueAsResult`, success gets the new value
 function Peer:set(path, value, callbacks)
   check.type(path, 'string', 'path', 'set')
-  check.callbacks(callbacks, 'set')
+  callbacks = check.callbacks(callbacks, 'set')
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
@@ -179,7 +179,7 @@ function Peer:set(path, value, callbacks)
   end
   if not message then
     local as_result = callbacks and (callbacks.valueAsResult or callbacks.value_as_result)
-    local timeout = callbacks and callbacks.timeout
+    local timeout = callbacks and callbacks.timeout or nil
     id, message = driver.core:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
   end
   finish(self, callbacks, id, message)
@@ -195,7 +195,7 @@ function Peer:fetch(expression, callback, callbacks)
   if not check.callable(callback) then
     check.type(callback, 'function', 'callback', 'fetch')
   end
-  check.callbacks(callbacks, 'fetch')
+  callbacks = check.callbacks(callbacks, 'fetch')
   local fetcher = Fetcher.new(self._driver, expression, callback, callbacks, 1)
   return fetcher
 end
@@ -217,7 +217,7 @@ function Peer:state(desc, callbacks)
   check_description(desc, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
-  check.callbacks(callbacks, 'state')
+  callbacks = check.callbacks(callbacks, 'state')
   local state = State.new(self._driver, desc, callbacks, 1)
   return state
 end
@@ -230,7 +230,7 @@ function Peer:method(desc, callbacks)
   check_description(desc, 'method')
   check.callback(desc, 'call', 'desc', 'method')
   check.callback(desc, 'call_async', 'desc', 'method')
-  check.callbacks(callbacks, 'method')
+  callbacks = check.callbacks(callbacks, 'method')
   if not (desc.call or desc.call_async) then
     check.fail("invalid method desc '" .. desc.path .. "': neither call nor call_async", 1)
   end
@@ -248,7 +248,7 @@ function Peer:add(desc, dispatch, callbacks)
   if not check.callable(dispatch) then
     check.type(dispatch, 'function', 'dispatch', 'add')
   end
-  check.callbacks(callbacks, 'add')
+  callbacks = check.callbacks(callbacks, 'add')
   local element = RawElement.new(self._driver, desc, dispatch, callbacks, 1)
   return element
 end
@@ -258,7 +258,7 @@ end
 ---@param callbacks? jet.Callbacks
 function Peer:remove(path, callbacks)
   check.type(path, 'string', 'path', 'remove')
-  check.callbacks(callbacks, 'remove')
+  callbacks = check.callbacks(callbacks, 'remove')
   local driver = self._driver
   local owner = driver.owned[path]
   if owner then
@@ -267,7 +267,7 @@ function Peer:remove(path, callbacks)
   elseif driver.closed then
     return driver:refuse_closed(callbacks)
   end
-  local id, message = driver.core:remove(path, callbacks ~= nil, callbacks and callbacks.timeout)
+  local id, message = driver.core:remove(path, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   finish(self, callbacks, id, message, true)
 end
 
@@ -282,11 +282,12 @@ local module = {
 ---@param given? jet.Config
 ---@return jet.Peer
 function module.new(given)
-  check.type(given, 'table|string|nil', 'config', 'new')
+  check.type(given or nil, 'table|string|nil', 'config', 'new')
   -- Earlier versions took a string for an empty table, and programs pass one.
-  given = type(given) == 'table' and given or {}
+  local all = type(given) == 'table' and given or {}
+  given = config.options(all, config.KEYS, config.OFF)
   local options = config.engine_options(given, 1)
-  config.warn(given)
+  config.warn(all)
   if given.sync then
     local peer, message, err = sync.new(options, given, 1)
     if err then

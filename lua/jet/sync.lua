@@ -96,8 +96,10 @@ end
 --- Checks the timeout argument that many functions take.
 ---@param timeout any
 ---@param func string
+---@return number|nil
 local function check_timeout(timeout, func)
   check.seconds(timeout, 'timeout', func, 1)
+  return timeout or nil
 end
 
 --- Calls a method and returns its result.
@@ -109,7 +111,7 @@ function SyncPeer:call(path, args, timeout)
   check.type(path, 'string', 'path', 'call')
   args = args or {}
   check.type(args, 'table', 'args', 'call')
-  check_timeout(timeout, 'call')
+  timeout = check_timeout(timeout, 'call')
   local driver = self._driver
   local staged, message = driver:stage(args, 'args')
   if not staged then
@@ -130,7 +132,7 @@ end
 ---@return any
 function SyncPeer:set(path, value, timeout, value_as_result)
   check.type(path, 'string', 'path', 'set')
-  check_timeout(timeout, 'set')
+  timeout = check_timeout(timeout, 'set')
   local driver = self._driver
   local staged, message
   if value ~= nil then
@@ -152,7 +154,7 @@ end
 ---@return any
 function SyncPeer:config(params, timeout)
   check.type(params, 'table', 'params', 'config')
-  check_timeout(timeout, 'config')
+  timeout = check_timeout(timeout, 'config')
   local driver = self._driver
   local staged, message = driver:stage(params, 'params')
   if not staged then
@@ -175,7 +177,7 @@ function SyncPeer:state(desc, timeout)
   access.check(desc.access, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
-  check_timeout(timeout, 'state')
+  timeout = check_timeout(timeout, 'state')
   local _, state = answer(self, function(callbacks)
     local made = State.new(self._driver, desc, callbacks, 3)
     return made
@@ -196,6 +198,7 @@ function SyncPeer:method(desc, timeout)
   if not (desc.call or desc.call_async) then
     check.fail("invalid method desc '" .. desc.path .. "': neither call nor call_async", 1)
   end
+  timeout = check_timeout(timeout, 'method')
   local _, method = answer(self, function(callbacks)
     local made = Method.new(self._driver, desc, callbacks, 3)
     return made
