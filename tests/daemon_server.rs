@@ -283,3 +283,71 @@ fn a_connection_costs_no_thread_and_many_are_served() {
         assert_eq!(peer.read()["method"], number);
     }
 }
+
+/// The messages up to the end of the connection.
+fn rest(peer: &mut Peer) -> Vec<Value> {
+    let mut messages = Vec::new();
+    while matches!(peer.0.peek(&mut [0; 1]), Ok(1)) {
+        messages.push(peer.read());
+    }
+    assert!(peer.is_ended());
+    messages
+}
+
+#[test]
+fn who_half_closes_gets_all_answers_and_its_elements_go_at_once() {
+    let daemon = Daemon::new();
+    let (mut owner, mut witness, mut peer) = (daemon.connect(), daemon.connect(), daemon.connect());
+    assert_eq!(owner.ask("add", json!({"path": "m"}))["result"], true);
+    assert_eq!(owner.ask("add", json!({"path": "large", "value": "x".repeat(5_000_000)}))["result"], true);
+    assert_eq!(witness.ask("fetch", json!({"id": "w", "path": {"equals": "own"}}))["result"], true);
+    let requests = [
+        json!({"id": 1, "method": "add", "params": {"path": "own", "value": 1}}),
+        json!({"id": 2, "method": "call", "params": {"path": "m", "args": [1]}}),
+        json!({"id": 3, "method": "get", "params": {"path": {"equals": "large"}}}),
+        json!({"id": 4, "method": "fetch", "params": {"id": "f", "path": {"equals": "large"}}}),
+        json!({"id": 5, "method": "echo", "params": "last"}),
+    ];
+    requests.into_iter().for_each(|request| peer.send(request));
+    peer.0.shutdown(Shutdown::Write).expect("shut down");
+    let routed = owner.read();
+    assert_eq!((&routed["method"], &routed["params"]), (&json!("m"), &json!([1])));
+    // Before the last answer is out.
+    assert_eq!(witness.read()["params"]["event"], "add");
+    assert_eq!(witness.read()["params"]["event"], "remove");
+    owner.send(json!({"id": routed["id"], "result": "called"}));
+    let messages = rest(&mut peer);
+    let ids: Vec<&Value> = messages.iter().filter_map(|message| message.get("id")).collect();
+    for id in 1..=5 {
+        assert!(ids.contains(&&json!(id)), "no answer to {id}");
+    }
+    let called = messages.iter().find(|message| message["id"] == 2).expect("answered");
+    assert_eq!(called["result"], "called");
+    let added = messages.iter().find(|message| message["method"] == "f").expect("the initial add");
+    assert_eq!(added["params"]["value"].as_str().map(str::len), Some(5_000_000));
+}
+
+#[test]
+fn who_half_closes_waits_no_longer_than_its_requests() {
+    let daemon = Daemon::new();
+    let (mut owner, mut peer) = (daemon.connect(), daemon.connect());
+    assert_eq!(owner.ask("add", json!({"path": "m"}))["result"], true);
+    peer.send(json!({"id": 1, "method": "call", "params": {"path": "m", "timeout": 0.1}}));
+    peer.0.shutdown(Shutdown::Write).expect("shut down");
+    let messages = rest(&mut peer);
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["error"]["code"], -32001);
+}
+
+#[test]
+fn the_reason_arrives_also_at_who_goes_on_sending() {
+    let daemon = Daemon::with(Config { max_message: 1000, ..Config::default() });
+    let mut peer = daemon.connect();
+    let length = 8_000_000;
+    peer.0.write_all(&(length as u32).to_be_bytes()).expect("sent");
+    // More than the kernel's buffers hold: the daemon has to take it before it closes.
+    peer.0.write_all(&vec![b' '; length]).expect("the daemon takes it");
+    let told = rest(&mut peer);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["error"]["data"], "message of 8000000 bytes exceeds the limit of 1000");
+}

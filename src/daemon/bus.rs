@@ -109,6 +109,16 @@ impl Bus {
             return;
         };
         client.condemned = true;
+        self.end_input(key);
+        self.clients.slab.remove(key);
+    }
+
+    /// A connection sends nothing more: what it fetched, added and owed goes, what it is
+    /// [owed](Self::is_owed) still comes.
+    pub fn end_input(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.slab.get_mut(key) else {
+            return;
+        };
         let fetchers = std::mem::take(&mut client.fetchers);
         let mut elements: Vec<_> = client.elements.iter().copied().collect();
         let routes = std::mem::take(&mut client.routes);
@@ -116,7 +126,12 @@ impl Bus {
         self.orphan(routes);
         self.elements.sort_by_age(&mut elements);
         elements.into_iter().for_each(|element| self.take_off(element));
-        self.clients.slab.remove(key);
+    }
+
+    /// Returns whether a connection has sent what is not yet answered: requests that others or a job have to
+    /// answer, or messages that wait for those.
+    pub fn is_owed(&self, key: ClientKey) -> bool {
+        self.clients.get(key).is_some_and(|client| client.asked > 0 || client.waiting.is_some())
     }
 
     /// Takes one received message, without its length prefix.

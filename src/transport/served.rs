@@ -25,6 +25,8 @@ pub struct Served {
     wire: Wire,
     outbox: Outbox,
     name: String,
+    /// Whether the peer sends no more, but still reads.
+    half_closed: bool,
 }
 
 /// Tells when a [`Served`] is ready. Cheap to clone.
@@ -81,6 +83,14 @@ impl Watcher {
         })
     }
 
+    /// Waits until it can be written.
+    ///
+    /// # Errors
+    /// The runtime is shutting down.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.0.ready(Wanted::WRITABLE).await.map(drop)
+    }
+
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_io(Wanted::WRITABLE, || socket::send(&*self.0, bytes))
     }
@@ -101,7 +111,13 @@ impl Watcher {
 
 impl Served {
     pub(super) fn new(stream: Stream, wire: Wire, name: String) -> Served {
-        Served { watcher: Watcher(Arc::new(stream)), wire, outbox: Outbox::default(), name }
+        Served {
+            watcher: Watcher(Arc::new(stream)),
+            wire,
+            outbox: Outbox::default(),
+            name,
+            half_closed: false,
+        }
     }
 
     /// Who it is, for the log: an address and port, or `unix`.
@@ -127,6 +143,8 @@ impl Served {
         let processed = self.wire.process();
         let flushed = self.send_output();
         processed.and(flushed)?;
+        let input = if self.wire.has_ended() { Ok(Input::Ended) } else { input };
+        self.half_closed = matches!(input, Ok(Input::Ended));
         match input {
             Ok(Input::Ended) => Err(Error::new(ErrorKind::Closed, "connection closed by the peer")),
             Ok(input) => Ok(input == Input::More),
@@ -154,6 +172,12 @@ impl Served {
     /// has nothing to say before its peer has spoken anyway. Who never gets there should be dropped.
     pub fn is_open(&self) -> bool {
         self.wire.is_open()
+    }
+
+    /// Returns whether the peer has ended its stream of messages and may still read: its socket's sending side
+    /// is shut down, or close_notify has come. False after a WebSocket's closing handshake and an error.
+    pub fn is_half_closed(&self) -> bool {
+        self.half_closed
     }
 
     /// Sends what is in `out`, whole frames with their 4-byte lengths, in one write and empties it. What
@@ -197,6 +221,12 @@ impl Served {
     pub fn ping(&mut self) -> Result<(), Error> {
         self.wire.ping();
         self.send_output()
+    }
+
+    /// Reads and drops what has been received, a bounded amount, after [`close`](Self::close). Returns whether
+    /// more may come.
+    pub fn discard(&mut self) -> bool {
+        matches!(self.watcher.receive(&mut Vec::new()), Ok(Input::Drained | Input::More))
     }
 
     /// Says good-bye as each layer does, sends what the kernel takes, and ends the connection.

@@ -25,6 +25,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// rest is handled. Fewer would cost more in system calls than they gain.
 const MESSAGES_BETWEEN_WRITES: usize = 32;
 
+/// How long what a refused peer still sends is read. It is the time in which the reason has to arrive.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// A connection of the daemon's.
 pub struct Connection {
     pub key: ClientKey,
@@ -32,6 +35,8 @@ pub struct Connection {
     /// Empty between writes; its memory goes round between bus and socket.
     frames: RefCell<Vec<u8>>,
     ended: Cell<bool>,
+    /// Whether the peer has half-closed it and gets what it is owed before the end.
+    finishing: Cell<bool>,
     /// What it waits for and nobody else does.
     job: RefCell<Option<AbortHandle>>,
     /// Wakes the task because there is something unsent, or it has ended.
@@ -46,6 +51,8 @@ enum Turn {
     More,
     /// The connection is over.
     Over,
+    /// The peer broke the protocol and is told so.
+    Refused,
 }
 
 impl Connection {
@@ -63,19 +70,28 @@ impl Connection {
             served: RefCell::new(served),
             frames: RefCell::default(),
             ended: Cell::new(false),
+            finishing: Cell::new(false),
             job: RefCell::default(),
             changed: Notify::new(),
         });
         core.add(connection.clone());
         // Messages may have come with the end of the handshake.
-        if matches!(connection.hand_over(&core, first), Turn::Done | Turn::More) {
-            connection.run(&core).await;
+        let turn = match connection.hand_over(&core, first) {
+            Turn::Done | Turn::More => connection.run(&core).await,
+            over => over,
+        };
+        if connection.served.borrow().is_half_closed() {
+            connection.finish(&core).await;
         }
         core.remove(key);
         connection.close();
+        if matches!(turn, Turn::Refused) {
+            // Ignores what takes too long.
+            let _ = timeout(DRAIN_TIMEOUT, connection.drain()).await;
+        }
     }
 
-    async fn run(&self, core: &Core) {
+    async fn run(&self, core: &Core) -> Turn {
         let watcher = self.served.borrow().watcher();
         let is_websocket = self.served.borrow().is_websocket();
         let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
@@ -87,12 +103,12 @@ impl Connection {
                 () = self.changed.notified() => continue,
                 _ = pings.tick(), if is_websocket => {
                     if self.served.borrow_mut().ping().is_err() {
-                        return;
+                        return Turn::Over;
                     }
                     continue;
                 }
             };
-            let Ok(ready) = ready else { return };
+            let Ok(ready) = ready else { return Turn::Over };
             if ready.writable && is_blocked {
                 self.flush(&mut core.bus.borrow_mut());
             }
@@ -102,8 +118,43 @@ impl Connection {
             match self.read(core) {
                 Turn::Done => {}
                 Turn::More => tokio::task::yield_now().await,
-                Turn::Over => return,
+                over => return over,
             }
+        }
+        Turn::Over
+    }
+
+    /// Waits until a half-closed connection has got all answers that it is owed, or has broken.
+    async fn finish(&self, core: &Core) {
+        let watcher = self.served.borrow().watcher();
+        self.finishing.set(true);
+        while !self.ended.get() {
+            let (is_owed, is_blocked) = {
+                let mut bus = core.bus.borrow_mut();
+                bus.end_input(self.key);
+                let is_owed = bus.is_owed(self.key) || !bus.unsent(self.key).is_empty();
+                (is_owed, self.served.borrow().unsent() > 0)
+            };
+            if !is_owed && !is_blocked {
+                return;
+            }
+            core.touched();
+            tokio::select! {
+                ready = watcher.writable(), if is_blocked => match ready {
+                    Ok(()) => self.flush(&mut core.bus.borrow_mut()),
+                    Err(_) => return,
+                },
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Reads what a refused peer still sends. Closing a socket with unread input would reset it, and the reset
+    /// can overtake the reason.
+    async fn drain(&self) {
+        let watcher = self.served.borrow().watcher();
+        while watcher.ready(false).await.is_ok() && self.served.borrow_mut().discard() {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -132,12 +183,13 @@ impl Connection {
             Ok(false) => Turn::Done,
             Ok(true) => Turn::More,
             Err(error) => {
-                if error.kind() == ErrorKind::Protocol {
-                    let mut bus = core.bus.borrow_mut();
-                    bus.refuse_frame(self.key, &error.to_string());
-                    self.flush(&mut bus);
+                if error.kind() != ErrorKind::Protocol {
+                    return Turn::Over;
                 }
-                Turn::Over
+                let mut bus = core.bus.borrow_mut();
+                bus.refuse_frame(self.key, &error.to_string());
+                self.flush(&mut bus);
+                Turn::Refused
             }
         }
     }
@@ -157,7 +209,7 @@ impl Connection {
         match result {
             // The reading side hears of it as well.
             Err(_) => self.end(),
-            Ok(()) if served.unsent() > 0 => self.changed.notify_one(),
+            Ok(()) if served.unsent() > 0 || self.finishing.get() => self.changed.notify_one(),
             Ok(()) => {}
         }
     }

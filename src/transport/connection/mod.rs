@@ -141,9 +141,14 @@ impl Connection {
         let (State::Handshaking(socket) | State::Open(socket)) = &self.state else { return Ok(()) };
         let input = self.wire.fill(|buffer| receive(socket, buffer));
         let processed = self.wire.process();
+        if self.wire.has_ended() {
+            // Answers close_notify with our own: some wait for it.
+            self.wire.close();
+        }
         self.outbox.take(self.wire.output());
         let flushed = self.flush_now();
         processed.and(flushed)?;
+        let input = if self.wire.has_ended() { Ok(Input::Ended) } else { input };
         match input {
             Ok(Input::Drained | Input::More) => Ok(()),
             Ok(Input::Ended) if self.wire.is_inside_message() => {

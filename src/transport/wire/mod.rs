@@ -169,6 +169,12 @@ impl Wire {
             && self.web.as_ref().is_none_or(|web| web.is_open())
     }
 
+    /// Returns whether the other side has ended its stream by TLS's close_notify, which counts as the end of
+    /// input whether or not the socket ends as well.
+    pub fn has_ended(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_ended())
+    }
+
     /// Whether a message has begun and is not complete.
     pub fn is_inside_message(&self) -> bool {
         match &self.web {

@@ -40,6 +40,8 @@ impl ServerTls {
 #[derive(Debug)]
 pub(super) struct Tls {
     session: Connection,
+    /// Whether the other side's close_notify has come.
+    has_ended: bool,
 }
 
 impl Tls {
@@ -69,11 +71,16 @@ impl Tls {
     fn new(mut session: Connection) -> Tls {
         // The buffers in front of it are the ones that are limited.
         session.set_buffer_limit(None);
-        Tls { session }
+        Tls { session, has_ended: false }
     }
 
     pub fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
+    }
+
+    /// Returns whether the other side has sent close_notify: it sends no more data.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Decrypts all of `received` to the end of `plain`.
@@ -108,7 +115,9 @@ impl Tls {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(fail(error.to_string())),
             _ => {}
         }
-        processed.map(|_| ()).map_err(|error| fail(error.to_string()))
+        let state = processed.map_err(|error| fail(error.to_string()))?;
+        self.has_ended |= state.peer_has_closed();
+        Ok(())
     }
 
     /// Encrypts all of `plain`, which is empty then, and appends what has to be sent to `out`: that,

@@ -44,6 +44,10 @@ impl Tls {
         match *self {}
     }
 
+    pub fn has_ended(&self) -> bool {
+        match *self {}
+    }
+
     pub fn open(&mut self, received: &mut Vec<u8>, plain: &mut Vec<u8>) -> Result<(), Error> {
         match *self {}
     }

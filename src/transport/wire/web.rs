@@ -155,19 +155,22 @@ impl Web {
         let (code, error) = match error {
             E::ConnectionClosed | E::AlreadyClosed => return closed(self.role, None),
             E::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                (CloseCode::Size, TooLong { length: *size, limit: *max_size }.into())
+                let error = TooLong { length: *size, limit: *max_size };
+                self.say_goodbye(CloseCode::Size, &error.to_string());
+                return error.into();
             }
             E::Utf8(_) => (CloseCode::Invalid, broken("text that is no UTF-8")),
             error => (CloseCode::Protocol, broken(&error.to_string())),
         };
-        self.say_goodbye(code);
+        self.say_goodbye(code, "");
         error
     }
 
-    fn say_goodbye(&mut self, code: CloseCode) {
+    /// Begins the closing handshake with a reason, which is shorter than 124 bytes.
+    fn say_goodbye(&mut self, code: CloseCode, reason: &str) {
         if let State::Open(context) = &mut self.state {
             // Closed already: then it has been said.
-            let _ = context.close(&mut self.pipe, Some(CloseFrame { code, reason: "".into() }));
+            let _ = context.close(&mut self.pipe, Some(CloseFrame { code, reason: reason.into() }));
         }
     }
 
@@ -221,7 +224,7 @@ impl Web {
 
     /// Begins the closing handshake in order.
     pub fn close(&mut self) {
-        self.say_goodbye(CloseCode::Normal);
+        self.say_goodbye(CloseCode::Normal, "");
     }
 }
 
