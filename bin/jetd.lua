@@ -1,17 +1,19 @@
 #!/usr/bin/env lua
 --- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM.
--- The flags are those of the earlier daemon and `--users`; `jetd` itself, without Lua, has more.
+-- The flags are those of the earlier daemon, `--users` and `--pidfile`; `jetd` itself, without Lua, has more.
 
 local USAGE = [[
-usage: jetd.lua [-p<port>] [-w<port>] [--users FILE] [-d|--daemon] [-h|--help]
-  -p<port>      TCP port, default 11122
-  -w<port>      WebSocket port, default 11123
-  --users FILE  who may log in, a file made by 'jetd passwd'; without, everybody may do everything
-  -d, --daemon  accepted for old start scripts: they put it into the background themselves
-  -h, --help    shows this]]
+usage: jetd.lua [-p<port>] [-w<port>] [--users FILE] [-d|--daemon] [--pidfile FILE] [-h|--help]
+  -p<port>        TCP port, default 11122
+  -w<port>        WebSocket port, default 11123
+  --users FILE    who may log in, a file made by 'jetd passwd'; without, everybody may do everything
+  -d, --daemon    goes into the background once all ports are bound; the log goes to stdout as before
+  --pidfile FILE  writes the process id to this file; removed at the end
+  -h, --help      shows this]]
 
 local options = { port = 11122, ws_port = 11123 }
 local flags = { ['-p'] = 'port', ['-w'] = 'ws_port' }
+local daemonize, pidfile
 
 --- Shows how to call this, and ends.
 ---@param file file*
@@ -22,9 +24,23 @@ local function usage(file, code)
 end
 
 local index = 1
+
+--- The value of a long flag, behind `=` or in the next word.
+---@param word string
+---@param name string
+---@return string|nil value nil if the word is another flag
+local function value_of(word, name)
+  if word == name then
+    index = index + 1
+    return arg[index] or usage(io.stderr, 1)
+  end
+  return word:sub(1, #name + 1) == name .. '=' and word:sub(#name + 2) or nil
+end
+
 while arg[index] do
   local word = arg[index]
   local key = flags[word:sub(1, 2)]
+  local users_file, pid = value_of(word, '--users'), value_of(word, '--pidfile')
   if key then
     local value = word:sub(3)
     if value == '' then
@@ -32,18 +48,26 @@ while arg[index] do
       value = arg[index]
     end
     options[key] = tonumber(value) or usage(io.stderr, 1)
-  elseif word == '--users' then
-    index = index + 1
-    options.users_file = arg[index] or usage(io.stderr, 1)
-  elseif word:find('^%-%-users=') then
-    options.users_file = word:match '=(.*)'
+  elseif users_file then
+    options.users_file = users_file
+  elseif pid then
+    pidfile = pid
+  elseif word == '-d' or word == '--daemon' or word == '--daemonize' then
+    daemonize = true
   elseif word == '-h' or word == '--help' then
     usage(io.stdout, 0)
-  elseif word ~= '-d' and word ~= '--daemon' then
+  else
     io.stderr:write('jetd.lua: unknown flag ', word, '\n')
     usage(io.stderr, 1)
   end
   index = index + 1
+end
+
+--- Says why it cannot go on, and ends.
+---@param message string
+local function fail(message)
+  io.stderr:write('jetd.lua: ', message, '\n')
+  os.exit(1, true)
 end
 
 -- The log is to be seen at once, also through a pipe.
@@ -51,6 +75,15 @@ io.stdout:setvbuf 'line'
 
 local core = require 'jet.core'
 local loop = require('jet.loop').resolve('builtin')
+
+local parent
+if daemonize then
+  local message
+  parent, message = core.background()
+  if not parent then
+    fail('cannot go into the background: ' .. message)
+  end
+end
 
 options.loop = 'builtin'
 options.info = print
@@ -68,9 +101,32 @@ end)
 local daemon = require('jet.daemon').new(options)
 local started, message = pcall(daemon.start)
 if not started then
-  io.stderr:write('jetd.lua: ', tostring(message), '\n')
-  os.exit(1, true)
+  fail(tostring(message))
 end
 print('jetd.lua listens on port ' .. daemon.port())
+
+local pid = tostring(core.pid())
+if pidfile then
+  local file, problem = io.open(pidfile, 'w')
+  if not file then
+    fail('cannot write ' .. problem)
+  end
+  file:write(pid, '\n')
+  file:close()
+end
+if parent then
+  parent:ready()
+end
 loop.run()
 daemon.stop()
+if pidfile then
+  -- Unless another process has written its own since.
+  local file = io.open(pidfile)
+  local is_ours = file and file:read() == pid
+  if file then
+    file:close()
+  end
+  if is_ours then
+    os.remove(pidfile)
+  end
+end

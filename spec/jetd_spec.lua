@@ -51,7 +51,7 @@ describe('bin/jetd.lua', function()
       local port = free_port()
       -- A shell has its background jobs ignore INT and QUIT; jetd catches them all the same.
       local script = [[
-        $JETD -d -p%d -w0 2>&1 &
+        $JETD -p%d -w0 2>&1 &
         for try in 1 2 3 4 5 6 7 8 9 10; do
           %s -e 'os.exit(pcall(require("jet").new, {sync = true, port = %d}) and 0 or 1)' && break
           sleep 0.2
@@ -61,6 +61,45 @@ describe('bin/jetd.lua', function()
       local expected = '^jetd.lua listens on port %d\nwithout users, whoever reaches %%S+:%d or %%S+ may [^\n]+\nstatus 0\n$'
       assert.is_truthy(output:find(expected:format(port, port)), output)
     end
+  end)
+
+  it('goes into the background once its ports are bound', function()
+    for _, flags in ipairs { '-d -p%d -w%d', '-p%d -w%d --daemon' } do
+      local port, ws_port, pidfile, log = free_port(), free_port(), os.tmpname(), os.tmpname()
+      local script = [[
+        $JETD FLAGS --pidfile %s >%s 2>&1 </dev/null; echo status $?
+        pid=$(cat %s)
+        # Nobody has to wait for its ports now.
+        %s -e '
+          local jet = require "jet"
+          jet.new({ sync = true, port = %d }):state { path = "x", value = 1 }
+          jet.new { sync = true, url = "ws://127.0.0.1:%d/" }
+          print "served"'
+        set -- $(cat /proc/$pid/stat)
+        [ "$6" = $pid ] && echo a session of its own
+        kill $pid
+        for try in $(seq 500); do [ -e %s ] || break; sleep 0.02; done
+        [ -e %s ] || echo ended
+        cat %s]]
+      script = script:gsub('FLAGS', (flags:format(port, ws_port):gsub('%%', '%%%%')))
+      local output = shell(script:format(pidfile, log, pidfile, interpreter(), port, ws_port, pidfile, pidfile, log))
+      local expected = 'status 0\nserved\na session of its own\nended\njetd.lua listens on port ' .. port
+      assert.are.equal(expected, output:sub(1, #expected), output)
+      os.remove(pidfile)
+      os.remove(log)
+    end
+  end)
+
+  it('fails in the foreground when it cannot work in the background', function()
+    local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+    daemon.start()
+    local output = shell(('$JETD -d -p%d -w0 2>&1; echo status $?'):format(daemon.port()))
+    daemon.stop()
+    assert.is_truthy(output:find('address already in use', 1, true), output)
+    assert.is_truthy(output:find('status 1\n', 1, true), output)
+    output = shell '$JETD -d -p0 -w0 --pidfile=/nowhere/pid 2>&1; echo status $?'
+    assert.is_truthy(output:find('cannot write /nowhere/pid', 1, true), output)
+    assert.is_truthy(output:find('status 1\n', 1, true), output)
   end)
 
   it('takes users from a file, and warns of none then', function()

@@ -122,10 +122,41 @@ fn a_file_that_is_not_a_socket_is_left_alone() {
 }
 
 #[test]
+fn it_goes_into_the_background_when_its_ports_are_bound() {
+    let pidfile = std::env::temp_dir().join(format!("jetd-pid-{}", std::process::id()));
+    let pidfile_name = pidfile.to_str().expect("UTF-8");
+    let mut parent = jetd(&["-d", "-p0", "-l127.0.0.1", "--pidfile", pidfile_name]).spawn().expect("starts");
+    assert!(parent.wait().expect("ends").success());
+    let mut log = BufReader::new(parent.stderr.take().expect("piped"));
+    let process = std::fs::read_to_string(&pidfile).expect("written");
+    let mut line = String::new();
+    log.read_line(&mut line).expect("a line");
+    let address = line.trim().strip_prefix("listening on ").expect("an address");
+    let mut stream = TcpStream::connect(address).expect("connects");
+    assert_eq!(ask(&mut stream, r#"{"id":1,"method":"echo"}"#), r#"{"id":1,"result":true}"#);
+    assert!(Command::new("kill").arg(process.trim()).status().expect("runs").success());
+    // The log ends with the process.
+    log.read_to_string(&mut line).expect("text");
+    assert!(!pidfile.exists());
+
+    let port = &stream.peer_addr().expect("connected").port().to_string();
+    let (_jetd, _, _) = started(&["-p", port, "-l127.0.0.1"], 1);
+    for arguments in
+        [&["--daemonize", "-p", port, "-l127.0.0.1"][..], &["-d", "-p0", "--pidfile", "/nowhere/pid"]]
+    {
+        let (output, text) = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("already in use") || text.contains("cannot write /nowhere/pid"), "{text}");
+    }
+}
+
+#[test]
 fn help_and_version() {
     let (output, text) = run(&["--help"]);
     assert!(output.status.success());
-    for flag in ["--port", "--listen", "--ws-port", "--verbose", "11122", "127.0.0.1"] {
+    for flag in
+        ["--port", "--listen", "--ws-port", "--verbose", "--daemonize", "--pidfile", "11122", "127.0.0.1"]
+    {
         assert!(text.contains(flag), "{flag} is not in:\n{text}");
     }
     assert_eq!(run(&["--version"]).1, concat!("jetd ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -1,6 +1,7 @@
 //! The one module with unsafe code: what touches the Lua stack, signals, raw descriptors and the kernel's memory.
 //! Each block says what makes it sound; nothing here knows about Jet.
 
+pub mod background;
 pub mod blocks;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod library;

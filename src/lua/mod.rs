@@ -11,6 +11,7 @@ mod peer;
 mod peer_events;
 mod peer_methods;
 mod peer_options;
+mod process;
 mod value;
 
 use mlua::{Lua, Result, Table};
@@ -26,5 +27,6 @@ fn jet_core(lua: &Lua) -> Result<Table> {
     daemon::register(lua, &module)?;
     evloop::register(lua, &module)?;
     peer::register(lua, &module)?;
+    process::register(lua, &module)?;
     Ok(module)
 }

@@ -4,6 +4,7 @@
 //! and `prompt`.
 
 mod passwd;
+mod pidfile;
 mod prompt;
 
 use std::io::{self, Write};
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
 use jet::daemon::server::{self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
+use jet::ffi::background::{background, Background};
+use pidfile::PidFile;
 use tokio::signal::unix::{signal, SignalKind};
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
@@ -92,6 +95,14 @@ struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = Config::default().timeout)]
     timeout: f64,
 
+    /// Go into the background once all ports are bound; the log goes to stderr as before
+    #[arg(short, long, visible_alias = "daemon")]
+    daemonize: bool,
+
+    /// File to write the process id to; removed at the end
+    #[arg(long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+
     /// Also print the messages of peers that asked for it with config{debug = true}
     #[arg(short, long)]
     verbose: bool,
@@ -118,6 +129,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Serve) -> io::Result<()> {
+    // Before there are threads, which a fork does not have.
+    let parent = arguments.daemonize.then(background).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can connect: a signal must not get lost in between.
@@ -128,6 +141,8 @@ fn run(arguments: &Serve) -> io::Result<()> {
         for address in daemon.addresses() {
             print(&format!("listening on {address}"));
         }
+        let _file = arguments.pidfile.as_deref().map(PidFile::write).transpose()?;
+        parent.into_iter().for_each(Background::ready);
         loop {
             tokio::select! {
                 _ = interrupt.recv() => break,
