@@ -128,10 +128,9 @@ impl Bus {
         elements.into_iter().for_each(|element| self.take_off(element));
     }
 
-    /// Returns whether a connection has sent what is not yet answered: requests that others or a job have to
-    /// answer, or messages that wait for those.
+    /// Returns whether a connection has sent requests that others have not answered.
     pub fn is_owed(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|client| client.asked > 0 || client.waiting.is_some())
+        self.clients.get(key).is_some_and(|client| client.asked > 0)
     }
 
     /// Takes one received message, without its length prefix.

@@ -85,7 +85,7 @@ impl fmt::Debug for Held {
 
 impl Bus {
     /// Whether a connection waits for a job: what is received for it now is only kept.
-    fn is_waiting(&self, key: ClientKey) -> bool {
+    pub fn is_waiting(&self, key: ClientKey) -> bool {
         self.clients.get(key).is_some_and(|client| client.waiting.is_some())
     }
 

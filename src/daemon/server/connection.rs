@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{interval_at, timeout};
+use tokio::time::{interval_at, sleep, timeout};
 
 use super::core::Core;
 use crate::daemon::{Bus, ClientKey};
@@ -24,6 +24,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// After so many messages of one read what they led to is sent, so that the others work on it while the
 /// rest is handled. Fewer would cost more in system calls than they gain.
 const MESSAGES_BETWEEN_WRITES: usize = 32;
+
+/// How long a half-closed connection waits for its login. Guesses that nobody waits for must not queue.
+const LOGIN_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long what a refused peer still sends is read. It is the time in which the reason has to arrive.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -127,15 +130,18 @@ impl Connection {
     /// Waits until a half-closed connection has got all answers that it is owed, or has broken.
     async fn finish(&self, core: &Core) {
         let watcher = self.served.borrow().watcher();
+        let login = sleep(LOGIN_PATIENCE);
+        tokio::pin!(login);
         self.finishing.set(true);
         while !self.ended.get() {
-            let (is_owed, is_blocked) = {
+            let (is_owed, is_waiting) = {
                 let mut bus = core.bus.borrow_mut();
                 bus.end_input(self.key);
                 let is_owed = bus.is_owed(self.key) || !bus.unsent(self.key).is_empty();
-                (is_owed, self.served.borrow().unsent() > 0)
+                (is_owed, bus.is_waiting(self.key))
             };
-            if !is_owed && !is_blocked {
+            let is_blocked = self.served.borrow().unsent() > 0;
+            if !is_owed && !is_waiting && !is_blocked {
                 return;
             }
             core.touched();
@@ -145,6 +151,7 @@ impl Connection {
                     Err(_) => return,
                 },
                 () = self.changed.notified() => {}
+                () = &mut login, if is_waiting => return,
             }
         }
     }
