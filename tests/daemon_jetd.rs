@@ -79,6 +79,42 @@ fn every_address_gets_the_same_port() {
 }
 
 #[test]
+fn all_interfaces_of_both_families_can_be_asked_for() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return eprintln!("skipped: this machine has no IPv6");
+    }
+    let reaches = |address: &str, port: &str| TcpStream::connect(format!("{address}:{port}")).is_ok();
+    for arguments in [&["-l", "0.0.0.0", "-l", "::"][..], &["-l", "::", "-l", "0.0.0.0"], &["-l", "::"]] {
+        let (_jetd, lines) = lines_until(&[&["-p0", "-w0"], arguments].concat(), arguments.len());
+        let ports: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("listening on ")).collect();
+        let ports: Vec<_> = ports.iter().filter_map(|address| address.rsplit_once(':')).collect();
+        for (_, port) in ports {
+            assert!(reaches("127.0.0.1", port) && reaches("[::1]", port), "{arguments:?}");
+        }
+    }
+    // Beside one IPv4 address, IPv6 is all that `::` stands for.
+    let (_jetd, lines) = lines_until(&["-p0", "-l", "::", "-l", "127.0.0.2"], 2);
+    let port = lines[lines.len() - 1].rsplit_once(':').expect("a port").1;
+    assert!(reaches("127.0.0.2", port) && reaches("[::1]", port) && !reaches("127.0.0.1", port));
+}
+
+/// Starts jetd; gives its log up to the line that says so for the last of `count` addresses.
+fn lines_until(arguments: &[&str], count: usize) -> (Jetd, Vec<String>) {
+    let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
+    let log = BufReader::new(child.0.stderr.take().expect("piped"));
+    let mut listening = 0;
+    let mut lines = Vec::new();
+    for line in log.lines().map(|line| line.expect("a line")) {
+        listening += usize::from(line.starts_with("listening on "));
+        lines.push(line);
+        if listening == count {
+            return (child, lines);
+        }
+    }
+    panic!("it ended: {lines:?}")
+}
+
+#[test]
 fn messages_of_debugged_peers_are_shown_with_verbose_only() {
     for (flags, expected) in [(&["-p0", "-l127.0.0.1", "-v"][..], true), (&["-p0", "-l127.0.0.1"][..], false)]
     {

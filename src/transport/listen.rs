@@ -49,9 +49,18 @@ impl Bound {
     /// # Errors
     /// What the system says, in words: "address already in use (...)".
     pub fn tcp(host: Option<&str>, port: u16) -> io::Result<Bound> {
+        Bound::tcp_of(host, port, false)
+    }
+
+    /// As [`tcp`](Self::tcp), but with `ipv6_only` the address `::` stands for IPv6 alone, so that IPv4 can be
+    /// listened for on the same port.
+    ///
+    /// # Errors
+    /// As [`tcp`](Self::tcp).
+    pub fn tcp_of(host: Option<&str>, port: u16, ipv6_only: bool) -> io::Result<Bound> {
         let mut failure = None;
         for address in interfaces(host, port)? {
-            match listen(&Address::Tcp(address)) {
+            match listen(&Address::Tcp(address), ipv6_only) {
                 Ok(fd) => return Bound::new(fd, None, &address),
                 // Where another family is left, it is tried; who uses the port is told at once.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -73,7 +82,7 @@ impl Bound {
     pub fn unix(name: &[u8], mode: u32) -> io::Result<Bound> {
         let address = address::unix(name).map_err(bad)?;
         let bound = match name {
-            [b'@' | 0, ..] => listen(&address).map(|fd| (fd, None)),
+            [b'@' | 0, ..] => listen(&address, false).map(|fd| (fd, None)),
             path => listen_in_file(path, mode).map(|(fd, file)| (fd, Some(file))),
         };
         let (fd, file) = bound.map_err(|error| fault(&error, &address))?;
@@ -195,14 +204,14 @@ fn interfaces(host: Option<&str>, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(found.collect())
 }
 
-fn listen(address: &Address) -> io::Result<OwnedFd> {
+fn listen(address: &Address, ipv6_only: bool) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let fd = net::socket_with(address.family(), SocketType::STREAM, flags, None)?;
     match address {
         Address::Tcp(tcp) => {
             sockopt::set_socket_reuseaddr(&fd, true)?;
             if tcp.is_ipv6() {
-                sockopt::set_ipv6_v6only(&fd, !tcp.ip().is_unspecified())?;
+                sockopt::set_ipv6_v6only(&fd, ipv6_only || !tcp.ip().is_unspecified())?;
             }
             net::bind(&fd, tcp)?;
         }

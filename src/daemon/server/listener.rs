@@ -41,6 +41,14 @@ pub fn bind(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
     Bound::tcp(interface, port).map(BoundListener)
 }
 
+/// As [`bind`], where other interfaces are listened on as well: `::` is IPv6 alone then.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) fn bind_beside_ipv4(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
+    Bound::tcp_of(interface, port, true).map(BoundListener)
+}
+
 /// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. The file of a path
 /// gets the permissions `mode`.
 ///

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::listener::{bind, bind_unix, BoundListener};
+use super::listener::{bind, bind_beside_ipv4, bind_unix, BoundListener};
 use crate::transport::{ServeOptions, ServerTls};
 
 /// Where a daemon listens that is for programs of its own machine.
@@ -111,6 +111,10 @@ impl Places {
             Interfaces::These(names) => names.iter().map(|name| Some(name.as_str())).collect(),
         };
         let mut listeners: Vec<BoundListener> = Vec::new();
+        // A name may stand for an IPv4 address.
+        let is_ipv6 = |name: &&str| name.trim_matches(['[', ']']).contains(':');
+        let has_ipv4 = names.iter().any(|name| !name.as_ref().is_some_and(is_ipv6));
+        let bind = if has_ipv4 && names.len() > 1 { bind_beside_ipv4 } else { bind };
         for name in names {
             match bind(name, port) {
                 Ok(listener) => {
