@@ -151,10 +151,11 @@ describe('set', function()
     assert.is_true(set(2))
   end)
 
-  it('of a read-only state: -32602 without data; as notification nothing', function()
+  it('of a read-only state: -32602 with the path as fetchOnly; as notification nothing', function()
     local state = watched { value = 1 }
     local err = refusal(function(cbs) other:set(path, 2, cbs) end)
-    assert.are.same({ code = -32602, message = 'Invalid params' }, err)
+    assert.are.same({ code = -32602, message = 'Invalid params', data = { fetchOnly = path } }, err)
+    assert.are.equal(("Invalid params (-32602): read-only: '%s'"):format(path), tostring(err))
     other:set(path, 2)
     support.settle(other, owner)
     assert.are.equal(1, state:value())

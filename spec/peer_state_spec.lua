@@ -102,7 +102,7 @@ describe('A state ref', function()
     local second = other:state { path = path, value = 3 }
     support.settle(other)
     assert.is_false(second:is_added())
-    assert.is_truthy(support.wait_log(path):find('Invalid params', 1, true))
+    assert.is_truthy(support.wait_log(path):find('path already exists', 1, true))
     -- And the path stays the owner's.
     other:set(path, 1)
     support.settle(other)

@@ -1,5 +1,6 @@
 --- Answers to requests for the elements of a peer: results, errors, and what handlers raise.
 
+local errors = require 'jet.errors'
 local guard = require 'jet.guard'
 
 local answers = {}
@@ -12,7 +13,7 @@ function answers.to_error(raised)
   if type(raised) == 'table' and raised.code and raised.message then
     return raised
   end
-  return { code = -32603, message = 'Internal error', data = raised }
+  return errors.internal(raised)
 end
 
 --- Refuses a request. Data that cannot be sent is described instead.
@@ -22,7 +23,7 @@ end
 function answers.refuse(driver, id, raised)
   local err = answers.to_error(raised)
   if id == nil then
-    local text = type(err.data) == 'string' and err.data or tostring(err.message)
+    local text = err == raised and errors.describe(err) or errors.cause(err)
     guard.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
     return
   end
@@ -32,7 +33,7 @@ function answers.refuse(driver, id, raised)
   local staged = driver:stage(err, 'error')
   if not staged then
     local data = tostring(err.data or err.message)
-    staged = driver:stage({ code = -32603, message = 'Internal error', data = data }, 'error')
+    staged = driver:stage(errors.internal(data), 'error')
   end
   local ok, message = driver.core:refuse(id, staged)
   if not ok then

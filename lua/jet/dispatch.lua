@@ -4,6 +4,7 @@
 -- What the events mean to states, methods and fetchers is in their own files.
 
 local core = require 'jet.core'
+local errors = require 'jet.errors'
 local guard = require 'jet.guard'
 
 -- The numbers of `lua::peer_events`.
@@ -15,6 +16,9 @@ local dispatch = {}
 dispatch[RESPONSE] = function(driver, id, ok, value)
   local callbacks, hook = driver.pending[id], driver.hooks[id]
   driver.pending[id], driver.hooks[id] = nil, nil
+  if not ok then
+    errors.mark(value)
+  end
   if hook then
     local replaced = hook(ok, value)
     if replaced ~= nil then
@@ -76,7 +80,7 @@ dispatch[NOTE] = function(driver, _, _, text)
 end
 
 dispatch[LOGIN_FAILED] = function(driver, _, _, err, reason)
-  driver.refusal = err
+  driver.refusal = errors.mark(err)
   driver:lost(reason)
 end
 

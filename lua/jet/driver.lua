@@ -5,6 +5,7 @@
 
 local core = require 'jet.core'
 local dispatch = require 'jet.dispatch'
+local errors = require 'jet.errors'
 local guard = require 'jet.guard'
 local peer_loops = require 'jet.peer_loops'
 
@@ -283,12 +284,6 @@ function Driver:sent(id, callbacks, hook)
   self:kick()
 end
 
---- The error every open and every later request of a closed peer gets.
----@return table
-local function closed_error()
-  return { code = -32000, message = 'Connection closed' }
-end
-
 --- Tells the callbacks of a request on a closed peer so, from the loop.
 ---@param callbacks jet.Callbacks|nil
 ---@param hook? fun(ok: boolean, value: any)
@@ -298,10 +293,10 @@ function Driver:refuse_closed(callbacks, hook)
   end
   self.adapter.after(0, function()
     if hook then
-      hook(false, closed_error())
+      hook(false, errors.closed())
     end
     if callbacks and callbacks.error then
-      guard.call(self.log, callbacks.error, closed_error())
+      guard.call(self.log, callbacks.error, errors.closed())
     end
   end)
 end
@@ -343,10 +338,10 @@ function Driver:finish()
   for _, id in ipairs(ids) do
     local callback = pending[id].error
     if hooks[id] then
-      hooks[id](false, closed_error())
+      hooks[id](false, errors.closed())
     end
     if callback then
-      guard.call(self.log, callback, closed_error())
+      guard.call(self.log, callback, errors.closed())
     end
   end
   self.finished = true

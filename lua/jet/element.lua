@@ -6,6 +6,7 @@
 
 local access = require 'jet.access'
 local check = require 'jet.check'
+local errors = require 'jet.errors'
 local guard = require 'jet.guard'
 
 ---@class jet.Element
@@ -117,7 +118,7 @@ function Element:_add(value, callbacks, depth)
     end
     unregister(self)
     if not (callbacks and callbacks.error) and not driver.closed then
-      guard.report(driver.log, ("adding '%s' failed: %s"):format(self._path, tostring(result.message)))
+      guard.report(driver.log, ("adding '%s' failed: %s"):format(self._path, errors.cause(result, self._path)))
     end
   end
   if driver.closed then

@@ -2,6 +2,7 @@
 
 local check = require 'jet.check'
 local core = require 'jet.core'
+local errors = require 'jet.errors'
 local guard = require 'jet.guard'
 
 ---@class jet.Fetcher
@@ -65,7 +66,7 @@ function Fetcher:_fetch(callbacks, depth)
     end
     driver.fetchers[self._number] = nil
     if not (callbacks and callbacks.error) and not driver.closed then
-      guard.report(driver.log, 'a fetch failed: ' .. (core.encode(result) or tostring(result)))
+      guard.report(driver.log, 'a fetch failed: ' .. errors.describe(result))
     end
   end
   if driver.closed then

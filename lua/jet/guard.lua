@@ -1,5 +1,7 @@
 --- Calls into the program: whatever a callback raises is reported and stops nothing.
 
+local errors = require 'jet.errors'
+
 local guard = {}
 
 local traceback = debug.traceback
@@ -8,13 +10,7 @@ local traceback = debug.traceback
 ---@param raised any
 ---@return string
 local function describe(raised)
-  local text
-  if type(raised) == 'table' and raised.message ~= nil then
-    text = tostring(raised.message)
-  else
-    text = tostring(raised)
-  end
-  return traceback(text, 2)
+  return traceback(errors.describe(raised), 2)
 end
 
 -- Lua 5.1 passes no arguments through xpcall. There they travel in these locals, which are read

@@ -2,6 +2,7 @@
 
 local answers = require 'jet.answers'
 local Element = require 'jet.element'
+local errors = require 'jet.errors'
 
 local unpack = table.unpack or unpack
 
@@ -92,7 +93,7 @@ local function call_later(self, id, args, count)
     return
   end
   if done then
-    driver:note(("call_async of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+    driver:note(("call_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
     reply({ error = answers.to_error(raised) })
   end

@@ -2,6 +2,7 @@
 
 local answers = require 'jet.answers'
 local Element = require 'jet.element'
+local errors = require 'jet.errors'
 
 ---@class jet.RawElement: jet.Element
 ---@field _dispatch fun(peer: jet.Peer, message: table, reply: fun(response: table))
@@ -40,7 +41,7 @@ function RawElement:request(id, message)
     return
   end
   if done then
-    driver:note(("the dispatcher of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+    driver:note(("the dispatcher of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
     reply({ error = answers.to_error(raised) })
   end

@@ -3,6 +3,7 @@
 local answers = require 'jet.answers'
 local check = require 'jet.check'
 local Element = require 'jet.element'
+local errors = require 'jet.errors'
 
 ---@class jet.StateDescription
 ---@field path string
@@ -14,8 +15,6 @@ local Element = require 'jet.element'
 ---@class jet.State: jet.Element
 ---@field _desc jet.StateDescription
 local State = Element.extend('state')
-
-local INVALID_PARAMS = { code = -32602, message = 'Invalid params' }
 
 --- Makes a state and adds it to the daemon.
 ---@param driver jet.Driver
@@ -122,7 +121,7 @@ end
 local function set_later(self, id, requested, value_as_result)
   local driver = self._driver
   if requested == nil then
-    return id and answers.refuse(driver, id, INVALID_PARAMS)
+    return id and answers.refuse(driver, id, errors.invalid_params { missingParam = 'value' })
   end
   local done = false
   local reply = answers.replier(driver, self._path, function(response)
@@ -134,7 +133,7 @@ local function set_later(self, id, requested, value_as_result)
     return
   end
   if done then
-    driver:note(("set_async of '%s' raised after its reply: %s"):format(self._path, tostring(raised)))
+    driver:note(("set_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
     reply({ error = answers.to_error(raised) })
   end
@@ -150,7 +149,7 @@ function State:request(id, requested, value_as_result)
     return set_later(self, id, requested, value_as_result)
   end
   if not self._desc.set then
-    return id and answers.refuse(driver, id, INVALID_PARAMS)
+    return id and answers.refuse(driver, id, errors.invalid_params { fetchOnly = self._path })
   end
   local ok, chosen, silent = pcall(self._desc.set, requested)
   if not ok then

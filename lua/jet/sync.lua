@@ -7,6 +7,7 @@ local access = require 'jet.access'
 local check = require 'jet.check'
 local core = require 'jet.core'
 local Driver = require 'jet.driver'
+local errors = require 'jet.errors'
 local Fetcher = require 'jet.fetcher'
 local Method = require 'jet.method'
 local State = require 'jet.state'
@@ -72,7 +73,7 @@ local function answer(self, send, timeout, depth)
   }
   local sent = send(callbacks)
   if not wait(self, function() return done end, self._timeout) and not done then
-    failure = { code = -32000, message = self._driver.closed and 'Connection closed' or 'no answer in time' }
+    failure = self._driver.closed and errors.closed() or errors.new(-32000, 'no answer in time')
   end
   if failure ~= nil then
     error(failure, depth + 2)
@@ -88,7 +89,7 @@ end
 ---@param depth integer
 local function sent(driver, callbacks, id, message, depth)
   if not id then
-    error(driver.closed and { code = -32000, message = 'Connection closed' } or message, depth + 2)
+    error(driver.closed and errors.closed() or message, depth + 2)
   end
   driver:sent(id, callbacks)
 end

@@ -1,0 +1,144 @@
+--- Error objects: `{code, message, data}` tables that print as text.
+--
+-- The metatable belongs to this process only: values are sent without their metatables.
+
+local core = require 'jet.core'
+
+local errors = {}
+
+--- What the protocol has in `data` of an error, in words. The first key that an error has counts.
+---@type string[][]
+local WORDS = {
+  { 'pathAlreadyExists', 'path already exists' },
+  { 'pathNotExists', 'path does not exist' },
+  { 'foreignPath', 'path belongs to another peer' },
+  { 'fetchOnly', 'read-only' },
+  { 'wrongKind', 'set is for states and call is for methods' },
+  { 'noAccess', 'no access' },
+  { 'ownerGone', 'its owner has disconnected' },
+  { 'missingParam', 'missing parameter' },
+  { 'wrongType', 'wrong type of parameter' },
+  { 'unknownMember', 'unknown member' },
+  { 'invalidUser', 'unknown user' },
+  { 'invalidPassword', 'wrong password' },
+  { 'alreadyFetching', 'login after a fetch' },
+  { 'userExists', 'user already exists' },
+  { 'encodingNotSupported', 'encoding not supported' },
+}
+
+-- Longer texts of unknown data are cut: the whole is in the table.
+local MAX_TEXT = 200
+
+--- Cuts a text between two characters of UTF-8.
+---@param text string
+---@return string
+local function shortened(text)
+  if #text <= MAX_TEXT then
+    return text
+  end
+  return text:sub(1, MAX_TEXT):gsub('[\192-\255]?[\128-\191]*$', '', 1) .. '...'
+end
+
+--- A value as text: a string as it is, anything else as JSON.
+---@param value any
+---@return string
+local function plain(value)
+  if type(value) == 'string' then
+    return value
+  end
+  return shortened(core.encode(value) or tostring(value))
+end
+
+--- The `data` of an error as text.
+---@param err table
+---@param subject? string what the text goes with; it is not named again
+---@return string|nil text nil if there is no data
+local function reason(err, subject)
+  local data = err.data
+  if data == nil or data == core.null then
+    return nil
+  elseif type(data) ~= 'table' then
+    return plain(data)
+  end
+  for _, words in ipairs(WORDS) do
+    local value = data[words[1]]
+    if value == true or value ~= nil and value == subject then
+      return words[2]
+    elseif value then
+      return ("%s: '%s'"):format(words[2], plain(value))
+    end
+  end
+  if type(data.reason) == 'string' then
+    return data.reason
+  elseif err.code == -32001 and type(data.path) == 'string' then
+    return ("'%s'"):format(data.path)
+  end
+  return plain(data)
+end
+
+--- An error as text, with its code and data.
+---@param err any an error object, or anything else that a program raised
+---@return string
+function errors.describe(err)
+  local meta = getmetatable(err)
+  if type(err) ~= 'table' or err.message == nil or type(meta) == 'table' and meta.__tostring and meta ~= errors.META then
+    return tostring(err)
+  end
+  local text = tostring(err.message)
+  if err.code ~= nil then
+    text = ('%s (%s)'):format(text, tostring(err.code))
+  end
+  local why = reason(err)
+  return why and text .. ': ' .. why or text
+end
+
+errors.META = { __tostring = errors.describe }
+
+--- The cause of an error in short: the words for its data, or all of it if there are none.
+---@param err any
+---@param subject? string what the text goes with, e.g. a path; it is not named again
+---@return string
+function errors.cause(err, subject)
+  return type(err) == 'table' and reason(err, subject) or errors.describe(err)
+end
+
+--- Gives an error object its text.
+---@param err any anything but a table without a metatable stays as it is
+---@return any err
+function errors.mark(err)
+  if type(err) == 'table' and getmetatable(err) == nil then
+    return setmetatable(err, errors.META)
+  end
+  return err
+end
+
+--- Makes an error object.
+---@param code integer
+---@param message string
+---@param data? any
+---@return table
+function errors.new(code, message, data)
+  return errors.mark { code = code, message = message, data = data }
+end
+
+--- The error of every open and every later request of a closed peer.
+---@return table
+function errors.closed()
+  return errors.new(-32000, 'Connection closed')
+end
+
+--- The error of a request that does not fit what it is for.
+---@param data? any
+---@return table
+function errors.invalid_params(data)
+  return errors.new(-32602, 'Invalid params', data)
+end
+
+--- The error of a handler that failed.
+---@param data? any what it raised
+---@return table
+function errors.internal(data)
+  return errors.new(-32603, 'Internal error', data)
+end
+
+return errors
