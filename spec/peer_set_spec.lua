@@ -218,6 +218,14 @@ describe('set_async', function()
 
   row('result: the requested value is taken and posted', { result = 'ok' },
     { result = 'ok', value = 'new', changes = true })
+  row('result = true stands for the requested value', { result = true },
+    { result = 'new', value = 'new', changes = true })
+  row('result = true beside a value stands for that', { result = true, value = 'mine' },
+    { result = 'mine', value = 'mine', changes = true })
+  row('a result of its own beside a value is what the requester gets', { result = 'ok', value = 'mine' },
+    { result = 'ok', value = 'mine', changes = true })
+  row('result = false beside a value is a result of its own', { result = false, value = 'mine' },
+    { result = false, value = 'mine', changes = true })
   row('result = false is a success', { result = false }, { result = false, value = 'new', changes = true })
   row('result = null is a success', { result = null }, { result = null, value = 'new', changes = true })
   row('value overrides what is taken and posted', { value = 'mine' },

@@ -10,7 +10,14 @@ local errors = require 'jet.errors'
 ---@field value? any any value that can be sent; follows the state's value
 ---@field access? jet.Access
 ---@field set? fun(requested: any): any, boolean? called when somebody sets the state
----@field set_async? fun(reply: fun(response: table), requested: any) the same, answering later
+---@field set_async? fun(reply: fun(response: jet.SetReply), requested: any) the same, answering later
+
+--- What `set_async` replies with: `error`, or `result` or `value` or both.
+---@class jet.SetReply
+---@field result? any what a requester with `valueAsResult` gets; `true` stands for the state's new value
+---@field value? any the state's new value, if it is not the requested one
+---@field error? any refuses the set; an error object, or what becomes the data of one
+---@field dont_notify? boolean the new value is not posted
 
 ---@class jet.State: jet.Element
 ---@field _desc jet.StateDescription
@@ -108,7 +115,10 @@ local function replied(self, id, requested, value_as_result, response)
   end
   local new, result = requested, response.result
   if response.value ~= nil then
-    new, result = response.value, response.value
+    new = response.value
+  end
+  if result == nil or result == true then
+    result = new
   end
   accept(self, id, new, { result = result, answer_value = value_as_result, silent = response.dont_notify })
 end
