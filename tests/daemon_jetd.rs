@@ -276,10 +276,38 @@ fn a_hang_up_has_it_read_its_users_again() {
 }
 
 #[test]
-fn a_hang_up_without_users_ends_it() {
-    let (mut jetd, _, _log) = started(&["-p0", "-l127.0.0.1"], 1);
+fn a_hang_up_without_anything_to_read_again_changes_nothing() {
+    let (mut jetd, addresses, mut log) = started(&["-p0", "-l127.0.0.1"], 1);
     Command::new("kill").args(["-HUP", &jetd.0.id().to_string()]).status().expect("runs");
-    assert!(jetd.0.wait().expect("ends").success());
+    let mut line = String::new();
+    log.read_line(&mut line).expect("a line");
+    assert_eq!(line, "there are no users and certificates to read again\n");
+    let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+    assert!(ask(&mut stream, r#"{"id":1,"method":"echo"}"#).contains("result"));
+    assert!(jetd.0.try_wait().expect("asked").is_none());
+}
+
+#[test]
+fn signals_that_were_ignored_stay_ignored() {
+    let program = env!("CARGO_BIN_EXE_jetd");
+    let script = format!("trap '' HUP INT; exec '{program}' -p0 -l127.0.0.1");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = Jetd(command.spawn().expect("starts"));
+    let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
+    log.read_line(&mut String::new()).expect("a line");
+    let id = child.0.id().to_string();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("read");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+    let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a number");
+    assert_eq!(ignored & 0b11, 0b11, "SIGHUP is 1 and SIGINT 2");
+    for signal in ["-HUP", "-INT", "-TERM"] {
+        assert!(Command::new("kill").args([signal, &id]).status().expect("runs").success());
+    }
+    assert!(child.0.wait().expect("ends").success());
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "");
 }
 
 #[test]

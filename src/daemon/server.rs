@@ -92,7 +92,8 @@ async fn serve(options: Options, reread: Arc<Notify>, stopped: oneshot::Receiver
     let config = Config { authentication: options.accounts.is_some(), ..options.config };
     let core = Core::new(Bus::new(config), options.log, options.accounts.map(Logins::new));
     let mut tasks = vec![tokio::task::spawn_local(Core::keep_house(core.clone()))];
-    tasks.push(tokio::task::spawn_local(Core::keep_users(core.clone(), reread)));
+    let certificates = options.listeners.iter().filter_map(BoundListener::tls).cloned().collect();
+    tasks.push(tokio::task::spawn_local(Core::keep_files(core.clone(), certificates, reread)));
     for listener in options.listeners {
         let core = core.clone();
         tasks.push(tokio::task::spawn_local(async move {
@@ -107,17 +108,26 @@ async fn serve(options: Options, reread: Arc<Notify>, stopped: oneshot::Receiver
     core.shut_down();
 }
 
-/// What whoever runs the daemon should know: that everybody gets in, or gets at the hashes of passwords.
+/// Returns what whoever runs the daemon should know when it starts.
 fn warnings(listeners: &[BoundListener], accounts: Option<&Accounts>) -> Vec<String> {
-    if let Some(accounts) = accounts {
-        return accounts.file.as_deref().and_then(users::exposure).into_iter().collect();
-    }
+    let mut warnings: Vec<_> =
+        listeners.iter().filter_map(BoundListener::tls).filter_map(ServerTls::warning).collect();
+    // Several listeners show the same certificate.
+    warnings.dedup();
+    warnings.extend(match accounts {
+        Some(accounts) => accounts.file.as_deref().and_then(users::exposure),
+        None => openness(listeners),
+    });
+    warnings
+}
+
+/// Says that other machines get in.
+fn openness(listeners: &[BoundListener]) -> Option<String> {
     let open = listeners.iter().filter(|listener| listener.is_open_to_strangers());
     let open: Vec<_> = open.filter_map(BoundListener::address).map(|address| address.to_string()).collect();
-    if open.is_empty() {
-        return Vec::new();
-    }
-    vec![format!("without users, whoever reaches {} may fetch, set and call everything", open.join(" or "))]
+    let text =
+        || format!("without users, whoever reaches {} may fetch, set and call everything", open.join(" or "));
+    (!open.is_empty()).then(text)
 }
 
 impl Handle {
@@ -126,9 +136,9 @@ impl Handle {
         &self.addresses
     }
 
-    /// Has the daemon read its users file again, if it has one. Who has logged in stays so; a file that is no good
-    /// changes nothing, and the log says so.
-    pub fn reread_users(&self) {
+    /// Has the daemon read its users file, certificates and keys again, as far as it has some, and log what came of
+    /// it. Connections stay as they are; a file that is no good changes nothing.
+    pub fn reread(&self) {
         self.reread.notify_one();
     }
 

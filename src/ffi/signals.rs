@@ -41,6 +41,17 @@ pub fn block_all_here() {
     }
 }
 
+/// Returns whether this process ignores a signal.
+pub fn is_ignored(number: i32) -> bool {
+    let mut current = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: zero is a valid value of every field of sigaction, and the call changes nothing but `current`, which
+    // stays zero (the default action) if the number is no signal.
+    unsafe {
+        libc::sigaction(number, ptr::null(), current.as_mut_ptr());
+        current.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Some signals as a descriptor: it is readable when one has come. Until this is dropped, the
 /// old handlers of these signals do not run; then they are back.
 #[derive(Debug)]

@@ -115,6 +115,11 @@ impl Bound {
         is_remote && !self.options.tls.as_ref().is_some_and(ServerTls::knows_peers)
     }
 
+    /// The certificate that is shown there.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.options.tls.as_ref()
+    }
+
     /// Hands the socket to the tokio runtime that this is called in. Messages longer than
     /// `max_message` bytes will be refused.
     ///

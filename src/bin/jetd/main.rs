@@ -6,6 +6,7 @@
 mod passwd;
 mod pidfile;
 mod prompt;
+mod signals;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use jet::daemon::bus::{Config, Level, LogLine};
 use jet::daemon::server::{self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
 use jet::ffi::background::{background, Background};
 use pidfile::PidFile;
-use tokio::signal::unix::{signal, SignalKind};
+use signals::Listening;
+use tokio::signal::unix::SignalKind;
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
 #[derive(Debug, Parser)]
@@ -134,9 +136,9 @@ fn run(arguments: &Serve) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can connect: a signal must not get lost in between.
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut interrupt = Listening::to(SignalKind::interrupt())?;
+        let mut terminate = Listening::to(SignalKind::terminate())?;
+        let mut hang_up = Listening::to(SignalKind::hangup())?;
         let mut daemon = start(arguments)?;
         for address in daemon.addresses() {
             print(&format!("listening on {address}"));
@@ -145,13 +147,9 @@ fn run(arguments: &Serve) -> io::Result<()> {
         parent.into_iter().for_each(Background::ready);
         loop {
             tokio::select! {
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-                // Without a file it means what it always means: the terminal is gone.
-                _ = hang_up.recv() => match arguments.users {
-                    Some(_) => daemon.reread_users(),
-                    None => break,
-                }
+                () = interrupt.recv() => break,
+                () = terminate.recv() => break,
+                () = hang_up.recv() => daemon.reread(),
             }
         }
         daemon.stop();

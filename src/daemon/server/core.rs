@@ -14,6 +14,7 @@ use super::LogSink;
 use crate::daemon::bus::{Level, LogLine};
 use crate::daemon::login::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};
+use crate::transport::ServerTls;
 
 /// Shared by all tasks of one daemon; they are on one thread.
 pub struct Core {
@@ -123,12 +124,18 @@ impl Core {
         }
     }
 
-    /// Reads the users file again whenever it is asked to.
-    pub async fn keep_users(core: Rc<Core>, asked: Arc<Notify>) {
+    /// Reads the users file and the certificates again whenever it is asked to.
+    pub async fn keep_files(core: Rc<Core>, certificates: Vec<ServerTls>, asked: Arc<Notify>) {
         loop {
             asked.notified().await;
             if let Some(logins) = &core.logins {
                 core.note(logins.reread().await);
+            }
+            for text in reread(certificates.clone()).await {
+                core.note(text);
+            }
+            if core.logins.is_none() && certificates.is_empty() {
+                core.note("there are no users and certificates to read again".to_owned());
             }
         }
     }
@@ -146,4 +153,16 @@ impl Core {
             connection.close();
         }
     }
+}
+
+/// Reads certificates again, off this thread. Returns what came of it, and what is wrong with them.
+async fn reread(certificates: Vec<ServerTls>) -> Vec<String> {
+    let work = move || {
+        let mut texts: Vec<_> = certificates.iter().map(ServerTls::reread).collect();
+        texts.extend(certificates.iter().filter_map(ServerTls::warning));
+        // Several listeners show the same certificate.
+        texts.dedup();
+        texts
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::connection::Connection;
 use super::core::Core;
-use crate::transport::{Bound, Error, ServeOptions};
+use crate::transport::{Bound, Error, ServeOptions, ServerTls};
 
 /// A socket that listens already, before the daemon's thread is there.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ impl BoundListener {
     /// Whether somebody on another machine gets in without showing a certificate.
     pub fn is_open_to_strangers(&self) -> bool {
         self.0.is_open_to_strangers()
+    }
+
+    /// The certificate that is shown there.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.0.tls()
     }
 
     /// Says that WebSocket or TLS is spoken there, instead of the trivial protocol over plain bytes.

@@ -5,15 +5,19 @@
 //! and sends what [`output`](Wire::output) and [`pack`](Wire::pack) give. The peer's connection and the
 //! daemon's server use the same one. Plain TCP passes through without a copy.
 //!
-//! Files: `tls` the encryption, `tls_config` whom to trust, `web` WebSocket messages, `upgrade` the
+//! Files: `tls` the encryption, `tls_config` whom to trust, `server_tls` a daemon's certificate, `validity` its dates, `web` WebSocket messages, `upgrade` the
 //! HTTP before them; the two `*_absent` stand in where a Cargo feature is off.
 
+#[cfg(feature = "tls")]
+mod server_tls;
 #[cfg_attr(not(feature = "tls"), path = "tls_absent.rs")]
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_config;
 #[cfg(feature = "websocket")]
 mod upgrade;
+#[cfg(feature = "tls")]
+mod validity;
 #[cfg_attr(not(feature = "websocket"), path = "web_absent.rs")]
 mod web;
 

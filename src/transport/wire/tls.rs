@@ -2,39 +2,14 @@
 //! decided in `tls_config`.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{ClientConnection, Connection, ServerConnection};
 
 use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
+pub use super::server_tls::ServerTls;
 use super::{tls_config, KEPT_BUFFER};
-
-/// A daemon's certificate and key, ready for use. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ServerTls {
-    config: Arc<ServerConfig>,
-    /// Whether peers have to show a certificate.
-    knows_peers: bool,
-}
-
-impl ServerTls {
-    /// Reads PEM files: the certificate with its intermediates, its key, and if peers have to show a
-    /// certificate the authorities who sign those.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Options`](crate::transport::ErrorKind::Options) with the file that is no good.
-    pub fn new(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<ServerTls, Error> {
-        let config = Arc::new(tls_config::server(certificate, key, client_ca)?);
-        Ok(ServerTls { config, knows_peers: client_ca.is_some() })
-    }
-
-    /// Whether only peers get in that show a certificate.
-    pub fn knows_peers(&self) -> bool {
-        self.knows_peers
-    }
-}
 
 /// One end of an encrypted connection.
 #[derive(Debug)]
@@ -63,8 +38,7 @@ impl Tls {
     /// # Errors
     /// As [`client`](Self::client).
     pub fn server(config: &ServerTls) -> Result<Tls, Error> {
-        let session =
-            ServerConnection::new(config.config.clone()).map_err(|error| tls_config::bad(&error))?;
+        let session = ServerConnection::new(config.config()).map_err(|error| tls_config::bad(&error))?;
         Ok(Tls::new(session.into()))
     }
 

@@ -23,6 +23,16 @@ impl ServerTls {
     }
 
     /// Nobody can ask.
+    pub fn reread(&self) -> String {
+        match *self {}
+    }
+
+    /// Nobody can ask.
+    pub fn warning(&self) -> Option<String> {
+        match *self {}
+    }
+
+    /// Nobody can ask.
     pub fn knows_peers(&self) -> bool {
         match *self {}
     }

@@ -54,7 +54,7 @@ pub(super) fn client(options: &TlsOptions) -> Result<ClientConfig, Error> {
 
 /// What a daemon needs.
 pub(super) fn server(
-    certificate: &Path,
+    chain: Vec<CertificateDer<'static>>,
     key: &Path,
     client_ca: Option<&Path>,
 ) -> Result<ServerConfig, Error> {
@@ -70,7 +70,7 @@ pub(super) fn server(
             config.with_client_cert_verifier(verifier.map_err(|error| bad(&error))?)
         }
     };
-    config.with_single_cert(certificates(certificate)?, private_key(key)?).map_err(|error| bad(&error))
+    config.with_single_cert(chain, private_key(key)?).map_err(|error| bad(&error))
 }
 
 fn verifier(
@@ -113,7 +113,7 @@ fn roots_of(file: &Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let list = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match list {
         Ok(list) if list.is_empty() => Err(in_file(file, &"no certificate in it")),
