@@ -18,6 +18,7 @@ pub mod json;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 mod lua;
 pub mod msgpack;
+pub mod ownership;
 pub mod peer;
 pub mod protocol;
 pub mod rules;

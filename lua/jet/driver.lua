@@ -104,13 +104,24 @@ function Driver:start()
   self.starting = false
 end
 
+--- The descriptor to watch and for what. In a process that was forked the loop is told of that before.
+---@return integer|nil fd
+---@return string|nil interest
+function Driver:descriptor()
+  local fd, interest, is_forked = self.core:watch()
+  if is_forked and self.adapter.forked then
+    self.adapter.forked()
+  end
+  return fd, interest
+end
+
 --- Tells the loop what the connection waits for now.
 function Driver:rearm()
   -- A blocking peer waits for its connection itself.
   if self.closed or self.blocking then
     return
   end
-  local fd, interest = self.core:watch()
+  local fd, interest = self:descriptor()
   if self.turn and interest == 'r' then
     interest = 'rw'
   end
@@ -313,7 +324,12 @@ function Driver:lost(reason, later)
   local fd = self.fd
   self.fd = nil
   if fd then
+    self:descriptor()
     self.adapter.watch(fd, nil)
+  end
+  local notice = self.core:fork_notice()
+  if notice then
+    self:note(notice)
   end
   self.core:close()
   self.cursor, self.count, self.events = 0, 0, {}
@@ -362,6 +378,8 @@ function Driver:loop(signals)
     return true
   end
   self:flush()
+  -- In a process that was forked another one may have the connection; then there is a timer to look again.
+  self:rearm()
   return peer_loops.run(self.adapter, function()
     return self.finished
   end, signals)

@@ -9,6 +9,7 @@ local builtin = require 'jet.loop.builtin'
 ---@field after fun(seconds: number, callback: fun()): fun() calls back once; returns a function that cancels
 ---@field run fun() runs until nothing is watched or due, or until `stop`
 ---@field stop fun() ends the innermost `run`
+---@field forked? fun() this process was forked: the loop has to watch by itself what the parent's loop watches
 
 local loops = {}
 

@@ -3,9 +3,11 @@
 
 pub mod background;
 pub mod blocks;
+pub mod fork;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod library;
 pub mod poll;
+pub mod shared_word;
 pub mod signals;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod stack;

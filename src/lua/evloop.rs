@@ -8,6 +8,7 @@ use mlua::{Lua, Result, Table, UserData, UserDataMethods};
 
 use crate::evloop::{EventLoop, Happening};
 use crate::ffi::signals::Signals;
+use crate::ownership;
 
 const READY: i64 = 1;
 const TIMER: i64 = 2;
@@ -52,6 +53,7 @@ fn timer_descriptor(seconds: f64) -> (Option<TimerCore>, Option<String>) {
 }
 
 fn wait(event_loop: &RefCell<EventLoop>, seconds: Option<f64>) -> Waited {
+    ownership::claim_all();
     let limit = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
     match event_loop.borrow_mut().next(limit) {
         Ok(None) => (None, None, None, None, None),

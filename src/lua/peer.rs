@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use mlua::{Lua, Result, Table, Value};
 
+use crate::ffi::fork;
 use crate::ffi::stack::Bridge;
 use crate::json::Raw;
+use crate::ownership::{self, LOOK_AGAIN};
 use crate::peer::{Engine, Event};
 use crate::protocol::encoding::Encoding;
 use crate::rules::Expression;
@@ -33,6 +35,8 @@ pub struct PeerCore {
     /// `close` came while the connection was in use.
     closing: Cell<bool>,
     connected: Cell<bool>,
+    /// The processes above the one that last asked for the descriptor.
+    depth: Cell<usize>,
 }
 
 /// Whether something that is said once has been said.
@@ -91,6 +95,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
         latin1_out: Cell::new(Said::NotYet),
         closing: Cell::new(false),
         connected: Cell::new(false),
+        depth: Cell::new(fork::depth()),
     };
     Ok((Value::UserData(lua.create_userdata(core)?), None))
 }
@@ -107,24 +112,43 @@ impl PeerCore {
         }
     }
 
-    /// The descriptor to watch and for what: `fd, 'r'|'w'|'rw'`.
-    pub(super) fn watch(&self) -> (Option<i64>, Option<&'static str>) {
+    /// The descriptor to watch and for what: `fd, 'r'|'w'|'rw'`. The third is true once in each process that was
+    /// forked.
+    pub(super) fn watch(&self) -> (Option<i64>, Option<&'static str>, bool) {
+        let depth = fork::depth();
+        let is_forked = self.depth.replace(depth) != depth;
         let connection = self.connection.borrow();
         let Some(connection) = connection.as_ref() else {
-            return (None, None);
+            return (None, None, is_forked);
         };
         let wants = connection.wants();
         let interest = match (wants.read, wants.write) {
             (true, true) => "rw",
             (false, true) => "w",
             (true, false) => "r",
-            (false, false) => return (None, None),
+            (false, false) => return (None, None, is_forked),
         };
-        (connection.fd().map(i64::from), Some(interest))
+        (connection.fd().map(i64::from), Some(interest), is_forked)
+    }
+
+    /// Returns the line for the log of a process whose connections belong to the one that it was forked from; once
+    /// for each process.
+    pub(super) fn fork_notice(&self) -> Option<String> {
+        let connection = self.connection.borrow();
+        let is_elsewhere = connection.as_ref().is_some_and(Connection::is_elsewhere);
+        (is_elsewhere && fork::is_first_time()).then(ownership::notice)
+    }
+
+    /// Whether it is not known which process goes on with the connection.
+    fn is_undecided(&self) -> bool {
+        self.connection.borrow().as_ref().is_some_and(Connection::is_undecided)
     }
 
     /// Seconds until `drive` wants to be called without input.
     pub(super) fn timer(&self) -> Option<f64> {
+        if self.is_undecided() {
+            return Some(LOOK_AGAIN.as_secs_f64());
+        }
         let dialling = self.connection.borrow().as_ref().and_then(Connection::deadline);
         let greeting = self.engine.borrow_mut().next_timeout(Instant::now());
         let due = dialling.into_iter().chain(greeting).min()?;
@@ -239,7 +263,7 @@ impl PeerCore {
     pub(super) fn wait(&self, seconds: Option<f64>) {
         let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let asked = asked.and_then(|duration| Instant::now().checked_add(duration));
-        let due = self.engine.borrow_mut().next_timeout(Instant::now());
+        let due = self.engine.borrow_mut().next_timeout(Instant::now()).filter(|_| !self.is_undecided());
         let until = asked.into_iter().chain(due).min();
         if let Some(connection) = self.connection.borrow().as_ref() {
             // What poll refuses shows again when the connection is used.
@@ -268,8 +292,11 @@ struct Input {
 struct NothingToDo;
 
 impl Drop for PeerCore {
-    /// Normal exit of the process and a collected peer flush, too.
+    /// Normal exit of the process and a collected peer flush, too, unless a fork may go on with the connection.
     fn drop(&mut self) {
-        self.close();
+        match self.connection.get_mut() {
+            Some(connection) if !connection.is_here() => connection.discard(),
+            _ => self.close(),
+        }
     }
 }

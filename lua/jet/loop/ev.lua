@@ -80,6 +80,13 @@ function adapter.new(loop)
     end
   end
 
+  -- Without this, libev would change what the loop of the parent process watches.
+  function self.forked()
+    if loop.fork then
+      loop:fork()
+    end
+  end
+
   -- lua-ev's unloop ends every nested loop, so the outer ones are entered again.
   function self.run()
     local level = #stopped + 1

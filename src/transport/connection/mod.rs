@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Instant;
 
+use crate::ownership::{Owner, Ownership, ELSEWHERE, LOOK_AGAIN};
+
 use super::error::{Error, ErrorKind};
 use super::input::{receive, Input};
 use super::options::{Options, MAX_CONNECT_TIMEOUT};
@@ -43,8 +45,10 @@ pub struct Connection {
     outbox: Outbox,
     retired: Retired,
     connect_by: Instant,
-    /// The process that made it. A fork has the descriptor, too, but not the conversation.
-    process: u32,
+    /// The process that owns it. A fork has the descriptor, too, but only one of both may use it.
+    ownership: Ownership,
+    /// In a fork, while it is not known which process that is.
+    is_undecided: bool,
 }
 
 impl Connection {
@@ -63,7 +67,8 @@ impl Connection {
             outbox: Outbox::default(),
             retired: Retired::default(),
             connect_by,
-            process: std::process::id(),
+            ownership: Ownership::new(),
+            is_undecided: false,
         };
         // A failure is kept for the first drive().
         let _ = connection.dial(now);
@@ -77,6 +82,7 @@ impl Connection {
 
     fn borrowed_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
+            _ if self.is_undecided => None,
             State::Resolving(lookup, _) => lookup.fd(),
             State::Dialling(dial) => dial.fd(),
             State::Handshaking(socket) | State::Open(socket) => Some(socket.as_fd()),
@@ -87,6 +93,7 @@ impl Connection {
     /// What to watch it for; nothing once it has failed.
     pub fn wants(&self) -> Interest {
         match &self.state {
+            _ if self.is_undecided => Interest::default(),
             State::Resolving(lookup, _) => lookup.wants(),
             State::Dialling(_) => Interest { read: false, write: true },
             State::Handshaking(_) | State::Open(_) => {
@@ -99,6 +106,7 @@ impl Connection {
     /// When [`drive`](Self::drive) wants to be called even if nothing happens on the descriptor.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
+            _ if self.is_undecided => None,
             State::Resolving(lookup, _) => Some(lookup.deadline()),
             State::Dialling(dial) => Some(dial.deadline()),
             State::Handshaking(_) => Some(self.connect_by),
@@ -115,13 +123,14 @@ impl Connection {
     /// Why the connection did not come up or has broken; the same again on later calls.
     pub fn drive(&mut self, now: Instant) -> Result<Status, Error> {
         self.retired = Retired::default();
-        self.leave_to_parent();
+        self.settle();
         match &self.state {
+            State::Failed(error, _) => Err(error.clone()),
+            _ if self.is_undecided => Ok(Status::Dialling),
             State::Open(_) => {
                 let flushed = self.flush_now();
                 self.remember(flushed).map(|()| Status::Open)
             }
-            State::Failed(error, _) => Err(error.clone()),
             _ => self.dial(now),
         }
     }
@@ -159,13 +168,47 @@ impl Connection {
         }
     }
 
-    /// In a fork: gives the connection up without a byte and without ending it, for it is the parent's.
-    fn leave_to_parent(&mut self) {
-        if std::process::id() != self.process && !matches!(self.state, State::Failed(..)) {
-            let reason = "the connection is that of the process this one was forked from";
-            // Kept for those who ask.
-            let _ = self.remember::<()>(Err(Error::new(ErrorKind::Closed, reason)));
+    /// Finds out whether this process may use the connection. If another one owns it, the connection fails without a
+    /// byte and without being shut down; while that is open, nothing is read and nothing leaves.
+    fn settle(&mut self) {
+        let owner = self.ownership.settle();
+        let was_undecided = std::mem::replace(&mut self.is_undecided, owner == Owner::Undecided);
+        match (owner, &self.state) {
+            (_, State::Failed(..)) => self.is_undecided = false,
+            (Owner::Elsewhere, _) => {
+                // Kept for those who ask.
+                let _ = self.remember::<()>(Err(Error::new(ErrorKind::Closed, ELSEWHERE)));
+            }
+            (Owner::Here, State::Open(_)) if was_undecided => {
+                self.outbox.take(self.wire.pack(&mut self.waiting));
+            }
+            _ => {}
         }
+    }
+
+    /// Whether this process was forked from one that has the connection, and one of both will go on with it: what is
+    /// written waits until then. [`drive`](Self::drive) looks again.
+    pub fn is_undecided(&self) -> bool {
+        self.is_undecided
+    }
+
+    /// Whether it has failed because another process owns it.
+    pub fn is_elsewhere(&self) -> bool {
+        self.ownership.look() == Owner::Elsewhere
+    }
+
+    /// Whether no other process can go on with it: there was no fork since this one has used it.
+    pub fn is_here(&self) -> bool {
+        self.ownership.look() == Owner::Here
+    }
+
+    /// Gives it up without sending and without ending it, for another process may go on with it.
+    pub fn discard(&mut self) {
+        self.state = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
+        self.is_undecided = false;
+        self.wire.clear();
+        self.waiting = Vec::new();
+        self.outbox = Outbox::default();
     }
 
     /// Keeps an error for later calls.
@@ -194,6 +237,7 @@ impl Connection {
             return self.remember(early);
         }
         match &self.state {
+            _ if self.is_undecided => Ok(()),
             State::Open(_) => {
                 let result = self.receive();
                 self.remember(result)
@@ -231,9 +275,9 @@ impl Connection {
     /// The connection has broken. That the other side has ended it is told by
     /// [`read`](Self::read), after the messages that it sent before.
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.leave_to_parent();
+        self.settle();
         match &self.state {
-            State::Open(_) => {
+            State::Open(_) if !self.is_undecided => {
                 self.outbox.take(self.wire.pack(out));
                 let flushed = self.flush_now();
                 self.remember(flushed)
@@ -257,7 +301,10 @@ impl Connection {
     /// Sends what the kernel takes without waiting, then ends the connection in order. Take the
     /// descriptor out of the loop before.
     pub fn close(&mut self) {
-        self.leave_to_parent();
+        self.settle();
+        if self.is_undecided {
+            return self.discard();
+        }
         let closed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
         if let State::Open(socket) = std::mem::replace(&mut self.state, closed) {
             self.wire.close();
@@ -279,7 +326,8 @@ impl Connection {
     /// # Errors
     /// Only what poll(2) itself refuses.
     pub fn wait(&self, interest: Interest, until: Option<Instant>) -> io::Result<Ready> {
-        let until = [until, self.deadline()].into_iter().flatten().min();
+        let look_again = self.is_undecided.then(|| Instant::now() + LOOK_AGAIN);
+        let until = [until, self.deadline(), look_again].into_iter().flatten().min();
         wait::wait(self.borrowed_fd(), interest, until)
     }
 

@@ -1,0 +1,206 @@
+--- Programs that fork: which process goes on with the connection.
+
+local child = require 'spec.support.child'
+local jetd = require 'spec.support.jetd'
+
+-- What every program starts with. `finish` checks that the connection works both ways, and ends.
+local HEAD = [[
+  local port, name = tonumber((...)), select(2, ...)
+  local ffi = require 'ffi'
+  ffi.cdef [=[
+    int daemon(int, int);
+    int fork(void); void _exit(int); int waitpid(int, int *, int);
+    int pipe(int *); unsigned alarm(unsigned); long read(int, void *, unsigned long); long write(int, const void *, unsigned long);
+  ]=]
+  local C = ffi.C
+  local jet = require 'jet'
+  local loop = require 'jet.loop'.resolve 'builtin'
+  io.stdout:setvbuf 'line'
+
+  --- A pipe that one process waits at until the other one rings.
+  local function bell()
+    local ends, byte = ffi.new 'int[2]', ffi.new 'char[1]'
+    assert(C.pipe(ends) == 0)
+    return { wait = function() C.read(ends[0], byte, 1) end, ring = function() C.write(ends[1], byte, 1) end }
+  end
+
+  local function connect(more)
+    local config = { port = port, loop = 'builtin', log = print }
+    for key, value in pairs(more or {}) do config[key] = value end
+    return jet.new(config)
+  end
+
+  local function finish(p)
+    -- Ends what hangs; a fork does not have the alarm of its parent.
+    C.alarm(25)
+    p:state({ path = name .. '/late', value = 0, set = function() end }, {
+      error = function(err) print('add: ' .. err.message); p:close() end,
+    })
+    p:set(name .. '/late', 1, {
+      success = function() print 'good'; p:close() end,
+      error = function(err) print('set: ' .. err.message); p:close() end,
+    })
+    p:loop(false)
+  end
+]]
+
+--- Runs a program to the end of all its processes; gives what they print.
+local function run(code)
+  local file = os.tmpname()
+  local output = assert(io.open(file, 'w'))
+  output:write(HEAD, code)
+  output:close()
+  local pipe = assert(io.popen(('%s %s %d %s 2>&1'):format(child.interpreter, file, jetd.shared().port, file)))
+  local printed = pipe:read '*a'
+  pipe:close()
+  os.remove(file)
+  return printed
+end
+
+-- How far the program is when it forks.
+local MOMENTS = {
+  ['before it connects'] = 'local p = connect()',
+  ['before it connects, with an add queued'] = [[
+    local p = connect()
+    p:state { path = name, value = 1, set = function() end }
+  ]],
+  ['after it has connected'] = [[
+    local p = connect { on_connect = loop.stop }
+    loop.run()
+  ]],
+  ['after it has added a state'] = [[
+    local p = connect()
+    p:state({ path = name, value = 1, set = function() end }, { success = loop.stop })
+    loop.run()
+  ]],
+  ['with a change that has not left'] = [[
+    local p = connect()
+    local state = p:state({ path = name, value = 1, set = function() end }, { success = loop.stop })
+    loop.run()
+    for value = 2, 5 do state:value(value) end
+  ]],
+}
+
+-- How its first process ends.
+local WAYS = {
+  ['daemon(1, 1)'] = 'assert(C.daemon(1, 1) == 0)',
+  ['os.exit(0, true)'] = 'if C.fork() ~= 0 then os.exit(0, true) end',
+  ['two forks'] = [[
+    if C.fork() ~= 0 then C._exit(0) end
+    local second = bell()
+    if C.fork() ~= 0 then
+      second.wait()
+      C._exit(0)
+    end
+    -- The process between is still there when this one looks for the first time.
+    loop.after(0.1, second.ring)
+  ]],
+  ['an end that is late'] = [[
+    local looked = bell()
+    if C.fork() ~= 0 then
+      looked.wait()
+      C._exit(0)
+    end
+    loop.after(0.1, looked.ring)
+  ]],
+}
+
+describe('A program that puts itself into the background', function()
+  if not rawget(_G, 'jit') then
+    return pending 'only LuaJIT can fork without another library'
+  end
+
+  for moment, prepare in pairs(MOMENTS) do
+    for way, fork in pairs(WAYS) do
+      it('goes on with its peer: ' .. moment .. ', ' .. way, function()
+        assert.are.equal('good\n', run(prepare .. '\n' .. fork .. '\nfinish(p)'))
+      end)
+    end
+  end
+
+  it('goes on with a blocking peer', function()
+    assert.are.equal('good\n', run [[
+      local p = jet.new { sync = true, port = port }
+      p:state { path = name, value = 1, set = function() end }
+      assert(C.daemon(1, 1) == 0)
+      C.alarm(25)
+      p:set(name, 2)
+      assert(p:get(name) == 2)
+      print 'good'
+    ]])
+  end)
+
+  it('goes on in the loop of the program, too', function()
+    assert.are.equal('good\n', run [[
+      local ev = require 'jet.ev'
+      local p
+      p = jet.new { port = port, loop = ev.Loop.default, log = print, on_connect = function()
+        p:state({ path = name, value = 1, set = function() print 'good'; p:close() end }, {
+          success = function()
+            p:set(name, 2)
+          end,
+        })
+      end }
+      assert(C.daemon(1, 1) == 0)
+      C.alarm(25)
+      ev.Loop.default:loop()
+    ]])
+  end)
+end)
+
+describe('A program that forks a worker', function()
+  if not rawget(_G, 'jit') then
+    return pending 'only LuaJIT can fork without another library'
+  end
+
+  it('keeps its connections, and the worker says once that its copies are dead', function()
+    local output = run [[
+      local first, second = connect(), connect()
+      first:state({ path = name, value = 1, set = function() end }, { success = loop.stop })
+      loop.run()
+      local process = C.fork()
+      C.alarm(25)
+      if process == 0 then
+        local from = require 'jet.core'.now()
+        for _, p in ipairs { first, second } do
+          p:set(name, 'from the worker')
+          p:loop(false)
+        end
+        print(require 'jet.core'.now() - from < 4.5 and 'in time' or 'late')
+        return
+      end
+      -- A turn of the loop is enough.
+      loop.after(0, loop.stop)
+      loop.run()
+      C.waitpid(process, ffi.new 'int[1]', 0)
+      second:fetch({ path = { equals = name } }, function(_, _, value)
+        print('value ' .. tostring(value))
+        finish(first)
+        second:close()
+      end)
+      second:loop()
+    ]]
+    assert.matches('^process %d+ was forked from one that goes on: [^\n]*\nin time\nvalue 1\ngood\n$', output)
+  end)
+
+  it('keeps its connections when the worker waits in vain', function()
+    local output = run [[
+      local closed
+      local p = connect { on_close = function(_, reason) closed = reason end }
+      p:state({ path = name, value = 1, set = function() end }, { success = loop.stop })
+      loop.run()
+      local process = C.fork()
+      C.alarm(25)
+      if process == 0 then
+        p:set(name, 2)
+        p:loop(false)
+        print(closed)
+        return
+      end
+      C.waitpid(process, ffi.new 'int[1]', 0)
+      finish(p)
+    ]]
+    local reason = 'the connection is that of the process this one was forked from'
+    assert.matches('^process %d+ was forked[^\n]*\n' .. reason .. '\ngood\n$', output)
+  end)
+end)
