@@ -120,6 +120,49 @@ describe('Errors', function()
     end
   end)
 
+  it('of a wrong path or time-out go to the callbacks, from the loop', function()
+    local cyclic = {}
+    for index, row in ipairs {
+      { function(cbs) other:set(5, 1, cbs) end, { wrongType = 'path', got = { path = 5, value = 1 } } },
+      { function(cbs) other:set(nil, 1, cbs) end, { missingParam = 'path', got = { value = 1 } } },
+      { function(cbs) other:call(cyclic, { 1 }, cbs) end, { wrongType = 'path', got = { path = cyclic, args = { 1 } } } },
+      { function(cbs) other:remove(true, cbs) end, { wrongType = 'path', got = { path = true } } },
+      { function(cbs) other:set('x', 1, cbs) end, { wrongType = 'timeout', got = { path = 'x', value = 1, timeout = 'y' } },
+        timeout = 'y' },
+      { function(cbs) other:call('x', nil, cbs) end, { wrongType = 'timeout', got = { path = 'x', args = {}, timeout = {} } },
+        timeout = {} },
+      { function(cbs) other:remove('x', cbs) end, { wrongType = 'timeout', got = { path = 'x', timeout = 1 / 0 } },
+        timeout = 1 / 0 },
+    } do
+      local inside = true
+      local err = refusal(function(cbs)
+        local report = cbs.error
+        function cbs.error(...)
+          assert(not inside, 'called at once')
+          report(...)
+        end
+        row[1](cbs)
+        inside = false
+      end, { timeout = row.timeout })
+      assert.is_string(tostring(err), index)
+      is_error(err, -32602, 'Invalid params', row[2])
+    end
+    -- Also on a peer that is closed by then.
+    other:close()
+    is_error(refusal(function(cbs) other:set(5, 1, cbs) end), -32602, 'Invalid params',
+      { wrongType = 'path', got = { path = 5, value = 1 } })
+  end)
+
+  it('of a wrong path raise without callbacks, and are logged without an error callback', function()
+    for _, wrong in ipairs { 5, true, {} } do
+      support.raises_here(function() other:set(wrong, 1) end, "'path' to 'set'")
+      support.raises_here(function() other:call(wrong) end, "'path' to 'call'")
+      support.raises_here(function() other:remove(wrong, false) end, "'path' to 'remove'")
+    end
+    other:set(5, 1, { success = error })
+    support.wait_log "set failed: Invalid params %(%-32602%): wrong type of parameter: 'path'"
+  end)
+
   it('of a handler are tables or strings, never userdata', function()
     owner:method { path = prefix .. 'm', call = function() return nil .. 'x' end }
     owner:method { path = prefix .. 'n', call = function() return function() end end }

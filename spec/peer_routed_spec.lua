@@ -125,16 +125,19 @@ describe('Routed requests (D15)', function()
     return answers
   end
 
-  it('with params that are neither object nor array are refused -32602', function()
+  it('with params that are neither object nor array are refused by states, and are an argument of methods', function()
     local answers = answers_to {
       '{"id":"1","method":"s","params":5}',
       '{"id":"2","method":"m","params":"x"}',
       '{"id":"3","method":"m","params":true}',
+      '{"id":"4","method":"m","params":5}',
     }
-    for index, answer in ipairs(answers) do
-      assert.are.equal(tostring(index), answer.id)
-      assert.are.equal(-32602, answer.error.code)
-    end
+    assert.are.equal('1', answers[1].id)
+    assert.are.equal(-32602, answers[1].error.code)
+    assert.are.same({ wrongType = 'params', got = 5 }, answers[1].error.data)
+    assert.are.same({ 1, 'x' }, answers[2].result)
+    assert.are.same({ 1, true }, answers[3].result)
+    assert.are.same({ 1, 5 }, answers[4].result)
   end)
 
   it('without params are served: no value, no arguments', function()

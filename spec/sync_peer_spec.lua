@@ -80,6 +80,7 @@ describe('A sync peer', function()
   it('calls and returns the result', function()
     assert.are.equal(5, p:call(prefix .. 'sum', { 2, 3 }))
     assert.are.same({ a = { b = 1 } }, p:call(prefix .. 'table', { a = { b = 1 } }))
+    assert.are.equal(5, p:call(prefix .. 'table', 5))
     assert.are.same({}, p:call(prefix .. 'nothing'))
     assert.are.equal(false, p:call(prefix .. 'no'))
     assert.are.equal(null, p:call(prefix .. 'void'))
@@ -207,7 +208,7 @@ describe('A sync peer', function()
     local rows = {
       { function() p:call() end, "'path'" },
       { function() p:call(5) end, "'path'" },
-      { function() p:call('x', 5) end, "'args'" },
+      { function() p:call('x', print) end, 'args: cannot send a function' },
       { function() p:call('x', {}, 'x') end, "'timeout'" },
       { function() p:call('x', {}, true) end, "'timeout'" },
       { function() p:call('x', { print }) end, 'args%[1%]: cannot send a function' },

@@ -32,6 +32,14 @@ describe('A wrong argument is named at the caller\'s line:', function()
       { function() peer.new(print) end, "'config' to 'new'" },
       { function() peer.new { ip = 5 } end, "'config.ip'" },
       { function() peer.new { ip = {} } end, "'config.ip'" },
+      { function() peer.new { ip = ' ' } end, "'config.ip'.*' ' is no host name" },
+      { function() peer.new { ip = '127.0.0.1 ' } end, "'config.ip'" },
+      { function() peer.new { ip = 'a b.localhost' } end, "'config.ip'" },
+      { function() peer.new { ip = 'a\tb' } end, "'config.ip'.*'a\\9b' is no host name" },
+      { function() peer.new { ip = 'a\0b' } end, "'config.ip'.*'a\\0b' is no host name" },
+      { function() peer.new { ip = 'a\127' } end, "'config.ip'" },
+      { function() peer.new { ip = 'a\176C' } end, "'config.ip'.*'a\\176C' is no host name" },
+      { function() peer.new { ip = ('a.'):rep(126) .. 'localhost' } end, "'config.ip'.*261 bytes" },
       { function() peer.new { port = {} } end, "'config.port'" },
       { function() peer.new { timeout = 'x' } end, "'config.timeout'" },
       { function() peer.new { invalid_utf8 = 'x' } end, "'config.invalid_utf8'" },
@@ -57,15 +65,11 @@ describe('A wrong argument is named at the caller\'s line:', function()
     return {
       { function() p:call() end, "'path' to 'call' %(string expected, got no value%)" },
       { function() p:call {} end, "'path' to 'call' %(string expected, got table%)" },
-      { function() p:call('x', 5) end, "'args'" },
-      { function() p:call('x', 's') end, "'args'" },
-      { function() p:call('x', true) end, "'args'" },
+      { function() p:call('x', print) end, 'args: cannot send a function' },
       { function() p:call('x', {}, 5) end, "'callbacks'" },
       { function() p:call('x', {}, { success = 5 }) end, "'callbacks.success'" },
       { function() p:call('x', {}, { error = 'x' }) end, "'callbacks.error'" },
-      { function() p:call('x', {}, { timeout = 'x' }) end, "'callbacks.timeout'" },
-      { function() p:call('x', {}, { timeout = 0 / 0 }) end, 'timeout' },
-      { function() p:call('x', {}, { timeout = 1 / 0 }) end, 'timeout' },
+      { function() p:call(5, {}, { error = 'x' }) end, "'callbacks.error'" },
     }
   end)
 
@@ -75,7 +79,6 @@ describe('A wrong argument is named at the caller\'s line:', function()
       { function() p:set(5, 5) end, "'path' to 'set' %(string expected, got number%)" },
       { function() p:set('x', 5, 5) end, "'callbacks'" },
       { function() p:set('x', 5, { success = {} }) end, "'callbacks.success'" },
-      { function() p:set('x', 5, { timeout = {} }) end, "'callbacks.timeout'" },
     }
   end)
 
@@ -87,6 +90,9 @@ describe('A wrong argument is named at the caller\'s line:', function()
       { function() p:fetch('x', 5) end, "'callback'" },
       { function() p:fetch('x', print, 5) end, "'callbacks'" },
       { function() p:fetch('x', print, { error = 5 }) end, "'callbacks.error'" },
+      { function() p:fetch('x', print, { timeout = 'x' }) end, "'callbacks.timeout'" },
+      { function() p:fetch('x', print, { timeout = 0 / 0 }) end, 'timeout' },
+      { function() p:fetch('x', print, { timeout = 1 / 0 }) end, 'timeout' },
       { function() p:fetch({ sort = { to = 'x' } }, print) end, 'sort' },
       { function() p:fetch({ path = { equals = print } }, print) end, 'path%.equals: cannot send' },
     }

@@ -105,15 +105,16 @@ fn elements_may_be_called_like_a_service() {
 }
 
 #[test]
-fn params_that_are_no_container_are_refused() {
+fn params_that_are_no_container_are_refused_by_states_and_arguments_of_methods() {
     for params in ["5", "\"x\"", "true", "false"] {
         let mut peer = owner();
-        for path in ["s", "m"] {
-            assert!(peer.hear(&format!(r#"{{"id":9,"method":"{path}","params":{params}}}"#)).is_empty());
-            assert!(peer.hear(&format!(r#"{{"method":"{path}","params":{params}}}"#)).is_empty());
-        }
-        let refusal = r#"{"id":9,"error":{"code":-32602,"message":"Invalid params"}}"#;
-        assert_eq!(peer.said(), [refusal, refusal]);
+        assert!(peer.hear(&format!(r#"{{"id":9,"method":"s","params":{params}}}"#)).is_empty());
+        assert!(peer.hear(&format!(r#"{{"method":"s","params":{params}}}"#)).is_empty());
+        let data = format!(r#"{{"wrongType":"params","got":{params}}}"#);
+        let error = format!(r#"{{"code":-32602,"message":"Invalid params","data":{data}}}"#);
+        assert_eq!(peer.said(), [format!(r#"{{"id":9,"error":{error}}}"#)]);
+        let call = format!(r#"{{"id":9,"method":"m","params":{params}}}"#);
+        assert_eq!(peer.hear(&call), [format!("call 2 9 {params}")]);
     }
 }
 

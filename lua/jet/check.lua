@@ -46,7 +46,14 @@ function check.type(value, expected, name, func, depth)
   error(message, 3 + (depth or 0))
 end
 
---- Checks an optional number of seconds. NaN and infinities cannot be sent in a message.
+--- Whether a value is a number of seconds. NaN and infinities cannot be sent in a message.
+---@param value any
+---@return boolean
+local function is_seconds(value)
+  return type(value) == 'number' and value - value == 0
+end
+
+--- Checks an optional number of seconds.
 ---@param value any nil or false if the program gave none
 ---@param name string the name of the argument
 ---@param func string the name of the function
@@ -56,7 +63,7 @@ function check.seconds(value, name, func, depth)
     return
   end
   check.type(value, 'number|nil', name, func, (depth or 0) + 1)
-  if value ~= value or value == math.huge or value == -math.huge then
+  if not is_seconds(value) then
     local message = "bad argument '%s' to '%s' (finite number of seconds expected, got %s)"
     error(message:format(name, func, tostring(value)), 3 + (depth or 0))
   end
@@ -107,10 +114,40 @@ function check.callbacks(callbacks, func, depth)
     return nil
   end
   depth = (depth or 0) + 1
-  check.type(callbacks, 'table|nil', 'callbacks', func, depth)
-  check.callback(callbacks, 'success', 'callbacks', func, depth)
-  check.callback(callbacks, 'error', 'callbacks', func, depth)
+  check.functions(callbacks, func, depth)
   check.seconds(callbacks.timeout, 'callbacks.timeout', func, depth)
+  return callbacks
+end
+
+--- The part of `check.callbacks` that also functions use whose wrong time-outs do not raise.
+---@param callbacks any
+---@param func string
+---@param depth integer as in `check.type`
+function check.functions(callbacks, func, depth)
+  check.type(callbacks, 'table', 'callbacks', func, depth + 1)
+  check.callback(callbacks, 'success', 'callbacks', func, depth + 1)
+  check.callback(callbacks, 'error', 'callbacks', func, depth + 1)
+end
+
+--- Checks path and callbacks of a request. With callbacks a wrong path or time-out does not raise: programs
+-- expect it in their `error`.
+---@param path any
+---@param callbacks any as in `check.callbacks`
+---@param func string the name of the function
+---@return jet.Callbacks|nil
+---@return table|nil fault `data` of the error for the callbacks
+function check.request(path, callbacks, func)
+  if not callbacks then
+    check.type(path, 'string', 'path', func, 1)
+    return nil
+  end
+  check.functions(callbacks, func, 1)
+  local timeout = callbacks.timeout
+  if type(path) ~= 'string' then
+    return callbacks, { [path == nil and 'missingParam' or 'wrongType'] = 'path' }
+  elseif timeout and not is_seconds(timeout) then
+    return callbacks, { wrongType = 'timeout' }
+  end
   return callbacks
 end
 

@@ -98,6 +98,9 @@ local function check_types(given, depth)
   end
 end
 
+-- The longest host name that DNS can carry.
+local MAX_HOST = 253
+
 --- The port as a number.
 ---@param port any
 ---@param depth integer
@@ -186,6 +189,28 @@ local function check_login(given, depth)
   end
 end
 
+--- Refuses what no name or address can be. The engine refuses other names that cannot be looked up.
+---@param ip string|nil
+---@param depth integer
+local function check_host(ip, depth)
+  if ip == nil then
+    return
+  end
+  local problem
+  if ip == '' then
+    problem = "host name or address expected, got ''"
+  elseif #ip > MAX_HOST then
+    problem = ('%d bytes are no host name, it has at most %d'):format(#ip, MAX_HOST)
+  elseif ip:find '[%s%c\128-\255]' then
+    problem = ("'%s' is no host name"):format(ip:gsub('[%c\128-\255]', function(char)
+      return ('\\%d'):format(char:byte())
+    end))
+  end
+  if problem then
+    check.fail(("bad argument 'config.ip' to 'new' (%s)"):format(problem), depth + 1)
+  end
+end
+
 --- Checks what the program gave and translates it for the engine.
 ---@param given table from `config.options`
 ---@param depth integer functions of ours between here and the program's code
@@ -201,9 +226,7 @@ function config.engine_options(given, depth)
       check.fail(message, depth + 1)
     end
   end
-  if given.ip == '' then
-    check.fail("bad argument 'config.ip' to 'new' (host name or address expected, got '')", depth + 1)
-  end
+  check_host(given.ip, depth + 1)
   return {
     host = given.ip or '127.0.0.1',
     port = port_number(given.port or 11122, depth + 1),

@@ -312,6 +312,20 @@ function Driver:refuse_closed(callbacks, hook)
   end)
 end
 
+--- Tells the callbacks of a request that was not sent why, from the loop.
+---@param callbacks jet.Callbacks
+---@param func string what the program called
+---@param err table
+function Driver:refuse(callbacks, func, err)
+  self.adapter.after(0, function()
+    if callbacks.error then
+      guard.call(self.log, callbacks.error, err)
+    else
+      guard.report(self.log, ('%s failed: %s'):format(func, errors.describe(err)))
+    end
+  end)
+end
+
 --- Ends the connection; what is queued is sent as far as the socket takes it.
 ---@param reason string for `on_close`
 ---@param later boolean|nil whether to call back from the loop instead of right now

@@ -48,8 +48,8 @@ local function spread_behind(f, args, count, first)
   return f(first, unpack(args, 1, count))
 end
 
---- Calls a handler with the arguments of a request: an array is spread, an object is one table.
----@param count integer how many arguments an array has; negative for an object
+--- Calls a handler with the arguments of a request: an array is spread, anything else is one argument.
+---@param count integer how many arguments an array has; negative for anything else
 ---@param args any
 ---@param f function
 ---@param ... any at most one argument in front
@@ -101,7 +101,7 @@ end
 
 --- Somebody calls the method.
 ---@param id string|nil what to answer with, nil if nobody waits
----@param args any an array or object of arguments
+---@param args any the arguments
 ---@param count integer see `invoke`
 function Method:request(id, args, count)
   if self._asynchronous then

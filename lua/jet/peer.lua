@@ -8,6 +8,7 @@ local check = require 'jet.check'
 local config = require 'jet.config'
 local core = require 'jet.core'
 local Driver = require 'jet.driver'
+local errors = require 'jet.errors'
 local Fetcher = require 'jet.fetcher'
 local loops = require 'jet.loop'
 local Method = require 'jet.method'
@@ -121,6 +122,18 @@ local function finish(self, callbacks, id, message, acknowledged)
   self._driver:sent(id, callbacks, callbacks and hook)
 end
 
+--- Refuses a request that was not sent, through its callbacks and from the loop.
+---@param self jet.Peer
+---@param func string what the program called
+---@param callbacks jet.Callbacks
+---@param fault table what is wrong, see `check.request`
+---@param params table what the program gave
+local function refuse(self, func, callbacks, fault, params)
+  fault.got = params
+  params.timeout = callbacks.timeout
+  self._driver:refuse(callbacks, func, errors.invalid_params(fault))
+end
+
 --- Changes the configuration of this connection at the daemon.
 ---@param params table e.g. `{name = 'foo', debug = true}`; the encoding cannot be changed here
 ---@param callbacks? jet.Callbacks
@@ -141,21 +154,23 @@ end
 
 --- Calls a method.
 ---@param path string
----@param args? table an array is spread over the parameters of the method
+---@param args? any an array is spread over the parameters of the method, anything else is its one parameter
 ---@param callbacks? jet.Callbacks
 function Peer:call(path, args, callbacks)
-  check.type(path, 'string', 'path', 'call')
-  if args == false then
-    args = nil
+  if not args then
+    args = {}
   end
-  check.type(args, 'table|nil', 'args', 'call')
-  callbacks = check.callbacks(callbacks, 'call')
+  local fault
+  callbacks, fault = check.request(path, callbacks, 'call')
+  if fault then
+    return refuse(self, 'call', callbacks, fault, { path = path, args = args })
+  end
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
   end
   local id
-  local staged, message = driver:stage(args == nil and {} or args, 'args')
+  local staged, message = driver:stage(args, 'args')
   if staged then
     id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
@@ -167,8 +182,11 @@ end
 ---@param value any
 ---@param callbacks? jet.Callbacks with `valueAsResult`, success gets the new value
 function Peer:set(path, value, callbacks)
-  check.type(path, 'string', 'path', 'set')
-  callbacks = check.callbacks(callbacks, 'set')
+  local fault
+  callbacks, fault = check.request(path, callbacks, 'set')
+  if fault then
+    return refuse(self, 'set', callbacks, fault, { path = path, value = value })
+  end
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks)
@@ -257,8 +275,11 @@ end
 ---@param path string
 ---@param callbacks? jet.Callbacks
 function Peer:remove(path, callbacks)
-  check.type(path, 'string', 'path', 'remove')
-  callbacks = check.callbacks(callbacks, 'remove')
+  local fault
+  callbacks, fault = check.request(path, callbacks, 'remove')
+  if fault then
+    return refuse(self, 'remove', callbacks, fault, { path = path })
+  end
   local driver = self._driver
   local owner = driver.owned[path]
   if owner then

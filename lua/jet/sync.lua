@@ -105,13 +105,12 @@ end
 
 --- Calls a method and returns its result.
 ---@param path string
----@param args? table
+---@param args? any as for `jet.Peer:call`
 ---@param timeout? number seconds the method may take, default 5
 ---@return any
 function SyncPeer:call(path, args, timeout)
   check.type(path, 'string', 'path', 'call')
   args = args or {}
-  check.type(args, 'table', 'args', 'call')
   timeout = check_timeout(timeout, 'call')
   local driver = self._driver
   local staged, message = driver:stage(args, 'args')

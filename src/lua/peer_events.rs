@@ -80,11 +80,12 @@ fn row<'a>(event: &'a Event<'_>) -> [Slot<'a>; STRIDE] {
 }
 
 /// How many arguments a method gets: the elements of an array, none for an empty container,
-/// and -1 for an object, which is handed over as one table.
+/// and -1 for anything else, which is handed over as one value.
 fn argument_count(args: Option<Raw>) -> i64 {
     match args {
         Some(args) if args.kind() == Kind::Array => args.elements().count() as i64,
-        Some(args) if args.members().next().is_some() => -1,
-        _ => 0,
+        Some(args) if args.kind() == Kind::Object && args.members().next().is_none() => 0,
+        Some(_) => -1,
+        None => 0,
     }
 }

@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// A request as most daemons route it: the method is the path, the params are the value in
-    /// an object, or the arguments.
+    /// an object, or the arguments. Arguments may be any value.
     fn routed<'a>(
         &mut self,
         element: u32,
@@ -104,10 +104,11 @@ impl Engine {
         params: Raw<'a>,
         events: &mut Vec<Event<'a>>,
     ) {
-        if !matches!(params.kind(), Kind::Object | Kind::Array | Kind::Null) {
-            return self.refuse_params(id, None);
-        }
         match role {
+            Role::State if !matches!(params.kind(), Kind::Object | Kind::Array | Kind::Null) => {
+                let data = format!(r#"{{"wrongType":"params","got":{}}}"#, params.text());
+                self.refuse_params(id, &data);
+            }
             Role::State => {
                 let value_as_result = params.get("valueAsResult").is_some_and(Raw::is_truthy);
                 if self.dialect.has_fragile_peers() && !value_as_result {
@@ -152,16 +153,16 @@ impl Engine {
             (_, Role::Raw) => events.push(Event::Raw { element, id, message }),
             _ => {
                 let data = format!(r#"{{"wrongKind":{}}}"#, path.text());
-                self.refuse_params(id, Some(Raw::trusted(&data)));
+                self.refuse_params(id, &data);
             }
         }
         true
     }
 
-    fn refuse_params(&mut self, id: Option<Raw>, data: Option<Raw>) {
+    fn refuse_params(&mut self, id: Option<Raw>, data: &str) {
         if let Some(id) = id {
             // Can only fail on a closed connection, and then nobody waits for it.
-            let _ = self.refuse_with(id.text(), INVALID_PARAMS, data);
+            let _ = self.refuse_with(id.text(), INVALID_PARAMS, Some(Raw::trusted(data)));
         }
     }
 
