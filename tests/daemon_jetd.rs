@@ -143,6 +143,34 @@ fn it_says_why_it_cannot_start() {
     }
 }
 
+/// The memory of a process in KiB.
+fn resident(jetd: &Jetd) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", jetd.0.id())).expect("read");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("there");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn large_messages_cost_a_connection_no_memory_afterwards() {
+    const PEERS: usize = 50;
+    let (jetd, addresses, _log) = started(&["-p0", "-l127.0.0.1"], 1);
+    let connect = || TcpStream::connect(&addresses[0]).expect("connects");
+    let large = "x".repeat(1_000_000);
+    let mut owner = connect();
+    ask(&mut owner, &format!(r#"{{"id":1,"method":"add","params":{{"path":"a","value":"{large}"}}}}"#));
+    let mut peers: Vec<_> = (0..PEERS).map(|_| connect()).collect();
+    for peer in &mut peers {
+        ask(peer, r#"{"id":1,"method":"info"}"#);
+    }
+    let before = resident(&jetd);
+    for peer in &mut peers {
+        assert!(ask(peer, r#"{"id":1,"method":"get","params":{}}"#).len() > large.len());
+        assert!(ask(peer, &format!(r#"{{"id":1,"method":"echo","params":"{large}"}}"#)).len() > large.len());
+    }
+    let grown = resident(&jetd).saturating_sub(before);
+    assert!(grown < PEERS * 250, "{grown} KiB for {PEERS} connections");
+}
+
 #[test]
 fn a_file_that_is_not_a_socket_is_left_alone() {
     let file = UsersFile::new("not-a-socket");

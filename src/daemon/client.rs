@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::protocol::encoding::Encoding;
+use crate::protocol::KEPT_BUFFER;
 
 use super::access::Rights;
 use super::dialect::Dialect;
@@ -86,8 +87,7 @@ impl Client {
         if self.sent >= self.out.len() {
             self.out.clear();
             self.sent = 0;
-            // One burst shall not hold its memory for ever.
-            self.out.shrink_to(1 << 20);
+            self.out.shrink_to(KEPT_BUFFER);
         } else if self.sent > self.out.len() / 2 {
             self.out.drain(..self.sent);
             self.sent = 0;

@@ -5,12 +5,10 @@
 
 use std::ops::Range;
 
+use super::KEPT_BUFFER;
+
 /// Bytes of the length in front of each message.
 pub const HEADER: usize = 4;
-
-/// Bytes of memory an empty [`Decoder`] keeps: one large message must not cost its size for ever,
-/// and a busy stream must not allocate anew for each batch.
-const KEPT_BUFFER: usize = 512 * 1024;
 
 /// A frame announces more bytes than the limit allows. The stream cannot be resynchronised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +53,11 @@ impl Decoder {
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.compact();
         append(&mut self.buffer)
+    }
+
+    /// Drops what was handed out: its memory goes if it is large.
+    pub fn release(&mut self) {
+        self.compact();
     }
 
     /// Drops what was handed out, so that the buffer stays as large as one batch of input.

@@ -11,6 +11,10 @@ pub mod text;
 /// what the daemons in the field accept at most, so a larger message could not travel on.
 pub const DEFAULT_MAX_MESSAGE: usize = 10_000_000;
 
+/// Bytes of memory an empty buffer of a connection keeps: enough for the batches of a busy stream of small messages,
+/// and one large message must not cost its size for ever.
+pub const KEPT_BUFFER: usize = 16 * 1024;
+
 /// Levels of nesting that an owner puts around a value to tell it to the daemon:
 /// `{"params":{"value":…}}`. The daemon takes that much more than the depth it allows values.
 pub const REQUEST_LEVELS: usize = 2;

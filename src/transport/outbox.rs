@@ -2,8 +2,7 @@
 
 use std::io;
 
-/// Bytes of memory an empty outbox keeps, as for input.
-const KEPT_BUFFER: usize = 512 * 1024;
+use crate::protocol::KEPT_BUFFER;
 
 /// Bytes on their way out. A partial write only moves a mark; what was sent is dropped when it is
 /// the larger half, so the work per byte is constant however slow the reader.

@@ -185,6 +185,7 @@ impl Connection {
                 }
             }
         }
+        self.served.borrow_mut().release();
         core.touched();
         match result {
             Ok(false) => Turn::Done,

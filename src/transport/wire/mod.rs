@@ -28,12 +28,10 @@ use super::error::Error;
 use super::error::ErrorKind;
 use super::options::{Options, Target};
 use crate::protocol::framing::Decoder;
+use crate::protocol::KEPT_BUFFER;
 pub use tls::ServerTls;
 use tls::Tls;
 use web::Web;
-
-/// Bytes of memory an empty buffer keeps: one large message must not cost its size for ever.
-const KEPT_BUFFER: usize = 512 * 1024;
 
 /// The layers of one end of a connection.
 #[derive(Debug)]
@@ -162,9 +160,13 @@ impl Wire {
         }
     }
 
-    /// Forgets the messages.
+    /// Forgets the messages. Large buffers give their memory back.
     pub fn clear(&mut self) {
         self.messages.clear();
+        match &mut self.web {
+            Some(web) => web.release(),
+            None => self.decoder.release(),
+        }
     }
 
     /// Whether all handshakes are done. Nothing may be [packed](Self::pack) before.

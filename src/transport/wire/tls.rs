@@ -9,7 +9,8 @@ use rustls::{ClientConnection, Connection, ServerConnection};
 use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
 pub use super::server_tls::ServerTls;
-use super::{tls_config, KEPT_BUFFER};
+use super::tls_config;
+use crate::protocol::KEPT_BUFFER;
 
 /// One end of an encrypted connection.
 #[derive(Debug)]

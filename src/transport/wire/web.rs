@@ -12,8 +12,8 @@ use tungstenite::{Bytes, Message};
 use super::super::error::{Error, ErrorKind};
 use super::super::options::WebSocketOptions;
 use super::upgrade::Upgrade;
-use super::KEPT_BUFFER;
 use crate::protocol::framing::TooLong;
+use crate::protocol::KEPT_BUFFER;
 
 /// Bytes that tungstenite takes at a time, for which it keeps room. They come from memory, so more
 /// would gain nothing.
@@ -99,10 +99,24 @@ impl Web {
         }
     }
 
-    /// Lets `append` put received bytes behind those in the buffer.
-    pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    /// Forgets the batch. Large buffers give their memory back.
+    pub fn release(&mut self) {
+        self.batch.clear();
+        self.batch.shrink_to(KEPT_BUFFER);
+        self.drop_taken();
+    }
+
+    fn drop_taken(&mut self) {
         self.pipe.input.drain(..self.pipe.taken);
         self.pipe.taken = 0;
+        if self.pipe.input.is_empty() {
+            self.pipe.input.shrink_to(KEPT_BUFFER);
+        }
+    }
+
+    /// Lets `append` put received bytes behind those in the buffer.
+    pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        self.drop_taken();
         append(&mut self.pipe.input)
     }
 

@@ -19,6 +19,10 @@ impl Web {
         Err(absent("WebSocket"))
     }
 
+    pub fn release(&mut self) {
+        match *self {}
+    }
+
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         match *self {}
     }
