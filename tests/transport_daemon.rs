@@ -113,13 +113,23 @@ fn what_leaves_together_leaves_in_one_write_also_as_websocket_frames() {
 fn too_long_messages_are_refused_alike() {
     let bus = everywhere();
     for (name, how) in &bus.ways {
-        let mut peer = dial(how.clone()).expect(name);
-        send(&mut peer, &vec![b' '; 100_001]);
-        let (messages, _) = receive_to_end(&mut peer);
-        let told = messages.first().map(|message| text(message)).unwrap_or_default();
-        let expected = "message of 100001 bytes exceeds the limit of 100000";
-        // A WebSocket's farewell comes first and ends the conversation.
-        assert!(told.contains(expected) || how.websocket.is_some(), "{name}: {told}");
+        // The larger one is not sent at once: the daemon has to take it before it closes.
+        for length in [100_001, 9_000_000] {
+            let mut peer = dial(how.clone()).expect(name);
+            send(&mut peer, &vec![b' '; length]);
+            let (messages, error) = receive_to_end(&mut peer);
+            let told = messages.first().map(|message| text(message)).unwrap_or_default();
+            let expected = format!("message of {length} bytes exceeds the limit of 100000");
+            let closed = format!("the daemon closed the connection after a message of {length} bytes");
+            // A WebSocket's farewell comes first and ends the conversation.
+            let farewell = format!("connection closed by the daemon (1009 {expected})");
+            if how.websocket.is_some() {
+                assert_eq!((told, error.to_string()), (String::new(), farewell), "{name}");
+            } else {
+                assert!(told.contains(&expected), "{name}: {told}");
+                assert_eq!(error.to_string(), closed, "{name}");
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! How it comes up is in `opening`.
 
 mod opening;
+mod suspect;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -18,6 +19,7 @@ use super::socket;
 use super::wait::{self, Interest, Ready};
 use super::wire::Wire;
 use opening::State;
+use suspect::Suspect;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Connection {
     /// What came with the end of the handshakes and is for the next read.
     early: Option<Result<(), Error>>,
     outbox: Outbox,
+    suspect: Suspect,
     retired: Retired,
     connect_by: Instant,
     /// The process that owns it. A fork has the descriptor, too, but only one of both may use it.
@@ -65,6 +68,7 @@ impl Connection {
             waiting: Vec::new(),
             early: None,
             outbox: Outbox::default(),
+            suspect: Suspect::default(),
             retired: Retired::default(),
             connect_by,
             ownership: Ownership::new(),
@@ -139,7 +143,11 @@ impl Connection {
     fn flush_now(&mut self) -> Result<(), Error> {
         match &self.state {
             State::Handshaking(socket) | State::Open(socket) => {
-                self.outbox.flush(|bytes| socket::send(socket, bytes)).map_err(|error| broken(&error))
+                let flushed = self.outbox.flush(|bytes| socket::send(socket, bytes));
+                if self.outbox.unsent() == 0 {
+                    self.suspect.left();
+                }
+                flushed.map_err(|error| self.broken(&error))
             }
             _ => Ok(()),
         }
@@ -150,6 +158,7 @@ impl Connection {
         let (State::Handshaking(socket) | State::Open(socket)) = &self.state else { return Ok(()) };
         let input = self.wire.fill(|buffer| receive(socket, buffer));
         let processed = self.wire.process();
+        self.suspect.received(self.wire.messages().len());
         if self.wire.has_ended() {
             // Answers close_notify with our own: some wait for it.
             self.wire.close();
@@ -163,8 +172,10 @@ impl Connection {
             Ok(Input::Ended) if self.wire.is_inside_message() => {
                 Err(Error::new(ErrorKind::Closed, "connection closed by the daemon inside a message"))
             }
-            Ok(Input::Ended) => Err(Error::new(ErrorKind::Closed, "connection closed by the daemon")),
-            Err(error) => Err(broken(&error)),
+            Ok(Input::Ended) => Err(self
+                .refused()
+                .unwrap_or_else(|| Error::new(ErrorKind::Closed, "connection closed by the daemon"))),
+            Err(error) => Err(self.broken(&error)),
         }
     }
 
@@ -278,6 +289,7 @@ impl Connection {
         self.settle();
         match &self.state {
             State::Open(_) if !self.is_undecided => {
+                self.suspect.sent(out);
                 self.outbox.take(self.wire.pack(out));
                 let flushed = self.flush_now();
                 self.remember(flushed)
@@ -350,11 +362,20 @@ impl Connection {
                 Status::Dialling => self.wants(),
                 Status::Open => Interest { read: false, write: true },
             };
-            self.wait(interest, Some(until)).map_err(|error| broken(&error))?;
+            self.wait(interest, Some(until)).map_err(|error| Error::broken(&error, "daemon"))?;
         }
     }
-}
 
-fn broken(error: &io::Error) -> Error {
-    Error::broken(error, "daemon")
+    /// The connection is broken, as a system call says.
+    fn broken(&self, error: &io::Error) -> Error {
+        let is_ended = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+        self.refused().filter(|_| is_ended).unwrap_or_else(|| Error::broken(error, "daemon"))
+    }
+
+    /// Why the daemon ends the connection, if it is the length of a message.
+    fn refused(&self) -> Option<Error> {
+        let length = self.suspect.length()?;
+        let text = format!("the daemon closed the connection after a message of {length} bytes");
+        Some(Error::new(ErrorKind::Closed, text))
+    }
 }

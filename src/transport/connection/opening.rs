@@ -91,6 +91,7 @@ impl Connection {
             if let State::Handshaking(socket) = std::mem::replace(&mut self.state, failed) {
                 self.state = State::Open(socket);
             }
+            self.suspect.sent(&self.waiting);
             self.outbox.take(self.wire.pack(&mut self.waiting));
             self.waiting = Vec::new();
         }
