@@ -9,8 +9,13 @@ local HEAD = [[
   local ffi = require 'ffi'
   ffi.cdef [=[
     int daemon(int, int);
-    int fork(void); void _exit(int); int waitpid(int, int *, int);
-    int pipe(int *); unsigned alarm(unsigned); long read(int, void *, unsigned long); long write(int, const void *, unsigned long);
+    int fork(void);
+    void _exit(int);
+    int waitpid(int, int *, int);
+    unsigned alarm(unsigned);
+    int pipe(int *);
+    long read(int, void *, unsigned long);
+    long write(int, const void *, unsigned long);
   ]=]
   local C = ffi.C
   local jet = require 'jet'
@@ -148,6 +153,100 @@ describe('A program that puts itself into the background', function()
   end)
 end)
 
+describe('A daemon that is put into the background', function()
+  if not rawget(_G, 'jit') then
+    return pending 'only LuaJIT can fork without another library'
+  end
+
+  -- As the earlier `jetd.lua` does it: the sockets first.
+  local DAEMON = [[
+    local function log(text)
+      print(text)
+      if text:find 'goes on' then loop.stop() end
+    end
+    local daemon = jet.daemon.new { port = 0, ws_port = 0, interface = '127.0.0.1', unix = UNIX, loop = 'builtin', log = log }
+    daemon.start()
+    local early
+    early = jet.new { port = daemon.port(), loop = 'builtin', on_connect = loop.stop, on_close = function(_, reason)
+      print(reason)
+      early = nil
+    end }
+    loop.run()
+    FORK
+    C.alarm(25)
+    loop.run()
+    local late
+    late = connect { port = PORT, unix = UNIX, on_close = loop.stop }
+    late:state({ path = 'x', value = 1 }, { success = function() late:close() end })
+    loop.run()
+    daemon.stop()
+    print(early, UNIX and io.open(UNIX) or 'good')
+  ]]
+
+  --- What such a daemon prints.
+  local function served(fork, port, unix)
+    local code = DAEMON:gsub('FORK', fork):gsub('PORT', port):gsub('UNIX', unix)
+    return run(code)
+  end
+
+  for way, fork in pairs(WAYS) do
+    it('serves on its port: ' .. way, function()
+      local output = served(fork, 'daemon.port()', 'nil')
+      -- What comes first, the log or the end of the connection, is not known.
+      assert.matches('process %d+ goes on with the daemon\n', output)
+      assert.matches('connection closed by the daemon\n', output, 1, true)
+      assert.matches('\nnil\tgood\n$', output)
+      assert.are.equal(3, select(2, output:gsub('\n', '')))
+    end)
+  end
+
+  it('serves on its Unix socket, which is gone when it stops', function()
+    for _, way in ipairs { 'daemon(1, 1)', 'os.exit(0, true)' } do
+      local path = os.tmpname()
+      os.remove(path)
+      local output = served(WAYS[way], 'nil', ('%q'):format(path))
+      assert.matches('\nnil\tgood\n$', output)
+      assert.is_nil(io.open(path))
+    end
+  end)
+
+  it('keeps the passwords that peers have changed', function()
+    local output = run [[
+      local function log(text)
+        if text:find 'goes on' then loop.stop() end
+      end
+      local daemon = jet.daemon.new { port = 0, interface = '127.0.0.1', loop = 'builtin', log = log,
+        users = { ann = { password = 'old', auth = {} } } }
+      daemon.start()
+
+      --- Sends requests on a connection of its own; prints whether the last one was granted.
+      local function ask(...)
+        local connection, granted = require 'socket'.connect('127.0.0.1', daemon.port()), nil
+        for id, text in ipairs { ... } do
+          text = ('{"id":%d,%s}'):format(id, text)
+          connection:send(string.char(0, 0, 0, #text) .. text)
+          local _, _, high, low = connection:receive(4):byte(1, 4)
+          granted = connection:receive(high * 256 + low):find('"result"', 1, true) ~= nil
+        end
+        connection:close()
+        print(granted)
+      end
+
+      local function login(password)
+        return ('"method":"authenticate","params":{"user":"ann","password":"%s"}'):format(password)
+      end
+      ask(login 'old', '"method":"passwd","params":{"user":"ann","password":"new"}')
+      assert(C.daemon(1, 1) == 0)
+      C.alarm(25)
+      loop.run()
+      ask(login 'old')
+      ask(login 'new')
+      daemon.stop()
+    ]]
+    assert.are.equal('true\nfalse\ntrue\n', output)
+  end)
+end)
+
 describe('A program that forks a worker', function()
   if not rawget(_G, 'jit') then
     return pending 'only LuaJIT can fork without another library'
@@ -181,6 +280,30 @@ describe('A program that forks a worker', function()
       second:loop()
     ]]
     assert.matches('^process %d+ was forked from one that goes on: [^\n]*\nin time\nvalue 1\ngood\n$', output)
+  end)
+
+  it('keeps its daemon', function()
+    local output = run [[
+      local daemon = jet.daemon.new { port = 0, interface = '127.0.0.1', loop = 'builtin', log = print }
+      daemon.start()
+      local p = jet.new { sync = true, port = daemon.port() }
+      p:state { path = 'x', value = 1 }
+      local process = C.fork()
+      C.alarm(25)
+      if process == 0 then
+        loop.after(10, loop.stop)
+        loop.run()
+        print(daemon.port())
+        return
+      end
+      daemon.port()
+      C.waitpid(process, ffi.new 'int[1]', 0)
+      assert(p:get 'x' == 1)
+      assert(jet.new { sync = true, port = daemon.port() }:get 'x' == 1)
+      daemon.stop()
+      print 'good'
+    ]]
+    assert.matches('^process %d+ was forked from one that goes on: [^\n]*\nnil\ngood\n$', output)
   end)
 
   it('keeps its connections when the worker waits in vain', function()

@@ -226,8 +226,54 @@ function daemon.new(options)
     end
   end
 
-  local engine
+  local engine, cancel, handle
   local self = {}
+
+  local function watch(started)
+    adapter.watch(started:fd(), 'r', function()
+      handle(started)
+    end)
+  end
+
+  local function unwatch(started)
+    if cancel then
+      cancel()
+      cancel = nil
+    else
+      adapter.watch(started:fd(), nil)
+    end
+  end
+
+  --- Delivers the log. In a process that was forked, finds out before whether the daemon belongs to it.
+  function handle(started)
+    if engine ~= started then
+      return
+    end
+    local owner, seconds, is_forked = started:owner()
+    if is_forked and adapter.forked then
+      adapter.forked()
+    end
+    if owner == 'here' then
+      if cancel then
+        cancel = nil
+        watch(started)
+      end
+      return deliver(started, options)
+    end
+    unwatch(started)
+    if owner == 'undecided' then
+      cancel = adapter.after(seconds, function()
+        handle(started)
+      end)
+      return
+    end
+    engine = nil
+    started:stop()
+    local text = started:fork_notice()
+    if text then
+      guard.report(options.crit or options.log, text)
+    end
+  end
 
   function self.start()
     if engine then
@@ -238,9 +284,7 @@ function daemon.new(options)
       error(why, 2)
     end
     engine = started
-    adapter.watch(started:fd(), 'r', function()
-      deliver(started, options)
-    end)
+    watch(started)
   end
 
   function self.stop()
@@ -249,7 +293,7 @@ function daemon.new(options)
     end
     local stopped = engine
     engine = nil
-    adapter.watch(stopped:fd(), nil)
+    unwatch(stopped)
     stopped:stop()
     deliver(stopped, options)
   end

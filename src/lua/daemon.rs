@@ -14,6 +14,8 @@ use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Vari
 
 use crate::daemon::bus::{Config, Level, LogLine};
 use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces};
+use crate::ffi::fork;
+use crate::ownership::{self, Owner, LOOK_AGAIN};
 use crate::users::{self, Auth, Hash, Password, User, Users};
 
 /// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,
@@ -70,11 +72,25 @@ impl LogQueue {
 struct Daemon {
     handle: Handle,
     log: Arc<LogQueue>,
-    /// Readable when the log is not empty.
+    /// Readable when the log is not empty, and in a process that was forked.
     bell: UnixStream,
+    /// The processes above the one that last asked for the owner.
+    depth: usize,
 }
 
 impl Daemon {
+    /// Whether the daemon belongs to this process: `'here'`, `'elsewhere'`, or `'undecided'` and the seconds after which
+    /// to ask again. The third is true once in each process that was forked.
+    fn owner(&mut self) -> (&'static str, Option<f64>, bool) {
+        let depth = fork::depth();
+        let is_forked = std::mem::replace(&mut self.depth, depth) != depth;
+        match self.handle.owner() {
+            Owner::Here => ("here", None, is_forked),
+            Owner::Undecided => ("undecided", Some(LOOK_AGAIN.as_secs_f64()), is_forked),
+            Owner::Elsewhere => ("elsewhere", None, is_forked),
+        }
+    }
+
     /// The next line of the log: level, text, and for a message of a peer that is debugged the
     /// name of that peer and whether the message came from it.
     fn next_line(&self) -> Variadic<Option<String>> {
@@ -96,7 +112,10 @@ impl Daemon {
 impl UserData for Daemon {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method("fd", |_, daemon, ()| Ok(daemon.bell.as_raw_fd()));
+        methods.add_method_mut("owner", |_, daemon, ()| Ok(daemon.owner()));
+        methods.add_method("fork_notice", |_, _, ()| Ok(fork::is_first_time().then(ownership::notice)));
         methods.add_method("port", |_, daemon, ()| {
+            daemon.handle.claim();
             Ok(daemon.handle.addresses().first().map(std::net::SocketAddr::port))
         });
         methods.add_method("next_line", |_, daemon, ()| Ok(daemon.next_line()));
@@ -222,12 +241,13 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
     }
-    let queue = log.clone();
+    let (queue, forked) = (log.clone(), log.bell.try_clone()?);
     let handle = server::start(Options {
         config: wanted.config,
         listeners,
         log: Box::new(move |line| queue.push(line)),
         accounts: wanted.accounts,
     })?;
-    Ok(Daemon { handle, log, bell })
+    handle.ring_in_forks(forked);
+    Ok(Daemon { handle, log, bell, depth: fork::depth() })
 }

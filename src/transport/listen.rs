@@ -120,6 +120,20 @@ impl Bound {
         self.options.tls.as_ref()
     }
 
+    /// Another one for the same socket. The file of a Unix socket stays with this one.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Bound> {
+        let (fd, options) = (self.fd.try_clone()?, self.options.clone());
+        Ok(Bound { fd, options, file: None, address: self.address })
+    }
+
+    /// Closes it, but leaves the file of a Unix socket to the process that listens there.
+    pub fn leave(self) {
+        std::mem::forget(self.file);
+    }
+
     /// Hands the socket to the tokio runtime that this is called in. Messages longer than
     /// `max_message` bytes will be refused.
     ///

@@ -246,6 +246,12 @@ impl Served {
     }
 }
 
+impl AsFd for Served {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watcher.0.as_fd()
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         // A watcher held by a task keeps the descriptor open, but the task wakes up.

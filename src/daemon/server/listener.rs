@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::connection::Connection;
 use super::core::Core;
+use super::gate::Gate;
 use crate::transport::{Bound, Error, ServeOptions, ServerTls};
 
 /// A socket that listens already, before the daemon's thread is there.
@@ -34,6 +37,16 @@ impl BoundListener {
     /// This build has no such layer.
     pub fn speaking(self, options: ServeOptions) -> Result<BoundListener, Error> {
         self.0.speaking(options).map(BoundListener)
+    }
+
+    /// Another one for the same socket, without the file of a Unix socket.
+    pub(super) fn try_clone(&self) -> io::Result<BoundListener> {
+        self.0.try_clone().map(BoundListener)
+    }
+
+    /// Closes this process's copy of a socket that another process listens on.
+    pub(super) fn leave(self) {
+        self.0.leave();
     }
 }
 
@@ -67,11 +80,15 @@ pub fn bind_unix(name: &[u8], mode: u32) -> io::Result<BoundListener> {
 ///
 /// # Errors
 /// The listener is broken.
-pub async fn accept(listener: BoundListener, core: Rc<Core>) -> io::Result<()> {
+pub async fn accept(listener: BoundListener, core: Rc<Core>, gate: Arc<Gate>) -> io::Result<()> {
     let max_message = core.bus.borrow().config().max_message;
     let listener = listener.0.listen(max_message)?;
     loop {
         let served = listener.accept().await?;
-        tokio::task::spawn_local(Connection::serve(served, core.clone()));
+        let (socket, core) = (gate.hold(served.as_fd()), core.clone());
+        tokio::task::spawn_local(async move {
+            Connection::serve(served, core).await;
+            drop(socket);
+        });
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -40,6 +40,8 @@ pub struct Logins {
     suspect: Arc<Semaphore>,
     /// Held by who changes users.
     change: Mutex<()>,
+    /// What a process that was forked goes on with.
+    noted: Option<Arc<std::sync::Mutex<Accounts>>>,
 }
 
 impl Logins {
@@ -51,7 +53,20 @@ impl Logins {
             trusted: Arc::new(Semaphore::new(1)),
             suspect: Arc::new(Semaphore::new(1)),
             change: Mutex::new(()),
+            noted: None,
         }
+    }
+
+    /// Has `accounts` get all changes as well.
+    pub fn noting_changes(self, accounts: Option<Arc<std::sync::Mutex<Accounts>>>) -> Logins {
+        Logins { noted: accounts, ..self }
+    }
+
+    fn replace(&self, users: Users) {
+        if let Some(accounts) = &self.noted {
+            accounts.lock().unwrap_or_else(PoisonError::into_inner).users = users.clone();
+        }
+        self.users.replace(users);
     }
 
     /// Carries out a job of the bus for a connection from that address.
@@ -92,7 +107,7 @@ impl Logins {
         {
             Ok(users) => {
                 let text = format!("the users are read again: {} may log in now", users.len());
-                self.users.replace(users);
+                self.replace(users);
                 text
             }
             Err(error) => format!("the users stay as they were: {error}"),
@@ -136,7 +151,7 @@ impl Logins {
         let made = hash_off_thread(turn, move || change.make(users, file.as_deref())).await;
         match made.and_then(|made| made) {
             Ok(users) => {
-                self.users.replace(users);
+                self.replace(users);
                 Verdict::Changed
             }
             Err(verdict) => verdict,
