@@ -64,9 +64,34 @@ fn bytes_may_wait_up_to_the_limit() {
             assert_eq!(peer.engine.request("config", json("{}"), TELL), Err(Failure::Unsent(limit)));
         }
     }
+    // Exactly at the limit one more may be queued.
     let mut peer = Peer::with(Options { max_unsent: 100, ..Options::default() }).greeted(OWN);
     peer.engine.set_backlog(101);
     assert_eq!(peer.engine.remove("a", TELL), Err(Failure::Unsent(100)));
     peer.engine.set_backlog(100);
     assert_eq!(peer.engine.remove("a", TELL), Ok(None));
+}
+
+#[test]
+fn answers_may_wait_up_to_the_limit_and_then_end_the_connection() {
+    let unknown = r#"{"id":7,"method":"?"}"#;
+    let mut peer = Peer::ready();
+    peer.hear(unknown);
+    let answer = peer.engine.output().len();
+    for (limit, kept) in [(answer - 1, 1), (answer, 2), (answer + 1, 2), (2 * answer, 3)] {
+        let mut peer = Peer::with(Options { max_unsent: limit, ..Options::default() }).greeted(OWN);
+        for _ in 0..kept {
+            peer.hear(unknown);
+        }
+        assert_eq!((peer.engine.output().len(), peer.engine.fault()), (kept * answer, None));
+        peer.hear(unknown);
+        assert_eq!(peer.engine.output().len(), kept * answer);
+        let reason =
+            format!("the daemon does not read: more than {limit} bytes wait to be sent (max_unsent)");
+        assert_eq!(peer.engine.fault(), Some(reason));
+    }
+    let mut peer = Peer::with(Options { max_unsent: 100, ..Options::default() }).greeted(OWN);
+    peer.engine.set_backlog(101);
+    assert_eq!(peer.engine.answer("7", json("true")), Err(Failure::Unsent(100)));
+    assert_eq!(peer.engine.refuse("7", json("{}")), Err(Failure::Unsent(100)));
 }

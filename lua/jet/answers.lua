@@ -38,6 +38,8 @@ function answers.refuse(driver, id, raised)
   local ok, message = driver.core:refuse(id, staged)
   if not ok then
     driver:note(message)
+    -- If it did not fit into `max_unsent`, this ends the connection.
+    driver:flush()
   end
   driver:kick()
 end

@@ -166,7 +166,7 @@ impl PeerCore {
         if self.closing.get() {
             self.close();
         }
-        (events, input.failure)
+        (events, input.failure.or_else(|| self.engine.borrow().fault()))
     }
 
     fn take_input(&self, readable: bool) -> std::result::Result<Input, NothingToDo> {
@@ -189,9 +189,21 @@ impl PeerCore {
         // What came before the end is handled before the end.
         let fresh = readable || opened || failure.is_some();
         if fresh {
-            failure = connection.read().err().or(failure);
+            failure = self.read(connection).err().or(failure);
         }
         Ok(Input { fresh, failure: failure.map(|error| error.to_string()) })
+    }
+
+    /// Reads what has come. The answers of the transport, such as pongs, count for `max_unsent`.
+    fn read(&self, connection: &mut Connection) -> std::result::Result<(), Error> {
+        let before = connection.unsent();
+        let read = connection.read();
+        let mut engine = self.engine.borrow_mut();
+        engine.set_backlog(connection.unsent());
+        if connection.unsent() > before && engine.is_full() {
+            engine.overflow();
+        }
+        read
     }
 
     /// Turns the messages that were read into rows for the events table.
@@ -241,8 +253,18 @@ impl PeerCore {
         let Some(connection) = slot.as_mut() else {
             return (false, None);
         };
-        let written = send(connection, &mut self.engine.borrow_mut());
-        (connection.unsent() > 0, written.err().map(|error| error.to_string()))
+        let mut engine = self.engine.borrow_mut();
+        let written = send(connection, &mut engine);
+        let failure = written.err().map(|error| error.to_string());
+        (connection.unsent() > 0, failure.or_else(|| engine.fault()))
+    }
+
+    /// Lets the socket take what it can if there is no room for one more answer.
+    pub(super) fn make_room(&self) {
+        if self.engine.borrow().is_full() {
+            // A failure shows again at the next flush.
+            self.flush();
+        }
     }
 
     /// Ends the connection; what the socket takes at once is still sent.

@@ -192,9 +192,11 @@ fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
         Ok(())
     });
     methods.add_method("answer", |_, core, (id, staged): (String, Option<u64>)| {
+        core.make_room();
         Ok(done(core.with(staged, |engine, result| engine.answer(&id, result.unwrap_or(Raw::TRUE)))))
     });
     methods.add_method("refuse", |_, core, (id, staged): (String, Option<u64>)| {
+        core.make_room();
         Ok(done(core.with(staged, |engine, error| engine.refuse(&id, error.unwrap_or(Raw::NULL)))))
     });
 }

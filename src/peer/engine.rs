@@ -123,6 +123,8 @@ pub struct Engine {
     pub(super) unsaid: Vec<&'static str>,
     /// Bytes that were taken out of `out` and have not left.
     pub(super) backlog: usize,
+    /// Set when an answer did not fit into `max_unsent`.
+    pub(super) overflowed: bool,
 }
 
 impl Engine {
@@ -146,6 +148,7 @@ impl Engine {
             said: Vec::new(),
             unsaid: Vec::new(),
             backlog: 0,
+            overflowed: false,
         }
     }
 
@@ -163,6 +166,24 @@ impl Engine {
     /// for `max_unsent`.
     pub fn set_backlog(&mut self, bytes: usize) {
         self.backlog = bytes;
+    }
+
+    /// Returns whether more bytes wait to be sent than `max_unsent` allows. Nothing is queued until some have left.
+    pub fn is_full(&self) -> bool {
+        self.out.len() + self.early.len() + self.backlog > self.options.max_unsent
+    }
+
+    /// Marks the connection as failed because the daemon does not read what this peer has to send.
+    pub fn overflow(&mut self) {
+        self.overflowed = true;
+    }
+
+    /// Returns why the connection has to be closed, or `None` while it can be used.
+    pub fn fault(&self) -> Option<String> {
+        let limit = self.options.max_unsent;
+        let reason =
+            || format!("the daemon does not read: more than {limit} bytes wait to be sent (max_unsent)");
+        (self.overflowed && !self.is_closed()).then(reason)
     }
 
     /// The connection is gone, or the program does not want it any more. Every call fails from

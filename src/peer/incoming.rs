@@ -16,7 +16,7 @@ impl Engine {
     /// Takes one received message (an object, or an array of them) and appends what it means.
     /// Answers that need no program go to the output.
     pub fn receive<'a>(&mut self, text: &'a str, events: &mut Vec<Event<'a>>) {
-        if self.is_closed() {
+        if self.is_closed() || self.overflowed {
             return;
         }
         let max_depth = self.options.max_depth.saturating_add(ENVELOPE_LEVELS);

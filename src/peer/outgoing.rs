@@ -180,7 +180,7 @@ impl Engine {
         if self.phase == Phase::Closed {
             return Err(Failure::Closed);
         }
-        if self.out.len() + self.early.len() + self.backlog > self.options.max_unsent {
+        if self.is_full() {
             return Err(Failure::Unsent(self.options.max_unsent));
         }
         if respond && self.requests.len() >= self.options.max_requests {
@@ -200,7 +200,7 @@ impl Engine {
     /// Answers a request with a result. `id` is the one of the event, as JSON text.
     ///
     /// # Errors
-    /// [`Failure::Closed`], [`Failure::TooLong`]
+    /// [`Failure::Closed`], [`Failure::TooLong`]; [`Failure::Unsent`], which ends the connection
     pub fn answer(&mut self, id: &str, result: Raw) -> Result<(), Failure> {
         let is_fragile = self.fragile_sets.contains(id);
         let result = match is_fragile && result == Raw::TRUE {
@@ -216,7 +216,7 @@ impl Engine {
     /// Answers a request with an error object that the program made.
     ///
     /// # Errors
-    /// [`Failure::Closed`], [`Failure::TooLong`]
+    /// [`Failure::Closed`], [`Failure::TooLong`]; [`Failure::Unsent`], which ends the connection
     pub fn refuse(&mut self, id: &str, error: Raw) -> Result<(), Failure> {
         self.respond(id, |out| {
             out.extend_from_slice(b"\"error\":");
@@ -227,7 +227,7 @@ impl Engine {
     /// Answers a request with an error of the protocol.
     ///
     /// # Errors
-    /// [`Failure::Closed`], [`Failure::TooLong`]
+    /// [`Failure::Closed`], [`Failure::TooLong`]; [`Failure::Unsent`], which ends the connection
     pub fn refuse_with(&mut self, id: &str, code: Code, data: Option<Raw>) -> Result<(), Failure> {
         self.respond(id, |out| {
             out.extend_from_slice(b"\"error\":");
@@ -239,6 +239,11 @@ impl Engine {
         self.fragile_sets.remove(id);
         if self.phase == Phase::Closed {
             return Err(Failure::Closed);
+        }
+        if self.is_full() {
+            // An answer cannot be sent again later, and the other side waits for it.
+            self.overflow();
+            return Err(Failure::Unsent(self.options.max_unsent));
         }
         let mark = framing::begin(&mut self.out);
         self.out.extend_from_slice(b"{\"id\":");
