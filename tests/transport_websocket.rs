@@ -156,6 +156,9 @@ fn messages_behind_the_handshake_in_the_same_packet_are_not_lost() {
 fn refusals_say_what_the_daemon_said() {
     for (answer, text) in [
         ("HTTP/1.1 404 Not Found\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
+        // The C daemon, for any path but its own.
+        ("HTTP/1.0 404 Not Found\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
+        ("HTTP/1.0 404\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
         ("HTTP/1.1 101 OK\r\n\r\n", "WebSocket: the daemon's answer is no WebSocket upgrade"),
     ] {
         let error = dial_error(url(scripted(answer), "/"));

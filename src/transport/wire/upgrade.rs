@@ -81,12 +81,15 @@ fn refused(why: &str) -> Error {
 }
 
 fn read_response(head: &[u8], key: &str) -> Result<Option<usize>, Error> {
-    let parsed = Response::try_parse(head).map_err(|error| refused(&error.to_string()))?;
+    let parsed = Response::try_parse(head).map_err(|error| match status_of(head) {
+        Some(status) if status != StatusCode::SWITCHING_PROTOCOLS => answers(status),
+        _ => refused(&error.to_string()),
+    })?;
     let Some((length, response)) = parsed else {
         return Ok(None);
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(refused(&format!("the daemon answers {}", response.status())));
+        return Err(answers(response.status()));
     }
     let headers = response.headers();
     let accepted =
@@ -97,6 +100,16 @@ fn read_response(head: &[u8], key: &str) -> Result<Option<usize>, Error> {
     }
     // An answer without a subprotocol is accepted: some daemons leave it out.
     Ok(Some(length))
+}
+
+fn answers(status: StatusCode) -> Error {
+    refused(&format!("the daemon answers {status}"))
+}
+
+/// Returns the status of a response of any version of HTTP, such as the `HTTP/1.0 404` of the C daemon.
+fn status_of(head: &[u8]) -> Option<StatusCode> {
+    let mut words = head.strip_prefix(b"HTTP/")?.split(|byte| b" \r\n".contains(byte));
+    StatusCode::from_bytes(words.nth(1)?).ok()
 }
 
 fn read_request(head: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, Error> {
@@ -228,6 +241,8 @@ mod tests {
         let (client, _) = Upgrade::request(&WebSocketOptions::default(), "rig").expect("valid");
         let error = client.read(b"HTTP/1.1 404 Not Found\r\n\r\n", &mut Vec::new()).expect_err("refused");
         assert_eq!(error.to_string(), "WebSocket: the daemon answers 404 Not Found");
+        let old = client.read(b"HTTP/1.0 404 Not Found\r\n\r\n", &mut Vec::new()).expect_err("refused");
+        assert_eq!(old.to_string(), "WebSocket: the daemon answers 404 Not Found", "as the C daemon does");
         let forged =
             b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
         let error = client.read(forged, &mut Vec::new()).expect_err("refused");
