@@ -2,6 +2,7 @@
 
 mod peer_support;
 
+use jet::peer::Options;
 use peer_support::{json, Peer, ASK, OWN, TELL};
 
 fn news(id: &str, event: &str, path: &str, value: &str) -> String {
@@ -58,6 +59,26 @@ fn sorted_news_are_passed_on() {
         r#"{"method":"__f__0","params":{"changes":{},"n":0}}"#,
     ]);
     assert_eq!(events, [r#"#0 sorted [{"path":"a","value":1,"index":1}] 1"#, "#0 sorted [] 0"]);
+}
+
+#[test]
+fn news_that_do_not_suit_the_fetch_are_reported() {
+    let sorted = r#"{"method":"__f__0","params":{"n":1,"changes":[{"path":"a","value":1,"index":1}]}}"#;
+    let single = news("__f__0", "add", "a", "1");
+    // Daemons that cannot sort are asked for single events.
+    for (info, expression, message, kind) in [
+        (OWN, "{}", sorted, "a sorted"),
+        (OWN, r#"{"sort":false}"#, sorted, "a sorted"),
+        (OWN, r#"{"sort":{}}"#, &single, "an unsorted"),
+        (r#"{"name":"cjet"}"#, r#"{"sort":{}}"#, sorted, "a sorted"),
+    ] {
+        let mut peer = Peer::with(Options::default()).greeted(info);
+        peer.engine.fetch(None, json(expression), TELL).unwrap();
+        let note = format!("note {kind} notification does not suit the fetch __f__0 and is dropped: ");
+        let events = peer.hear(message);
+        assert!(events[0].starts_with(&note) && events.len() == 1, "{events:?}");
+        assert_eq!(peer.engine.fetch(None, json("{}"), TELL), Ok((1, None)), "the others go on");
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct Fetcher {
     pub held: Option<Vec<Event<'static>>>,
     /// Rules that this daemon lacks.
     pub local: Option<LocalFetch>,
+    /// Whether the program asked for an order.
+    pub sorted: bool,
     /// Whether news of the shared fetch are for this one; see `shared`.
     pub joined: bool,
     /// Why this peer refuses the fetch, as an error object.
@@ -125,9 +127,17 @@ impl Engine {
         fetchers.rounds = fetchers.rounds.wrapping_add(1);
         let round = fetchers.rounds;
         let held = options.respond.then(Vec::new);
+        let sorted = expression.get("sort").is_some_and(|sort| sort.as_bool() != Some(false));
         let expression = expression.text();
-        let fetcher =
-            Fetcher { expression: expression.into(), round, held, local: None, joined: false, refused: None };
+        let fetcher = Fetcher {
+            expression: expression.into(),
+            round,
+            held,
+            local: None,
+            sorted,
+            joined: false,
+            refused: None,
+        };
         let again = fetchers.active.insert(number, fetcher).is_some();
         let id = options.respond.then(|| self.requests.begin(Purpose::Fetch(number, round)));
         if self.phase != Phase::Ready {

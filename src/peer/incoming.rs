@@ -181,8 +181,11 @@ impl Engine {
     }
 }
 
+/// Returns the beginning of a text, as much of it as belongs into a log.
+pub(super) fn shortened(text: &str) -> &str {
+    text.char_indices().nth(200).map_or(text, |(end, _)| &text[..end])
+}
+
 fn unhandled(raw: Raw) -> Event<'static> {
-    let text = raw.text();
-    let shown = text.char_indices().nth(200).map_or(text, |(end, _)| &text[..end]);
-    Event::Note(format!("unhandled message: {shown}"))
+    Event::Note(format!("unhandled message: {}", shortened(raw.text())))
 }

@@ -7,6 +7,7 @@ use crate::json::Raw;
 
 use super::engine::Engine;
 use super::event::{Event, Happening};
+use super::incoming::shortened;
 use super::local_fetch::News;
 use super::normalise;
 use super::requests::Service;
@@ -65,6 +66,12 @@ impl Engine {
             return false;
         };
         let news = Members::read(params);
+        // What this peer sorts itself comes unsorted.
+        if news.changes.is_some() != (fetcher.sorted && fetcher.local.is_none()) {
+            let kind = if news.changes.is_some() { "a sorted" } else { "an unsorted" };
+            events.push(dropped(kind, name, params));
+            return true;
+        }
         let start = events.len();
         match (news.changes, news.happening(), news.path.and_then(Raw::as_str)) {
             (Some(changes), ..) => events.push(sorted_event(number, changes, news.n)),
@@ -148,6 +155,12 @@ impl Engine {
             held.extend(events.drain(start..).map(Event::into_owned));
         }
     }
+}
+
+/// Reports a notification of a kind that the fetch did not ask for.
+fn dropped(kind: &str, name: &str, params: Raw) -> Event<'static> {
+    let params = shortened(params.text());
+    Event::Note(format!("{kind} notification does not suit the fetch {name} and is dropped: {params}"))
 }
 
 fn sorted_event<'a>(fetcher: u32, changes: Raw<'a>, n: Option<Raw<'a>>) -> Event<'a> {
