@@ -100,7 +100,13 @@ describe('A peer with a user', function()
     local cases = {
       { OURS, invalid { invalidPassword = true }, 'wrong password', 'invalidPassword' },
       { NODE_JET, invalid { invalidUser = true }, 'unknown user', 'invalidUser' },
-      { CJET, invalid { ['invalid credentials'] = 'ann' }, 'unknown user or wrong password', 'invalidPassword' },
+      {
+        CJET,
+        invalid { ['invalid credentials'] = 'ann' },
+        'unknown user or wrong password, or the daemon has no users: '
+          .. 'cjet refuses every login without a password file',
+        'invalidPassword',
+      },
       {
         NODE_JET_3,
         invalid({ name = 'jet.invalid params', details = 'ann' }, 'invalid credentials'),

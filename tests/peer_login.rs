@@ -109,16 +109,17 @@ fn a_refusal_says_as_much_as_the_daemon_does() {
     for info in [OWN, NODE_JET] {
         assert_eq!(refused(info, unknown), format!("login as 'ann' failed: unknown user {unknown}"));
     }
-    for (info, original) in [
-        (CJET, r#"{"code":-32602,"message":"x","data":{"invalid credentials":"ann"}}"#),
-        (
-            NODE_JET_3,
-            r#"{"code":-32602,"message":"invalid credentials","data":{"name":"n","details":"ann"}}"#,
-        ),
+    let node_jet_3 = r#"{"code":-32602,"message":"invalid credentials","data":{"name":"n","details":"ann"}}"#;
+    let cjet = r#"{"code":-32602,"message":"x","data":{"invalid credentials":"ann"}}"#;
+    let hint = "unknown user or wrong password, or the daemon has no users: \
+                cjet refuses every login without a password file";
+    for (info, original, why, reason) in [
+        (CJET, cjet, hint, format!(",\"reason\":\"{hint}\"")),
+        (NODE_JET_3, node_jet_3, "unknown user or wrong password", String::new()),
     ] {
         let expected = format!(
-            "login as 'ann' failed: unknown user or wrong password {{\"code\":-32602,\"message\":\"Invalid params\",\
-             \"data\":{{\"invalidPassword\":true,\"original\":{original}}}}}"
+            "login as 'ann' failed: {why} {{\"code\":-32602,\"message\":\"Invalid params\",\
+             \"data\":{{\"invalidPassword\":true,\"original\":{original}{reason}}}}}"
         );
         assert_eq!(refused(info, original), expected);
     }

@@ -60,6 +60,9 @@ local function reason(err, subject)
   elseif type(data) ~= 'table' then
     return plain(data)
   end
+  if type(data.reason) == 'string' then
+    return data.reason
+  end
   for _, words in ipairs(WORDS) do
     local value = data[words[1]]
     if value == true or value ~= nil and value == subject then
@@ -68,9 +71,7 @@ local function reason(err, subject)
       return ("%s: '%s'"):format(words[2], plain(value))
     end
   end
-  if type(data.reason) == 'string' then
-    return data.reason
-  elseif err.code == -32001 and type(data.path) == 'string' then
+  if err.code == -32001 and type(data.path) == 'string' then
     return ("'%s'"):format(data.path)
   end
   return plain(data)

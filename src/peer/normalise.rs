@@ -19,6 +19,10 @@ use super::requests::{Purpose, Service};
 pub(super) const NOT_FETCHING: &str =
     r#"{"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}"#;
 
+/// The C daemon answers the same to every login that it refuses.
+const CJET_REFUSES: &str =
+    "unknown user or wrong password, or the daemon has no users: cjet refuses every login without a password file";
+
 /// How long an owner may take for a request that does not say. All daemons have the same.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -89,6 +93,9 @@ pub(super) fn login_error(dialect: Dialect, refusal: Raw) -> (String, String) {
     let has = |key| text.get("data").is_some_and(|data| data.get(key).is_some_and(Raw::is_truthy));
     let reason = match () {
         () if has("invalidUser") => "unknown user",
+        () if has("invalidPassword") && dialect == Dialect::Cjet => {
+            return (CJET_REFUSES.to_owned(), with_reason(text, CJET_REFUSES));
+        }
         // Those that have texts of their own do not tell which it is.
         () if has("invalidPassword") && has("original") => "unknown user or wrong password",
         () if has("invalidPassword") => "wrong password",
@@ -99,6 +106,19 @@ pub(super) fn login_error(dialect: Dialect, refusal: Raw) -> (String, String) {
         }
     };
     (reason.to_owned(), known.into_owned())
+}
+
+/// Returns an error with one more member in its data.
+fn with_reason(error: Raw, reason: &str) -> String {
+    let data = written(|out| {
+        out.push(b'{');
+        let members = error.get("data").into_iter().flat_map(Raw::members);
+        members.for_each(|(key, value)| member(out, &key, value.text()));
+        out.extend_from_slice(b"\"reason\":");
+        write::string(out, reason);
+        out.push(b'}');
+    });
+    written(|out| error::object(out, INVALID_PARAMS, Some(Raw::trusted(&data))))
 }
 
 fn without_data(code: Raw, message: &str) -> String {

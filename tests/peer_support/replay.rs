@@ -138,8 +138,10 @@ impl Replay {
     fn labelled(&self, event: &str) -> String {
         if let Some((reason, error)) = event.strip_prefix("login ").and_then(|rest| rest.split_once(" {")) {
             // What the reason says of the daemon's own error goes with that.
-            let reason = reason.replace("unknown user or ", "");
-            return format!("login {reason} {}", without_original(&format!("{{{error}")));
+            let hint = ", or the daemon has no users: cjet refuses every login without a password file";
+            let reason = reason.replace("unknown user or ", "").replace(hint, "");
+            let hint = format!(",\"reason\":\"unknown user or wrong password{hint}\"");
+            return format!("login {reason} {}", without_original(&format!("{{{error}").replace(&hint, "")));
         }
         let (head, rest) = event.split_once(' ').unwrap_or((event, ""));
         let Some(label) = head.parse().ok().and_then(|id: u32| self.labels.get(&id)) else {
