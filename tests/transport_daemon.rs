@@ -5,13 +5,15 @@ mod transport_support;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use jet::daemon::bus::LogLine;
 use jet::daemon::server::{
     bind, bind_unix, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls,
 };
 use jet::daemon::Config;
-use jet::transport::{Options, TlsOptions};
+use jet::transport::{Options, Target, TlsOptions};
 use transport_support::*;
 
 /// A daemon on every transport, and how to get there.
@@ -20,6 +22,7 @@ struct Everywhere {
     plain: u16,
     /// `(what, how)`.
     ways: Vec<(&'static str, Options)>,
+    log: mpsc::Receiver<LogLine>,
     files: TempDir,
 }
 
@@ -44,8 +47,11 @@ fn everywhere() -> Everywhere {
     let ports: Vec<u16> =
         listeners.iter().filter_map(|listener| listener.address()).map(|address| address.port()).collect();
     let config = Config { max_message: 100_000, ..Config::default() };
-    let daemon =
-        start(DaemonOptions { config, listeners, log: Box::new(|_| {}), accounts: None }).expect("starts");
+    let (sender, log) = mpsc::channel();
+    let sink = Box::new(move |line| {
+        let _ = sender.send(line);
+    });
+    let daemon = start(DaemonOptions { config, listeners, log: sink, accounts: None }).expect("starts");
     let trusting = Some(TlsOptions { ca_file: Some(certificate), ..TlsOptions::default() });
     let ways = vec![
         ("tcp", Options::tcp("127.0.0.1", ports[0])),
@@ -61,7 +67,7 @@ fn everywhere() -> Everywhere {
         ("unix", Options::unix(path.to_str().expect("UTF-8"))),
         ("abstract", Options::unix(name)),
     ];
-    Everywhere { _daemon: daemon, plain: ports[0], ways, files }
+    Everywhere { _daemon: daemon, plain: ports[0], ways, log, files }
 }
 
 fn text(message: &[u8]) -> String {
@@ -225,4 +231,42 @@ fn a_websocket_peer_is_pinged_and_answers_are_no_messages() {
         .send(tungstenite::Message::binary(&b"{\"id\":1,\"method\":\"info\",\"params\":{}}"[..]))
         .expect("sent");
     assert!(socket.read().expect("an answer").is_text());
+}
+
+#[test]
+fn who_speaks_something_else_is_told_what() {
+    let bus = everywhere();
+    let port = |at: usize| match bus.ways[at].1.target {
+        Target::Tcp { port, .. } => port,
+        Target::Unix(_) => unreachable!("the first four are TCP"),
+    };
+    // Each way of speaking on each other port: what the peer is told, and what the log says.
+    let wrong_tls =
+        ("the daemon does not speak TLS on this port", "speaks TLS, but this port is not encrypted");
+    let cases = [
+        (0, 1, "the daemon speaks HTTP on this port: a ws:// url is needed", "speaks no WebSocket"),
+        (0, 2, "the daemon speaks TLS on this port: tls = true is needed", "does not speak TLS"),
+        (0, 3, "the daemon speaks TLS on this port: tls = true is needed", "does not speak TLS"),
+        (1, 0, "the daemon speaks no WebSocket on this port: ip and port", "speaks HTTP, but"),
+        (1, 2, "the daemon speaks TLS on this port: a wss:// url is needed", "does not speak TLS"),
+        (1, 3, "the daemon speaks TLS on this port: a wss:// url is needed", "does not speak TLS"),
+        (2, 0, wrong_tls.0, wrong_tls.1),
+        (2, 1, wrong_tls.0, wrong_tls.1),
+        (3, 0, wrong_tls.0, wrong_tls.1),
+        (3, 1, wrong_tls.0, wrong_tls.1),
+    ];
+    for (speaks, on, told, logged) in cases {
+        let mut options = bus.ways[speaks].1.clone();
+        options.target = Target::Tcp { host: "localhost".to_owned(), port: port(on) };
+        let error = match dial(options) {
+            Err(error) => error,
+            Ok(mut connection) => {
+                send(&mut connection, br#"{"id":1,"method":"info"}"#);
+                receive_to_end(&mut connection).1
+            }
+        };
+        assert!(error.to_string().contains(told), "{speaks} on {on}: {error}");
+        let line = bus.log.recv_timeout(PATIENCE).expect("a line of the log").text;
+        assert!(line.contains(logged), "{speaks} on {on}: {line}");
+    }
 }

@@ -64,7 +64,11 @@ impl Connection {
         let opened = timeout(HANDSHAKE_TIMEOUT, open(&mut served)).await;
         let first = match opened {
             Ok(first) if served.is_open() => first,
-            Ok(Err(error)) => return core.note(format!("{} is refused: {error}", served.name())),
+            Ok(Err(error)) => {
+                // In order: what a layer has answered shall arrive.
+                served.close();
+                return core.note(format!("{} is refused: {error}", served.name()));
+            }
             _ => return core.note(format!("{} does not finish the handshake", served.name())),
         };
         let key = core.bus.borrow_mut().connect();

@@ -5,9 +5,10 @@
 //! and sends what [`output`](Wire::output) and [`pack`](Wire::pack) give. The peer's connection and the
 //! daemon's server use the same one. Plain TCP passes through without a copy.
 //!
-//! Files: `tls` the encryption, `tls_config` whom to trust, `server_tls` a daemon's certificate, `validity` its dates, `web` WebSocket messages, `upgrade` the
+//! Files: `tls` the encryption, `tls_config` whom to trust, `server_tls` a daemon's certificate, `validity` its dates, `greeting` who speaks something else, `web` WebSocket messages, `upgrade` the
 //! HTTP before them; the two `*_absent` stand in where a Cargo feature is off.
 
+mod greeting;
 #[cfg(feature = "tls")]
 mod server_tls;
 #[cfg_attr(not(feature = "tls"), path = "tls_absent.rs")]
@@ -23,12 +24,11 @@ mod web;
 
 use std::ops::Range;
 
-use super::error::Error;
-#[cfg(not(all(feature = "tls", feature = "websocket")))]
-use super::error::ErrorKind;
+use super::error::{Error, ErrorKind};
 use super::options::{Options, Target};
-use crate::protocol::framing::Decoder;
+use crate::protocol::framing::{Decoder, TooLong};
 use crate::protocol::KEPT_BUFFER;
+use greeting::{End, Spoken};
 pub use tls::ServerTls;
 use tls::Tls;
 use web::Web;
@@ -45,11 +45,19 @@ pub struct Wire {
     /// Bytes to send that are no copy of what was written.
     sealed: Vec<u8>,
     messages: Vec<Range<usize>>,
+    end: End,
+    /// Whether encrypted bytes have been recognised as such.
+    is_greeted: bool,
 }
 
+/// What a daemon answers on an encrypted port to who does not encrypt: a fatal alert, unexpected_message.
+const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
+
 impl Wire {
-    fn new(tls: Option<Tls>, web: Option<Web>, max_message: usize) -> Wire {
+    fn new(is_client: bool, tls: Option<Tls>, web: Option<Web>, max_message: usize) -> Wire {
         let mut wire = Wire {
+            end: End { is_client, tls: tls.is_some(), websocket: web.is_some() },
+            is_greeted: false,
             tls: tls.map(Box::new),
             web: web.map(Box::new),
             decoder: Decoder::new(max_message),
@@ -72,7 +80,7 @@ impl Wire {
         let tls = options.tls.as_ref().map(|tls| Tls::client(tls, &options.target)).transpose()?;
         let web = options.websocket.as_ref();
         let web = web.map(|web| Web::client(web, &host, options.max_message)).transpose()?;
-        Ok(Wire::new(tls, web, options.max_message))
+        Ok(Wire::new(true, tls, web, options.max_message))
     }
 
     /// The daemon's end: of a WebSocket, or of the trivial protocol; over TLS with this configuration.
@@ -82,7 +90,7 @@ impl Wire {
     pub fn server(tls: Option<&ServerTls>, websocket: bool, max_message: usize) -> Result<Wire, Error> {
         let tls = tls.map(Tls::server).transpose()?;
         let web = websocket.then(|| Web::server(max_message)).transpose()?;
-        Ok(Wire::new(tls, web, max_message))
+        Ok(Wire::new(false, tls, web, max_message))
     }
 
     /// Lets `append` put received bytes behind those in the buffer. The messages so far are void.
@@ -109,6 +117,7 @@ impl Wire {
     }
 
     fn decrypt(&mut self) -> Result<(), Error> {
+        self.greet()?;
         let Some(tls) = &mut self.tls else { return Ok(()) };
         let received = &mut self.received;
         match &mut self.web {
@@ -117,12 +126,34 @@ impl Wire {
         }
     }
 
+    /// Refuses unencrypted bytes where TLS is spoken, which TLS itself would do with less helpful words.
+    fn greet(&mut self) -> Result<(), Error> {
+        if self.tls.is_none() || self.is_greeted || self.received.is_empty() {
+            return Ok(());
+        }
+        self.is_greeted = true;
+        let Some(text) = Spoken::of(&self.received).and_then(|spoken| self.end.mismatch(spoken)) else {
+            return Ok(());
+        };
+        self.received.clear();
+        if !self.end.is_client {
+            self.sealed.extend_from_slice(&ALERT);
+        }
+        Err(Error::new(ErrorKind::Unreachable, format!("TLS: {text}")))
+    }
+
     fn cut(&mut self) -> Result<(), Error> {
         self.messages.clear();
         if let Some(web) = &mut self.web {
-            return web.cut(&mut self.messages);
+            let spoken = web.opening().and_then(Spoken::of);
+            let mismatch = spoken.and_then(|spoken| self.end.mismatch(spoken));
+            return web.cut(&mut self.messages).map_err(|error| match mismatch {
+                Some(text) => Error::new(ErrorKind::Unreachable, format!("WebSocket: {text}")),
+                None => error,
+            });
         }
-        while let Some(range) = self.decoder.next_range()? {
+        let end = self.end;
+        while let Some(range) = self.decoder.next_range().map_err(|error| refused(end, error))? {
             self.messages.push(range);
         }
         Ok(())
@@ -246,6 +277,15 @@ impl Target {
             }
             Target::Unix(_) => None,
         }
+    }
+}
+
+/// The error of a frame that is too long, or none: where its length are letters of another protocol.
+fn refused(end: End, error: TooLong) -> Error {
+    let first = u32::try_from(error.length).unwrap_or_default().to_be_bytes();
+    match Spoken::of(&first).and_then(|spoken| end.mismatch(spoken)) {
+        Some(text) => Error::new(ErrorKind::Protocol, text),
+        None => error.into(),
     }
 }
 

@@ -120,6 +120,14 @@ impl Web {
         append(&mut self.pipe.input)
     }
 
+    /// What has been received, while it should be an HTTP head.
+    pub fn opening(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Upgrading(_) => self.pipe.input.get(self.pipe.taken..),
+            State::Open(_) => None,
+        }
+    }
+
     /// Makes a new batch of the bytes filled in and says where its messages are.
     ///
     /// # Errors

@@ -27,6 +27,10 @@ impl Web {
         match *self {}
     }
 
+    pub fn opening(&self) -> Option<&[u8]> {
+        match *self {}
+    }
+
     pub fn cut(&mut self, messages: &mut Vec<Range<usize>>) -> Result<(), Error> {
         match *self {}
     }
