@@ -1,7 +1,8 @@
 --- Wrong arguments to every function of the peer: an error at the caller's line that names them.
 
-local support = require 'spec.support.fixture'
+local jetd = require 'spec.support.jetd'
 local peer = require 'jet.peer'
+local support = require 'spec.support.fixture'
 
 local raises_here = support.raises_here
 
@@ -155,16 +156,40 @@ describe('A wrong argument is named at the caller\'s line:', function()
     }
   end)
 
-  rows('forgotten colons', function()
+  it('forgotten colons', function()
+    local internal = { new = true, create = true, extend = true, request = true }
+    local blocking = peer.new { port = jetd.shared().port, sync = true }
+    for name, object in pairs { peer = p, state = state, method = method, element = element, fetcher = fetcher,
+                                blocking = blocking } do
+      local called = 0
+      local class = getmetatable(object).__index
+      repeat
+        for func, f in pairs(class) do
+          if type(f) == 'function' and not func:find '^_' and not internal[func] then
+            called = called + 1
+            local hint = ("'self' to '%s' %%(call it with a colon, as in object:%s"):format(func, func)
+            for _, argument in ipairs { 'x', 5, {}, print } do
+              raises_here(function() object[func](argument, {}) end, hint)
+            end
+            raises_here(function() object[func]() end, hint)
+          end
+        end
+        class = getmetatable(class) and getmetatable(class).__index
+      until not class
+      assert.is_true(called >= 3, name)
+    end
+    blocking:close()
+    support.settle(p)
+  end)
+
+  rows('a colon too many', function()
+    local jet, daemon = require 'jet', require 'jet.daemon'
     return {
-      { function() p.call('x', {}) end, 'call' },
-      { function() p.set('x', 5) end, 'set' },
-      { function() p.fetch('x', print) end, 'fetch' },
-      { function() p.state { path = 'x' } end, 'state' },
-      { function() p.close() end, 'close' },
-      { function() state.value(5) end, 'value' },
-      { function() state.remove() end, 'remove' },
-      { function() fetcher.unfetch() end, 'unfetch' },
+      { function() peer:new { port = 1 } end, "'config' to 'new' %(called with a colon; .* peer%.new {%.%.%.}" },
+      { function() peer:new() end, 'called with a colon' },
+      { function() jet:new { port = 1 } end, 'called with a colon' },
+      { function() daemon:new { port = 0 } end, "'options' to 'new' %(called with a colon; .* daemon%.new {%.%.%.}" },
+      { function() daemon:new() end, 'called with a colon' },
     }
   end)
 end)

@@ -69,6 +69,17 @@ function check.seconds(value, name, func, depth)
   end
 end
 
+--- Checks that `new` of a module was called with a dot.
+---@param module table
+---@param given any the first argument
+---@param name string the name of that argument
+---@param example string a call as it should be
+function check.no_self(module, given, name, example)
+  if type(given) == 'table' and (given == module or rawget(given, 'new') == module.new) then
+    error(("bad argument '%s' to 'new' (called with a colon; call it with a dot, as in %s)"):format(name, example), 3)
+  end
+end
+
 --- Checks that a method was called with a colon.
 ---@param self any
 ---@param func string the name of the method

@@ -211,6 +211,7 @@ end
 ---@param options? jet.DaemonOptions
 ---@return jet.Daemon both `daemon.start()` and `daemon:start()` work
 function daemon.new(options)
+  check.no_self(daemon, options, 'options', 'daemon.new {...}')
   check.type(options or nil, 'table|nil', 'options', 'new')
   local given = options or {}
   options = config.options(given, OPTIONS, OFF)

@@ -57,6 +57,7 @@ end
 --- Sends what `action` queues in one piece, also if it raises.
 ---@param action fun()
 function Peer:batch(action)
+  check.self(self, 'batch')
   if not check.callable(action) then
     check.type(action, 'function', 'action', 'batch')
   end
@@ -79,6 +80,7 @@ end
 --- Gets every message for something this peer does not have.
 ---@param f fun(message: table)|nil
 function Peer:on_no_dispatcher(f)
+  check.self(self, 'on_no_dispatcher')
   if f and not check.callable(f) then
     check.type(f, 'function|nil', 'f', 'on_no_dispatcher')
   end
@@ -138,6 +140,7 @@ end
 ---@param params table e.g. `{name = 'foo', debug = true}`; the encoding cannot be changed here
 ---@param callbacks? jet.Callbacks
 function Peer:config(params, callbacks)
+  check.self(self, 'config')
   check.type(params, 'table', 'params', 'config')
   callbacks = check.callbacks(callbacks, 'config')
   local driver = self._driver
@@ -157,6 +160,7 @@ end
 ---@param args? any an array is spread over the parameters of the method, anything else is its one parameter
 ---@param callbacks? jet.Callbacks
 function Peer:call(path, args, callbacks)
+  check.self(self, 'call')
   if not args then
     args = {}
   end
@@ -182,6 +186,7 @@ end
 ---@param value any
 ---@param callbacks? jet.Callbacks with `valueAsResult`, success gets the new value
 function Peer:set(path, value, callbacks)
+  check.self(self, 'set')
   local fault
   callbacks, fault = check.request(path, callbacks, 'set')
   if fault then
@@ -209,6 +214,7 @@ end
 ---@param callbacks? jet.Callbacks
 ---@return jet.Fetcher
 function Peer:fetch(expression, callback, callbacks)
+  check.self(self, 'fetch')
   check.type(expression, 'string|table', 'expression', 'fetch')
   if not check.callable(callback) then
     check.type(callback, 'function', 'callback', 'fetch')
@@ -232,6 +238,7 @@ end
 ---@param callbacks? jet.Callbacks
 ---@return jet.State
 function Peer:state(desc, callbacks)
+  check.self(self, 'state')
   check_description(desc, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
@@ -245,6 +252,7 @@ end
 ---@param callbacks? jet.Callbacks
 ---@return jet.Method
 function Peer:method(desc, callbacks)
+  check.self(self, 'method')
   check_description(desc, 'method')
   check.callback(desc, 'call', 'desc', 'method')
   check.callback(desc, 'call_async', 'desc', 'method')
@@ -262,6 +270,7 @@ end
 ---@param callbacks? jet.Callbacks
 ---@return jet.RawElement
 function Peer:add(desc, dispatch, callbacks)
+  check.self(self, 'add')
   check_description(desc, 'add')
   if not check.callable(dispatch) then
     check.type(dispatch, 'function', 'dispatch', 'add')
@@ -275,6 +284,7 @@ end
 ---@param path string
 ---@param callbacks? jet.Callbacks
 function Peer:remove(path, callbacks)
+  check.self(self, 'remove')
   local fault
   callbacks, fault = check.request(path, callbacks, 'remove')
   if fault then
@@ -303,6 +313,7 @@ local module = {
 ---@param given? jet.Config
 ---@return jet.Peer
 function module.new(given)
+  check.no_self(module, given, 'config', 'peer.new {...}')
   check.type(given or nil, 'table|string|nil', 'config', 'new')
   -- Earlier versions took a string for an empty table, and programs pass one.
   local all = type(given) == 'table' and given or {}

@@ -109,6 +109,7 @@ end
 ---@param timeout? number seconds the method may take, default 5
 ---@return any
 function SyncPeer:call(path, args, timeout)
+  check.self(self, 'call')
   check.type(path, 'string', 'path', 'call')
   args = args or {}
   timeout = check_timeout(timeout, 'call')
@@ -131,6 +132,7 @@ end
 ---@param value_as_result? boolean
 ---@return any
 function SyncPeer:set(path, value, timeout, value_as_result)
+  check.self(self, 'set')
   check.type(path, 'string', 'path', 'set')
   timeout = check_timeout(timeout, 'set')
   local driver = self._driver
@@ -153,6 +155,7 @@ end
 ---@param timeout? number seconds
 ---@return any
 function SyncPeer:config(params, timeout)
+  check.self(self, 'config')
   check.type(params, 'table', 'params', 'config')
   timeout = check_timeout(timeout, 'config')
   local driver = self._driver
@@ -172,6 +175,7 @@ end
 ---@param timeout? number seconds later requests for the state may take
 ---@return jet.State
 function SyncPeer:state(desc, timeout)
+  check.self(self, 'state')
   check.type(desc, 'table', 'desc', 'state')
   check.type(desc.path, 'string', 'desc.path', 'state')
   access.check(desc.access, 'state')
@@ -190,6 +194,7 @@ end
 ---@param timeout? number seconds later calls of the method may take
 ---@return jet.Method
 function SyncPeer:method(desc, timeout)
+  check.self(self, 'method')
   check.type(desc, 'table', 'desc', 'method')
   check.type(desc.path, 'string', 'desc.path', 'method')
   access.check(desc.access, 'method')
@@ -210,6 +215,7 @@ end
 ---@param expression string|table as for `jet.Peer:fetch`
 ---@return {path: string, value: any, index: integer|nil}[]
 function SyncPeer:fetch(expression)
+  check.self(self, 'fetch')
   check.type(expression, 'string|table', 'expression', 'fetch')
   local list = {}
   local sorted = type(expression) == 'table' and expression.sort
@@ -235,6 +241,7 @@ end
 ---@param path string
 ---@return any value nil if there is no state of that path
 function SyncPeer:get(path)
+  check.self(self, 'get')
   check.type(path, 'string', 'path', 'get')
   local ok, list = pcall(self.fetch, self, { path = { equals = path } })
   if not ok then
@@ -246,6 +253,7 @@ end
 --- Handles requests of others for the elements of this peer.
 ---@param seconds? number how long; without, what has come already
 function SyncPeer:serve(seconds)
+  check.self(self, 'serve')
   check.seconds(seconds, 'seconds', 'serve')
   wait(self, function() return false end, seconds or 0.001)
 end
