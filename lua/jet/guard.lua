@@ -1,5 +1,6 @@
 --- Calls into the program: whatever a callback raises is reported and stops nothing.
 
+local core = require 'jet.core'
 local errors = require 'jet.errors'
 
 local guard = {}
@@ -42,18 +43,19 @@ else
   end
 end
 
---- Reports to a log function, or to standard error if there is none or it fails itself.
----@param log function|nil
+--- Reports to a log function, or to standard error if there is none or it fails itself. Standard error gets each text
+-- at most once a second, and a line that it has no room for is dropped.
+---@param log function|false|nil false reports nothing
 ---@param text string
 function guard.report(log, text)
-  if log and pcall(log, text) then
+  if log == false or log and pcall(log, text) then
     return
   end
-  io.stderr:write('jet: ', text, '\n')
+  core.complain(text)
 end
 
 --- Calls `f` with one to four arguments. What it raises is reported with its traceback.
----@param log function|nil where to report
+---@param log function|false|nil where to report, see `report`
 ---@param f function
 ---@param ... any
 ---@return boolean ok whether it returned

@@ -12,6 +12,7 @@ mod peer_events;
 mod peer_methods;
 mod peer_options;
 mod process;
+mod stderr;
 mod value;
 
 use mlua::{Lua, Result, Table};
@@ -28,5 +29,6 @@ fn jet_core(lua: &Lua) -> Result<Table> {
     evloop::register(lua, &module)?;
     peer::register(lua, &module)?;
     process::register(lua, &module)?;
+    stderr::register(lua, &module)?;
     Ok(module)
 }

@@ -72,7 +72,7 @@ function builtin.new()
       end
     elseif kind == INVALID then
       callbacks[id] = nil
-      io.stderr:write('jet: descriptor ', id, ' was closed while it was watched\n')
+      core.complain('descriptor ' .. id .. ' was closed while it was watched')
       adapter.on_invalid(id)
     elseif message then
       error('jet.loop: ' .. message, 0)

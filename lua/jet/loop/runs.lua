@@ -4,6 +4,8 @@
 -- The libraries do different things to a program whose callback raises; luv ends it. So while
 -- `run` is under way the innermost one raises it, and the library never sees it.
 
+local core = require 'jet.core'
+
 local runs = {}
 
 ---@class jet.loop.Runs
@@ -31,7 +33,7 @@ function runs.new(wake)
       return
     elseif failure then
       -- Two in one turn of the loop: only one can be raised.
-      io.stderr:write('jet: ', tostring(raised), '\n')
+      core.complain(tostring(raised))
       return
     end
     failure = { raised = raised }
