@@ -106,7 +106,7 @@ describe('The end of a connection', function()
     for _, call in ipairs(errors) do
       assert.are.same({ code = -32000, message = 'Connection closed' }, call[1])
     end
-    -- Without callbacks nobody is told.
+    -- Without callbacks the log is told.
     p:call('x')
     p:set('x', 1)
     p:config {}
@@ -117,10 +117,20 @@ describe('The end of a connection', function()
     assert.are.equal(5, state:value())
     fetcher:unfetch()
     p:flush()
-    p:loop()
+    local done, reason = p:loop()
+    assert.is_nil(done)
+    assert.are.equal(closed[1][2], reason)
     p:close()
     support.idle(0.01)
     assert.are.equal(1, #closed)
+    assert.are.same({
+      "calling 'x' failed: Connection closed (-32000)",
+      "setting 'x' failed: Connection closed (-32000)",
+      'config failed: Connection closed (-32000)',
+      "removing 'x' failed: Connection closed (-32000)",
+      'a fetch failed: Connection closed (-32000)',
+      "setting 'x' failed: Connection closed (-32000)",
+    }, support.take_log())
   end)
 
   it('removes states, methods and fetches at the daemon', function()

@@ -127,14 +127,43 @@ describe('A fetcher ref', function()
     support.settle(owner, other)
   end)
 
-  it('no events after unfetch; with callbacks until its answer', function()
-    local events, fetcher = fetch { path = { startsWith = prefix } }
-    local state = owner:state { path = prefix .. 's', value = 1 }
-    wait(count(events, 1), 'the add')
+  for _, how in ipairs { 'with', 'without' } do
+    it('no events after unfetch, ' .. how .. ' callbacks', function()
+      local server = wire.daemon(function(connection)
+        connection:greet()
+        local fetched = connection:expect 'fetch'
+        connection:reply(fetched, true)
+        local function notify(event)
+          connection:send { method = fetched.params.id, params = { event = event, path = 'a', value = 1 } }
+        end
+        notify 'add'
+        local ended = connection:expect 'unfetch'
+        notify 'change'
+        connection:reply(ended, true)
+        notify 'remove'
+        connection:reply(connection:expect 'config', true)
+      end)
+      local p = support.connected { port = server.port }
+      local events, answered = recorder(), recorder()
+      local fetcher = p:fetch('a', events)
+      wait(count(events, 1), 'the add')
+      fetcher:unfetch(how == 'with' and { success = answered, error = error } or nil)
+      result(function(cbs) p:config({}, cbs) end)
+      assert.are.equal(1, #events)
+      assert.are.equal(how == 'with' and 1 or 0, #answered)
+      -- The late notifications are no unhandled messages.
+      assert.are.same({}, support.take_log())
+    end)
+  end
+
+  it('unfetch twice is a success', function()
+    local _, fetcher = fetch { path = { startsWith = prefix } }
     fetcher:unfetch()
-    state:value(2)
-    support.settle(owner, other)
-    assert.are.equal(1, #events)
+    fetcher:unfetch()
+    for _ = 1, 2 do
+      assert.is_true(result(function(cbs) fetcher:unfetch(cbs) end))
+    end
+    assert.is_false(fetcher:is_fetching())
   end)
 
   it('fetches again after unfetch, with all that exists', function()

@@ -103,6 +103,8 @@ describe('Callbacks', function()
     -- Until the requests are at the owner, its answers at the daemon, and these here.
     support.settle(other, owner)
     support.settle(other)
+    -- A refusal that no callback gets is reported; of a notification the daemon has to.
+    support.wait_log("^setting '" .. prefix .. "no' failed: path does not exist")
   end)
 
   it('tables, params and expressions of the caller are never changed (D26)', function()

@@ -103,7 +103,7 @@ describe('A peer', function()
   it('is used by finalizers, while events are handed out and at the end', function()
     good [[
       local peer = require 'jet.peer'
-      local p = peer.new { port = port }
+      local p = peer.new { port = port, log = false }
       local finalized = 0
       p:state { path = 'finalizer', value = 0, set = function() end }
       p:fetch('finalizer', function() gc_proxy(function()
@@ -137,7 +137,7 @@ describe('A peer', function()
       collectgarbage('setstepmul', 1000)
       for round = 1, 30 do
         local p, closed = nil, false
-        p = peer.new { port = port, on_close = function() closed = true end }
+        p = peer.new { port = port, log = false, on_close = function() closed = true end }
         p:state { path = 'finalizer' .. round, value = 0, set = function() end }
         p:fetch('finalizer' .. round, function() gc_proxy(function() p:close() end) end)
         local function again()
@@ -161,7 +161,7 @@ describe('A peer', function()
       repeat
         at, hooked = at + 3, false
         local path, closes, p = 'at ' .. at, 0, nil
-        p = peer.new { port = port, on_close = function() closes = closes + 1 end }
+        p = peer.new { port = port, log = false, on_close = function() closes = closes + 1 end }
         p:state { path = path, value = 0, set = function() end }
         p:fetch(path, function(_, event) if event == 'change' then p:close() end end)
         p:set(path, 1, { success = function() end, error = function() end })

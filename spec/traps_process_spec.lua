@@ -19,7 +19,7 @@ describe('A peer', function()
         p = peer.new { port = port, on_close = function() closed = true end, on_connect = function()
           -- The daemon ends the connection on the first of these; the rest meets a dead socket.
           for _ = 1, 50 do p:set('x', value); p:flush() end
-        end, max_message = 20000000 }
+        end, max_message = 20000000, log = false }
         p:set('x', value:rep(101))
         p:loop {}
         for _ = 1, 10 do p:set('x', value); p:flush() end

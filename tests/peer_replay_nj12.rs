@@ -202,7 +202,7 @@ fn requests() {
         . unfetch 7
         > {"id":4,"method":"unfetch","params":{"id":"__f__7"}}
         < {"id":4,"result":true}
-        = r3 error {"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}
+        = r3 ok true
         "#,
     );
     replay(

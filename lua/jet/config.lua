@@ -2,6 +2,7 @@
 
 local check = require 'jet.check'
 local core = require 'jet.core'
+local guard = require 'jet.guard'
 
 local config = {}
 
@@ -21,7 +22,7 @@ local config = {}
 ---@field on_close? fun(peer: jet.Peer, reason: string, err?: table) the connection is gone; `err` if a login failed
 ---@field sync? boolean makes a peer that blocks instead of calling back
 ---@field timeout? number seconds a `sync` peer waits for an answer at most
----@field log? fun(text: string) gets what nobody asked for
+---@field log? false|fun(text: string) gets warnings and failures that no callback gets; default standard error, false for nowhere
 ---@field event_first? boolean fetch callbacks get `(event, path, value, fetcher)`
 ---@field invalid_utf8? string 'latin1' (default) or 'error'
 ---@field max_message? integer bytes of one message, default 10000000
@@ -250,10 +251,8 @@ end
 --- Warns of keys that mean nothing.
 ---@param given table
 function config.warn(given)
-  if given.log then
-    for _, warning in ipairs(check.unknown_keys(given, config.KEYS, 'config key')) do
-      pcall(given.log, warning)
-    end
+  for _, warning in ipairs(check.unknown_keys(given, config.KEYS, 'config key')) do
+    guard.report(given.log, warning)
   end
 end
 

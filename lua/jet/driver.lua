@@ -13,13 +13,14 @@ local peer_loops = require 'jet.peer_loops'
 ---@field core userdata the engine and its socket
 ---@field adapter jet.Adapter the loop
 ---@field peer table the peer object the program has
----@field log function|nil
+---@field log function|false|nil nil reports to standard error, false nowhere
 ---@field pending table<integer, jet.Callbacks> callbacks of open requests by id
 ---@field hooks table<integer, fun(ok: boolean, value: any)> what the module itself does with a response
 ---@field elements table<integer, table> elements by key, each with `request(self, id, ...)`
 ---@field owned table<string, table> the element that gets the requests for a path
 ---@field fetchers table<integer, jet.Fetcher>
 ---@field closed string|nil why there is no connection any more
+---@field failure string|nil the same if the connection could not be made or was lost
 ---@field refusal table|nil the error of the login if that is why
 local Driver = {}
 Driver.__index = Driver
@@ -87,9 +88,7 @@ end
 --- Reports something the program did not ask for.
 ---@param text string
 function Driver:note(text)
-  if self.log then
-    guard.report(self.log, text)
-  end
+  guard.report(self.log, text)
 end
 
 --- Begins to connect. A failure is told through `on_close`, like any later one.
@@ -295,20 +294,20 @@ function Driver:sent(id, callbacks, hook)
   self:kick()
 end
 
---- Tells the callbacks of a request on a closed peer so, from the loop.
+--- Calls `error` of a request on a closed peer, from the loop. Reports the failure if there is no such callback.
 ---@param callbacks jet.Callbacks|nil
----@param hook? fun(ok: boolean, value: any)
-function Driver:refuse_closed(callbacks, hook)
-  if not (hook or callbacks and callbacks.error) then
+---@param what string names the request in the report, e.g. 'setting'
+---@param path? string
+function Driver:refuse_closed(callbacks, what, path)
+  if not (callbacks and callbacks.error) then
+    -- Until `finish` it is like the requests that were open when the connection was lost: part of that failure.
+    if self.finished or not self.failure then
+      self:report_failure(what, path, errors.closed())
+    end
     return
   end
   self.adapter.after(0, function()
-    if hook then
-      hook(false, errors.closed())
-    end
-    if callbacks and callbacks.error then
-      guard.call(self.log, callbacks.error, errors.closed())
-    end
+    guard.call(self.log, callbacks.error, errors.closed())
   end)
 end
 
@@ -326,10 +325,41 @@ function Driver:refuse(callbacks, func, err)
   end)
 end
 
---- Ends the connection; what is queued is sent as far as the socket takes it.
+--- Reports that a request failed which has no `error` callback.
+---@param what string names the request, e.g. 'setting'
+---@param path string|nil
+---@param err table the error object
+function Driver:report_failure(what, path, err)
+  local subject = path and ("%s '%s'"):format(what, path) or what
+  local text = path and errors.cause(err, path) or errors.describe(err)
+  guard.report(self.log, ('%s failed: %s'):format(subject, text))
+end
+
+--- Reports that the daemon refused a request, unless the request has an `error` callback.
+---@param callbacks jet.Callbacks|nil
+---@param what string as for `report_failure`
+---@param path string|nil
+---@param err table the error object
+function Driver:refused(callbacks, what, path, err)
+  if not (callbacks and callbacks.error) and not self.closed then
+    self:report_failure(what, path, err)
+  end
+end
+
+--- Ends the connection because it cannot be made or is lost.
 ---@param reason string for `on_close`
 ---@param later boolean|nil whether to call back from the loop instead of right now
 function Driver:lost(reason, later)
+  if not self.closed then
+    self.failure = reason
+    self:close(reason, later)
+  end
+end
+
+--- Ends the connection; what is queued is sent as far as the socket takes it.
+---@param reason string for `on_close`
+---@param later boolean|nil whether to call back from the loop instead of right now
+function Driver:close(reason, later)
   if self.closed then
     return
   end
@@ -379,6 +409,9 @@ function Driver:finish()
     guard.call(self.log, self.on_close, self.peer, self.closed, self.refusal)
   elseif self.on_close then
     guard.call(self.log, self.on_close, self.peer, self.closed)
+  elseif self.failure and self.log == nil and (self.up or not self.blocking) then
+    -- A blocking peer that does not get a connection raises the reason.
+    guard.report(nil, ('%s: %s'):format(self.up and 'connection lost' or 'no connection', self.failure))
   end
   peer_loops.review(self.adapter)
 end

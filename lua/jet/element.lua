@@ -6,8 +6,6 @@
 
 local access = require 'jet.access'
 local check = require 'jet.check'
-local errors = require 'jet.errors'
-local guard = require 'jet.guard'
 
 ---@class jet.Element
 ---@field _driver jet.Driver
@@ -117,12 +115,10 @@ function Element:_add(value, callbacks, depth)
       return true
     end
     unregister(self)
-    if not (callbacks and callbacks.error) and not driver.closed then
-      guard.report(driver.log, ("adding '%s' failed: %s"):format(self._path, errors.cause(result, self._path)))
-    end
+    driver:refused(callbacks, 'adding', self._path, result)
   end
   if driver.closed then
-    return driver:refuse_closed(callbacks, nil)
+    return driver:refuse_closed(callbacks, 'adding', self._path)
   end
   local staged, id, message
   if value ~= nil then
@@ -160,25 +156,24 @@ end
 function Element:_remove(callbacks, depth)
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'removing', self._path)
   end
   local owner = driver.owned[self._path]
-  local id, message = driver.core:remove(self._path, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+  -- The answer is wanted in any case: it may be a refusal.
+  local id, message = driver.core:remove(self._path, true, callbacks and callbacks.timeout or nil)
   if not id then
     check.fail(message, depth + 1)
   end
-  if not callbacks then
-    if owner then
-      unregister(owner)
-    end
-    return driver:sent(id)
+  if owner and not callbacks then
+    unregister(owner)
   end
-  local round = owner and owner._round
-  driver:sent(id, callbacks, function(ok)
+  local round = callbacks and owner and owner._round
+  driver:sent(id, callbacks, function(ok, result)
     if not ok then
+      driver:refused(callbacks, 'removing', self._path, result)
       return nil
     end
-    if owner and owner._round == round then
+    if round and owner._round == round then
       unregister(owner)
     end
     return true

@@ -2,8 +2,6 @@
 
 local check = require 'jet.check'
 local core = require 'jet.core'
-local errors = require 'jet.errors'
-local guard = require 'jet.guard'
 
 ---@class jet.Fetcher
 ---@field _driver jet.Driver
@@ -65,15 +63,14 @@ function Fetcher:_fetch(callbacks, depth)
       return true
     end
     driver.fetchers[self._number] = nil
-    if not (callbacks and callbacks.error) and not driver.closed then
-      guard.report(driver.log, 'a fetch failed: ' .. errors.describe(result))
-    end
+    driver:refused(callbacks, 'a fetch', nil, result)
   end
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'a fetch')
   end
   local timeout = callbacks and callbacks.timeout or nil
-  local number, id = driver.core:fetch(self._number, self._expression, callbacks ~= nil, timeout)
+  -- The answer is wanted in any case: it may be a refusal.
+  local number, id = driver.core:fetch(self._number, self._expression, true, timeout)
   if not number then
     check.fail(id, depth + 1)
   end
@@ -91,34 +88,40 @@ function Fetcher:fetch(callbacks)
   self:_fetch(callbacks, 1)
 end
 
---- Ends the fetch. With callbacks, events come until the daemon has answered.
+--- Ends the fetch: the fetch callback is not called any more. To end it twice is a success.
 ---@param callbacks? jet.Callbacks
 function Fetcher:unfetch(callbacks)
   check.self(self, 'unfetch')
   callbacks = check.callbacks(callbacks, 'unfetch')
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    -- The fetch is over: nothing to report.
+    if callbacks and callbacks.error then
+      driver:refuse_closed(callbacks, 'the end of a fetch')
+    end
+    return
   end
-  local id, message = driver.core:unfetch(self._number, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+  -- The answer is wanted in any case: it may be a refusal.
+  local id, message = driver.core:unfetch(self._number, true, callbacks and callbacks.timeout or nil)
   if not id then
     error(message, 2)
   end
+  driver.fetchers[self._number] = nil
+  if not callbacks then
+    self._active = false
+    -- The answer to a fetch that is still under way means nothing any more.
+    self._round = self._round + 1
+  end
   local round = self._round
-  local function ended(ok)
+  driver:sent(id, callbacks, function(ok, result)
     if self._round == round then
       self._active = false
-      driver.fetchers[self._number] = nil
+    end
+    if not ok then
+      driver:refused(callbacks, 'the end of a fetch', nil, result)
     end
     return ok or nil
-  end
-  if not callbacks then
-    ended(true)
-    -- The answer to a fetch that is still under way means nothing any more.
-    self._round = round + 1
-    return driver:sent(id)
-  end
-  driver:sent(id, callbacks, ended)
+  end)
 end
 
 --- Whether the fetch is active: from the daemon's answer on, without callbacks from the start.

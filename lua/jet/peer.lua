@@ -31,11 +31,13 @@ Peer.__index = Peer
 function Peer:close()
   check.self(self, 'close')
   self._driver:flush()
-  self._driver:lost('closed', true)
+  self._driver:close('closed', true)
 end
 
 --- Runs the event loop. Returns when the peer closes, on a signal, or when the loop is stopped.
 ---@param signals? integer[]|false signal numbers, default SIGINT and SIGQUIT; `false` or `{}` for none
+---@return true|nil done nil if the connection could not be made or was lost
+---@return string|nil reason
 function Peer:loop(signals)
   check.self(self, 'loop')
   check.type(signals, 'table|boolean|nil', 'signals', 'loop')
@@ -52,6 +54,11 @@ function Peer:loop(signals)
   if not ok then
     check.fail(("bad argument 'signals' to 'loop' (%s)"):format(message), 1)
   end
+  local failure = self._driver.failure
+  if failure then
+    return nil, failure
+  end
+  return true
 end
 
 --- Sends what `action` queues in one piece, also if it raises.
@@ -113,15 +120,22 @@ end
 ---@param callbacks jet.Callbacks|nil
 ---@param id integer|boolean|nil what the engine returned
 ---@param message string|nil
----@param acknowledged boolean|nil whether success is always told as `true`
-local function finish(self, callbacks, id, message, acknowledged)
+---@param what string names the request if its failure is reported, e.g. 'setting'
+---@param path? string
+local function finish(self, callbacks, id, message, what, path)
   if not id then
     check.fail(message, 2)
   end
-  local hook = acknowledged and function(ok)
-    return ok or nil
-  end or nil
-  self._driver:sent(id, callbacks, callbacks and hook)
+  local driver = self._driver
+  local hook
+  if id ~= true and not (callbacks and callbacks.error) then
+    hook = function(ok, err)
+      if not ok then
+        driver:refused(callbacks, what, path, err)
+      end
+    end
+  end
+  driver:sent(id, callbacks, hook)
 end
 
 --- Refuses a request that was not sent, through its callbacks and from the loop.
@@ -145,14 +159,14 @@ function Peer:config(params, callbacks)
   callbacks = check.callbacks(callbacks, 'config')
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'config')
   end
   local id
   local staged, message = driver:stage(params, 'params')
   if staged then
     id, message = driver.core:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
-  finish(self, callbacks, id, message)
+  finish(self, callbacks, id, message, 'config')
 end
 
 --- Calls a method.
@@ -171,14 +185,14 @@ function Peer:call(path, args, callbacks)
   end
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'calling', path)
   end
   local id
   local staged, message = driver:stage(args, 'args')
   if staged then
     id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
-  finish(self, callbacks, id, message)
+  finish(self, callbacks, id, message, 'calling', path)
 end
 
 --- Sets a state.
@@ -194,7 +208,7 @@ function Peer:set(path, value, callbacks)
   end
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'setting', path)
   end
   local id, staged, message
   if value ~= nil then
@@ -205,7 +219,7 @@ function Peer:set(path, value, callbacks)
     local timeout = callbacks and callbacks.timeout or nil
     id, message = driver.core:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
   end
-  finish(self, callbacks, id, message)
+  finish(self, callbacks, id, message, 'setting', path)
 end
 
 --- Starts a live query.
@@ -296,10 +310,11 @@ function Peer:remove(path, callbacks)
     owner:_remove(callbacks, 1)
     return
   elseif driver.closed then
-    return driver:refuse_closed(callbacks)
+    return driver:refuse_closed(callbacks, 'removing', path)
   end
-  local id, message = driver.core:remove(path, callbacks ~= nil, callbacks and callbacks.timeout or nil)
-  finish(self, callbacks, id, message, true)
+  -- The answer is wanted in any case: it may be a refusal.
+  local id, message = driver.core:remove(path, true, callbacks and callbacks.timeout or nil)
+  finish(self, callbacks, id, message, 'removing', path)
 end
 
 ---@class jet.peer.module

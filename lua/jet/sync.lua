@@ -230,10 +230,17 @@ function SyncPeer:fetch(expression)
     local made = Fetcher.new(self._driver, expression, collect, callbacks, 3)
     return made
   end, nil, 1)
-  -- All that matched at the time of the fetch is told before this is answered.
+  -- All that matched at the time of the fetch comes before this is answered, whatever the answer is.
+  local driver = self._driver
   answer(self, function(callbacks)
-    fetcher:unfetch(callbacks)
+    local function settled(err)
+      local ended = driver.closed and callbacks.error or callbacks.success
+      ended(err)
+    end
+    local id, message = driver.core:settle()
+    sent(driver, { success = callbacks.success, error = settled }, id, message, 2)
   end, nil, 1)
+  fetcher:unfetch()
   return list
 end
 
@@ -262,7 +269,7 @@ end
 function SyncPeer:close()
   check.self(self, 'close')
   self._driver:flush()
-  self._driver:lost('closed')
+  self._driver:close('closed')
 end
 
 local sync = {}

@@ -159,6 +159,7 @@ fn add_fetch_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
         let (number, respond, timeout) = args;
         Ok(to_lua(core.engine.borrow_mut().unfetch(number, request(respond, timeout))))
     });
+    methods.add_method("settle", |_, core, ()| Ok(to_lua(core.engine.borrow_mut().settle())));
 }
 
 fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {

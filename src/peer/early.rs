@@ -14,7 +14,6 @@ use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
 use super::messages::write_members;
-use super::normalise;
 use super::outgoing::{Failure, RequestOptions, Sent};
 use super::requests::{Purpose, Service};
 
@@ -23,10 +22,8 @@ use super::requests::{Purpose, Service};
 pub(super) enum Asked {
     /// A fetch of that number, in that round of it.
     Fetch(u32, u32),
-    /// The end of a fetch, in the round it was in.
-    Unfetch(u32, u32),
-    /// The end of a fetch that was over already.
-    Nothing,
+    /// The end of a fetch that the daemon never hears of.
+    Unfetch,
     /// `config` with these params, a JSON object.
     Config(Box<str>),
     /// `add` with these params, an object with `access`.
@@ -92,26 +89,18 @@ impl Engine {
             Asked::Fetch(number, round) if self.fetchers.in_round(number, round).is_some() => {
                 return self.write_fetch(number, id, options);
             }
-            Asked::Unfetch(number, round) if self.fetchers.in_round(number, round).is_some() => {
-                return self.write_unfetch(number, id, options);
-            }
             Asked::Config(params) => return self.write_config(Raw::trusted(&params), id, options),
             Asked::Add(params) => return self.write_add(Raw::trusted(&params), id, options),
             // It was ended or made anew before the daemon heard of it.
-            Asked::Fetch(..) | Asked::Unfetch(..) => events.extend(self.answered_here(id, Ok("true"))),
-            Asked::Nothing => events.extend(self.answered_here(id, Err(normalise::NOT_FETCHING))),
+            Asked::Fetch(..) | Asked::Unfetch => events.extend(self.answered_here(id)),
         }
         Ok(())
     }
 
-    fn answered_here(
-        &mut self,
-        id: Option<u32>,
-        outcome: Result<&'static str, &'static str>,
-    ) -> Option<Event<'static>> {
+    fn answered_here(&mut self, id: Option<u32>) -> Option<Event<'static>> {
         let id = id?;
         self.requests.end(id);
-        Some(Event::Response { id, outcome: outcome.map(Cow::Borrowed).map_err(Cow::Borrowed) })
+        Some(Event::Response { id, outcome: Ok(Cow::Borrowed("true")) })
     }
 
     /// Sends `config`, or keeps it until the daemon is known, as not every daemon takes it.

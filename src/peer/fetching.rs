@@ -6,6 +6,7 @@
 //! element may be called `__f__0`.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub(super) struct Fetcher {
 #[derive(Debug)]
 pub(super) struct Fetchers {
     active: HashMap<u32, Fetcher>,
+    /// Ends of fetches that the daemon has not answered yet, by number. What it sends for the number before
+    /// the answer belongs to the fetch that was ended.
+    ending: HashMap<u32, u32>,
     next: u32,
     rounds: u32,
     mark: String,
@@ -58,11 +62,32 @@ pub(super) struct Fetchers {
 impl Fetchers {
     pub(super) fn new(instance: u64) -> Fetchers {
         let mark = format!("{PREFIX}{instance:x}_");
-        Fetchers { active: HashMap::new(), next: 0, rounds: 0, mark }
+        Fetchers { active: HashMap::new(), ending: HashMap::new(), next: 0, rounds: 0, mark }
     }
 
     pub(super) fn clear(&mut self) {
         self.active.clear();
+        self.ending.clear();
+    }
+
+    /// Returns whether a notification for this number can only be of a fetch that was ended.
+    pub(super) fn is_late(&self, number: u32) -> bool {
+        self.ending.contains_key(&number) || (number < self.next && !self.active.contains_key(&number))
+    }
+
+    /// The daemon has answered the end of a fetch.
+    pub(super) fn ended(&mut self, number: u32) {
+        if let Entry::Occupied(mut open) = self.ending.entry(number) {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+    }
+
+    /// The daemon has answered a fetch, and so whatever was asked before.
+    pub(super) fn begun(&mut self, number: u32) {
+        self.ending.remove(&number);
     }
 
     /// The fetcher of that number, if it is active.
@@ -151,29 +176,27 @@ impl Engine {
         Ok((number, id))
     }
 
-    /// Ends a fetch. With a response wanted, its events come until then; without, they end now.
+    /// Ends a fetch. Its events end now, whether a response is wanted or not. Ending it twice succeeds.
     ///
     /// # Errors
     /// [`Failure`]
     pub fn unfetch(&mut self, number: u32, options: RequestOptions) -> Sent {
         self.check_limits(options.respond)?;
-        let round = self.fetchers.get(number).map(|fetcher| fetcher.round);
-        let id = options.respond.then(|| self.requests.begin(Purpose::Unfetch(number, round)));
-        if self.phase == Phase::Ready {
-            self.write_unfetch(number, id, options)?;
-        } else if let (Some(round), Some(_)) = (round, id) {
-            self.early.wait(Asked::Unfetch(number, round), 0, id, options);
-        } else if id.is_some() {
-            self.early.wait(Asked::Nothing, 0, id, options);
+        let was_active = self.fetchers.active.remove(&number).is_some();
+        let id = options.respond.then(|| self.requests.begin(Purpose::Unfetch(number, was_active)));
+        if self.phase != Phase::Ready {
+            self.early.wait(Asked::Unfetch, 0, id, options);
+            return Ok(id);
         }
-        if id.is_none() {
-            self.fetchers.active.remove(&number);
+        if id.is_some() && self.shared.is_none() {
+            *self.fetchers.ending.entry(number).or_default() += 1;
         }
+        self.write_unfetch(number, id, options)?;
         Ok(id)
     }
 
     /// Writes the end of a fetch.
-    pub(super) fn write_unfetch(
+    fn write_unfetch(
         &mut self,
         number: u32,
         id: Option<u32>,

@@ -59,8 +59,8 @@ impl Engine {
                 events.push(Event::Response { id: number, outcome });
             }
             Purpose::Fetch(fetcher, round) => self.fetch_answered(number, (fetcher, round), outcome, events),
-            Purpose::Unfetch(fetcher, round) => {
-                let outcome = self.unfetch_answered(fetcher, round, outcome);
+            Purpose::Unfetch(fetcher, was_active) => {
+                let outcome = self.unfetch_answered(fetcher, was_active, outcome);
                 events.push(Event::Response { id: number, outcome });
             }
             Purpose::Shared => self.shared_answered(outcome),

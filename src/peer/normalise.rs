@@ -15,10 +15,6 @@ use super::event::Event;
 use super::messages::member;
 use super::requests::{Purpose, Service};
 
-/// The error of ending a fetch that is over, as our own daemon says it.
-pub(super) const NOT_FETCHING: &str =
-    r#"{"code":-32603,"message":"Internal error","data":"unfetch of an unknown id"}"#;
-
 /// The C daemon answers the same to every login that it refuses.
 const CJET_REFUSES: &str =
     "unknown user or wrong password, or the daemon has no users: cjet refuses every login without a password file";

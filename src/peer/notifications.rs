@@ -62,10 +62,14 @@ impl Engine {
         let Some(number) = self.fetchers.number_of(name) else {
             return false;
         };
+        let news = Members::read(params);
+        if self.fetchers.is_late(number) {
+            // An element may have the same name; a request for it has other members.
+            return news.changes.is_some() || (news.happening().is_some() && news.path.is_some());
+        }
         let Some(fetcher) = self.fetchers.get(number) else {
             return false;
         };
-        let news = Members::read(params);
         // What this peer sorts itself comes unsorted.
         if news.changes.is_some() != (fetcher.sorted && fetcher.local.is_none()) {
             let kind = if news.changes.is_some() { "a sorted" } else { "an unsorted" };
@@ -100,6 +104,9 @@ impl Engine {
         events: &mut Vec<Event<'a>>,
     ) {
         let refused = self.fetchers.in_round(number, round).and_then(|fetcher| fetcher.refused.take());
+        if self.fetchers.in_round(number, round).is_some() {
+            self.fetchers.begun(number);
+        }
         let outcome = match refused {
             Some(error) => Err(Cow::Owned(error)),
             None if self.shared.is_some() => self.may_join(),
@@ -115,20 +122,19 @@ impl Engine {
         }
     }
 
-    /// The end of a fetch has been answered.
+    /// The end of a fetch has been answered. Some daemons refuse to end what is over, others do not: for the
+    /// program it is a success.
     pub(super) fn unfetch_answered<'a>(
         &mut self,
         number: u32,
-        round: Option<u32>,
+        was_active: bool,
         outcome: Result<Raw<'a>, Raw<'a>>,
     ) -> Result<Cow<'a, str>, Cow<'a, str>> {
-        match round {
-            Some(round) => self.fetchers.end(number, round),
-            // Some daemons do not mind, some do: this peer always says so.
-            None => return Err(Cow::Borrowed(normalise::NOT_FETCHING)),
-        }
+        self.fetchers.ended(number);
         match outcome {
-            Err(error) if self.shared.is_none() => Err(normalise::unfetch_error(self.dialect, error)),
+            Err(error) if was_active && self.shared.is_none() => {
+                Err(normalise::unfetch_error(self.dialect, error))
+            }
             _ => Ok(Cow::Borrowed("true")),
         }
     }

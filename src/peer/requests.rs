@@ -39,9 +39,8 @@ pub enum Purpose {
     Program(Service),
     /// A fetch of the program in that round; its notifications wait for this response.
     Fetch(u32, u32),
-    /// The end of a fetch, in the round it was in then; notifications come until this response.
-    /// No round if the fetch was over already.
-    Unfetch(u32, Option<u32>),
+    /// The end of a fetch, and whether there was one to end.
+    Unfetch(u32, bool),
     /// Asked behind a fetch of that round: when it is answered, all initial adds have come.
     Settled(u32, u32),
     /// The one fetch that all fetchers share, on daemons that have just one.

@@ -10,8 +10,8 @@ use super::engine::Engine;
 use super::event::{Event, Happening};
 use super::local_fetch::{LocalFetch, News};
 use super::normalise;
-use super::outgoing::{Failure, RequestOptions};
-use super::requests::Purpose;
+use super::outgoing::{Failure, RequestOptions, Sent};
+use super::requests::{Purpose, Service};
 
 /// Under this name some daemons notify, whatever the id of the fetch was.
 const FETCH_ALL: &str = "fetch_all";
@@ -136,6 +136,18 @@ impl Engine {
             local.apply(News { fetcher: number, ..news.clone() }, events);
         }
         true
+    }
+
+    /// Sends a harmless request. Whatever its answer is, all initial notifications of the fetches that were sent
+    /// before come first. The daemon must be known.
+    ///
+    /// # Errors
+    /// [`Failure`], as all functions that send.
+    pub fn settle(&mut self) -> Sent {
+        self.check_limits(true)?;
+        let id = self.requests.begin(Purpose::Program(Service::Done));
+        self.ask_anything(id)?;
+        Ok(Some(id))
     }
 
     /// Asks something harmless of which only the moment of the answer counts. A daemon that did
