@@ -3,6 +3,7 @@
 -- An adapter is four functions; the adapters of known libraries are in `jet.loop.*`, each short.
 
 local builtin = require 'jet.loop.builtin'
+local core = require 'jet.core'
 
 ---@class jet.Adapter
 ---@field watch fun(fd: integer, interest: 'r'|'w'|'rw'|nil, callback?: fun(readable: boolean, writable: boolean)) level-triggered; nil forgets the descriptor
@@ -51,6 +52,14 @@ local KNOWN = {
   },
 }
 
+--- Keeps lua-ev, and libev with it, loaded until the process ends: libev's handler of SIGCHLD stays when a Lua state
+-- is closed, and would be code that is gone.
+---@param ev table
+local function pin(ev)
+  core.pin(ev.version)
+  core.pin(type(ev.Loop) == 'table' and ev.Loop.new)
+end
+
 --- Loads the adapter of a library.
 ---@param name string
 ---@param loop any the library's loop, nil for its default
@@ -91,6 +100,7 @@ function loops.resolve(loop)
   if loop == nil then
     local ok, ev = pcall(require, 'ev')
     if ok and type(ev) == 'table' and ev.Loop then
+      pin(ev)
       return load('ev', ev.Loop.default)
     end
     return builtin.default()

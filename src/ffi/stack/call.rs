@@ -1,11 +1,11 @@
-//! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`.
+//! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`, `pin`.
 //!
 //! A function made by mlua costs several times as much as the conversion of a small value, so
 //! these few are plain. Lua calls them in protected mode already. They must not panic, and own
 //! nothing while they call Lua: buffers are in `ManuallyDrop`, so that an error of Lua's (out of
 //! memory) leaks them at worst.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::{c_int, c_void, CStr};
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 use std::ptr;
@@ -18,6 +18,7 @@ use super::look::{bytes_at, says_array};
 use super::push::{push, push_bytes};
 use super::read::{read, InvalidUtf8, Limits};
 use super::MAX_LEVELS;
+use crate::ffi::library;
 use crate::json::{scan, Raw};
 use crate::protocol;
 
@@ -42,8 +43,14 @@ pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
     ffi::lua_setmetatable(state, 3);
     // Only now that `release` is sure to come.
     handle.write(Rc::into_raw(Rc::clone(bridge)));
-    let functions: [(&CStr, ffi::lua_CFunction); 5] =
-        [(c"stage", stage), (c"take", take), (c"encode", encode), (c"decode", decode), (c"array", array)];
+    let functions: [(&CStr, ffi::lua_CFunction); 6] = [
+        (c"stage", stage),
+        (c"take", take),
+        (c"encode", encode),
+        (c"decode", decode),
+        (c"array", array),
+        (c"pin", pin),
+    ];
     for (name, function) in functions {
         ffi::lua_pushvalue(state, 3);
         ffi::lua_pushvalue(state, 2);
@@ -76,6 +83,15 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
         ffi::lua_error(state);
     }
     &**handle
+}
+
+/// `pin(function)`: keeps the library that has this C function loaded until the process ends; nothing for a Lua
+/// function or another value.
+unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
+    if let Some(function) = ffi::lua_tocfunction(state, 1) {
+        library::pin_library_of(function as *const c_void);
+    }
+    0
 }
 
 /// `stage(value [, name [, max_bytes [, max_depth [, refuse]]]])`: reads a value for the next
