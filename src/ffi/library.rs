@@ -15,7 +15,7 @@ pub fn pin() {
 ///
 /// Cheap, and harmless when repeated. Where it is not possible (a static executable has nothing
 /// to unload) nothing happens.
-pub fn pin_library_of(code: *const c_void) {
+pub(super) fn pin_library_of(code: *const c_void) {
     let mut info = MaybeUninit::<libc::Dl_info>::uninit();
     // SAFETY: `dladdr` takes any address, and fills `info` when it returns non-zero; only then it is read. The name
     // it gives is a NUL-terminated string owned by the loader. With RTLD_NOLOAD nothing is
