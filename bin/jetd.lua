@@ -1,18 +1,34 @@
 #!/usr/bin/env lua
 --- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM.
--- The flags are those of the earlier daemon, `--users` and `--pidfile`; `jetd` itself, without Lua, has more.
+-- The flags are those of the earlier daemon and a few more; `jetd` itself, without Lua, has all.
 
 local USAGE = [[
-usage: jetd.lua [-p<port>] [-w<port>] [--users FILE] [-d|--daemon] [--pidfile FILE] [-h|--help]
+usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
+                [-d|--daemon] [--pidfile FILE] [--allow-origin ORIGIN]
+                [--allow-host HOST] [-h|--help]
   -p<port>        TCP port, default 11122
   -w<port>        WebSocket port, default 11123
+  --interface ADDRESS
+                  address or name to listen on, default all interfaces
   --users FILE    who may log in, a file made by 'jetd passwd'; without, everybody may do everything
+  --allow-origin ORIGIN
+                  Web pages that may open a WebSocket beside those of the same host, may be repeated; * for all
+  --allow-host HOST
+                  host name by which WebSockets may address the daemon, may be repeated; * for all
   -d, --daemon    goes into the background once all ports are bound; the log goes to stdout as before
   --pidfile FILE  writes the process id to this file; removed at the end
   -h, --help      shows this]]
 
 local options = { port = 11122, ws_port = 11123 }
 local flags = { ['-p'] = 'port', ['-w'] = 'ws_port' }
+local words = {
+  ['--users'] = 'users_file',
+  ['--interface'] = 'interface',
+  ['--allow-origin'] = 'allow_origin',
+  ['--allow-host'] = 'allow_host',
+  ['--pidfile'] = 'pidfile',
+}
+local repeated = { allow_origin = true, allow_host = true }
 local daemonize, pidfile
 
 --- Shows how to call this, and ends.
@@ -24,23 +40,10 @@ local function usage(file, code)
 end
 
 local index = 1
-
---- The value of a long flag, behind `=` or in the next word.
----@param word string
----@param name string
----@return string|nil value nil if the word is another flag
-local function value_of(word, name)
-  if word == name then
-    index = index + 1
-    return arg[index] or usage(io.stderr, 1)
-  end
-  return word:sub(1, #name + 1) == name .. '=' and word:sub(#name + 2) or nil
-end
-
 while arg[index] do
   local word = arg[index]
   local key = flags[word:sub(1, 2)]
-  local users_file, pid = value_of(word, '--users'), value_of(word, '--pidfile')
+  local long = words[word:match '^[^=]*']
   if key then
     local value = word:sub(3)
     if value == '' then
@@ -48,10 +51,17 @@ while arg[index] do
       value = arg[index]
     end
     options[key] = tonumber(value) or usage(io.stderr, 1)
-  elseif users_file then
-    options.users_file = users_file
-  elseif pid then
-    pidfile = pid
+  elseif long then
+    local value = word:match '=(.*)'
+    if not value then
+      index = index + 1
+      value = arg[index] or usage(io.stderr, 1)
+    end
+    local list = repeated[long] and (options[long] or {})
+    if list then
+      list[#list + 1] = value
+    end
+    options[long] = list or value
   elseif word == '-d' or word == '--daemon' or word == '--daemonize' then
     daemonize = true
   elseif word == '-h' or word == '--help' then
@@ -62,6 +72,7 @@ while arg[index] do
   end
   index = index + 1
 end
+pidfile, options.pidfile = options.pidfile, nil
 
 --- Says why it cannot go on, and ends.
 ---@param message string

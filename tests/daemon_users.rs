@@ -346,7 +346,8 @@ fn a_login_goes_over_msgpack() {
 fn a_login_goes_over_a_websocket() {
     use jet::daemon::server::ServeOptions;
     let listener = bind(Some("127.0.0.1"), 0).expect("a free port");
-    let listener = listener.speaking(ServeOptions { websocket: true, tls: None }).expect("built in");
+    let listener =
+        listener.speaking(ServeOptions { websocket: true, ..ServeOptions::default() }).expect("built in");
     let options = Options {
         config: Config::default(),
         listeners: vec![listener],

@@ -35,7 +35,10 @@ fn everywhere() -> Everywhere {
     let name = format!("@jet-daemon-test-{}-{:p}", std::process::id(), &files);
     let path = files.path("jet.socket");
     let local = || bind(Some("127.0.0.1"), 0).expect("a free port");
-    let speaking = |websocket, tls| local().speaking(ServeOptions { websocket, tls }).expect("built in");
+    let speaking = |websocket, tls| {
+        let options = ServeOptions { websocket, tls, ..ServeOptions::default() };
+        local().speaking(options).expect("built in")
+    };
     let listeners = vec![
         local(),
         speaking(true, None),

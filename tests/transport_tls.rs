@@ -163,7 +163,7 @@ fn strangers_are_kept_out_by_asking_for_certificates_and_by_nothing_else_of_tls(
     {
         let tls = Some(ServerTls::new(&certificate, &key, client_ca).expect("valid"));
         let bound = Bound::tcp(Some(host), 0).expect("listens");
-        let bound = bound.speaking(ServeOptions { websocket: false, tls }).expect("built in");
+        let bound = bound.speaking(ServeOptions { tls, ..ServeOptions::default() }).expect("built in");
         assert_eq!(bound.is_open_to_strangers(), expected, "{host}");
     }
 }

@@ -19,6 +19,8 @@ local daemon = {}
 ---@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
 ---@field unix_mode? integer|string permissions of the files of Unix sockets in octal digits, default '0660'
 ---@field tls? jet.DaemonTls encrypts the ports
+---@field allow_origin? string|string[] origins of Web pages that may open a WebSocket beside those of the same host; '*' for all
+---@field allow_host? string|string[] host names by which WebSockets may address the daemon beside addresses and 'localhost'
 ---@field users? table<string, jet.User> who may log in, by name; without users nobody has to, and `access` protects nothing
 ---@field users_file? string instead of `users`: a file as `jetd passwd` writes it; passwords that peers change are written there
 ---@field interface? string address or name to listen on; all interfaces by default
@@ -56,6 +58,8 @@ local OPTIONS = {
   unix = 'string|table',
   unix_mode = 'number|string',
   tls = 'table',
+  allow_origin = 'string|table',
+  allow_host = 'string|table',
   users = 'table',
   users_file = 'string',
   interface = 'string',
@@ -114,6 +118,21 @@ local function port_number(options, option, default, depth, prefix)
   return math.floor(number)
 end
 
+--- An option that is a string or a list of strings as a list.
+---@param options table
+---@param option string
+---@return string[]|nil
+local function string_list(options, option)
+  local given = options[option]
+  if type(given) ~= 'table' then
+    return given and { given }
+  end
+  for index, text in ipairs(given) do
+    check.type(text, 'string', ('options.%s[%d]'):format(option, index), 'new', 2)
+  end
+  return given
+end
+
 --- The permissions of a file, written in octal digits as a string or a number: `'0660'`, `660`.
 ---@param given integer|string|nil
 ---@return integer|nil
@@ -167,6 +186,8 @@ local function engine_options(options)
     unix = type(options.unix) == 'string' and { options.unix } or options.unix,
     unix_mode = file_mode(options.unix_mode),
     tls = tls_options(options.tls),
+    allow_origin = string_list(options, 'allow_origin'),
+    allow_host = string_list(options, 'allow_host'),
     users = accounts.read(options.users),
     users_file = options.users_file,
     timeout = options.timeout,

@@ -25,7 +25,7 @@ use self::core::Core;
 use self::gate::Gate;
 use self::logins::Logins;
 use super::bus::{Bus, Config, Level, LogLine};
-pub use crate::transport::{ServeOptions, ServerTls};
+pub use crate::transport::{ServeOptions, ServerTls, UpgradePolicy};
 use crate::users;
 pub use handle::Handle;
 pub use listener::{bind, bind_unix, BoundListener};

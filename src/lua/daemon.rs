@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
-use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces};
+use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
 use crate::ffi::fork;
 use crate::ownership::{self, Owner, LOOK_AGAIN};
 use crate::users::{self, Auth, Hash, Password, User, Users};
@@ -178,7 +178,14 @@ fn places(options: &Table) -> std::result::Result<Places, String> {
         unix: unix.unwrap_or_default().iter().map(|name| name.as_bytes().to_vec()).collect(),
         unix_mode: field(options, "unix_mode")?,
         tls: tls.map(|tls| tls_places(&tls)).transpose()?,
+        upgrades: upgrades(options)?.into(),
     })
+}
+
+/// Which Web pages may open a WebSocket. On addresses that other machines reach, old programs have every page.
+fn upgrades(options: &Table) -> std::result::Result<UpgradePolicy, String> {
+    let list = |key| field::<Option<Vec<String>>>(options, key).map(Option::unwrap_or_default);
+    UpgradePolicy::new(list("allow_origin")?, list("allow_host")?, false)
 }
 
 fn tls_places(tls: &Table) -> std::result::Result<TlsPlaces, String> {

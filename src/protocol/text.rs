@@ -1,4 +1,5 @@
-//! From received bytes to text: bytes that are no UTF-8 are taken as Latin-1.
+//! Text from outside: bytes that are no UTF-8 are taken as Latin-1, and for people dangerous characters
+//! are escaped.
 //!
 //! Devices in the field put single Latin-1 bytes (a degree sign, mostly) into their strings.
 //! Losing the whole message for one such byte would lose a device.
@@ -26,6 +27,43 @@ pub fn push_latin1(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// Longest part of a log line or error that comes from outside, in characters.
+pub const MAX_SHOWN: usize = 200;
+
+/// Whether a character can do harm in a log or on a terminal: it begins a line or an escape code, or changes the
+/// direction of the text.
+pub fn is_unsafe_to_show(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Foreign text as people may see it: on one line, without control characters, and cut at [`MAX_SHOWN`]
+/// characters.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    shown_up_to(text, MAX_SHOWN)
+}
+
+/// As [`shown`], cut at `limit` characters before they are escaped.
+pub fn shown_up_to(text: &str, limit: usize) -> Cow<'_, str> {
+    let cut = text.char_indices().nth(limit).map(|(end, _)| end);
+    let kept = &text[..cut.unwrap_or(text.len())];
+    if cut.is_none() && !kept.contains(is_unsafe_to_show) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(kept.len() + 8);
+    for c in kept.chars() {
+        if is_unsafe_to_show(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    if cut.is_some() {
+        safe.push_str("...");
+    }
+    Cow::Owned(safe)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +76,25 @@ mod tests {
     #[test]
     fn offending_bytes_become_latin1_and_the_rest_stays() {
         assert_eq!(from_bytes(b"20 \xb0C \xc3\xa9 \xe2\x82"), "20 °C é â\u{82}");
+    }
+
+    #[test]
+    fn what_is_shown_is_one_line_without_escape_codes() {
+        for (text, expected) in [
+            ("20 °C", "20 °C"),
+            ("a\nb\r\t\0", "a\\nb\\r\\t\\u{0}"),
+            ("\u{1b}[31m\u{7f}\u{9b}", "\\u{1b}[31m\\u{7f}\\u{9b}"),
+            ("\u{202e}\u{2028}\u{2066}\u{200f}\u{61c}", "\\u{202e}\\u{2028}\\u{2066}\\u{200f}\\u{61c}"),
+        ] {
+            assert_eq!(shown(text), expected);
+            assert_eq!(shown(&shown(text)), expected, "twice");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_cut() {
+        let long = "é".repeat(MAX_SHOWN);
+        assert_eq!(shown(&long), long);
+        assert_eq!(shown(&format!("{long}\n")), format!("{long}..."));
     }
 }

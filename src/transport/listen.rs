@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -15,7 +16,8 @@ use super::error::{reason, Error};
 use super::served::{Served, Stream};
 use super::socket::prepare_tcp;
 use super::socket_file::SocketFile;
-use super::wire::{ServerTls, Wire};
+use super::upgrade_policy::UpgradePolicy;
+use super::wire::{ServerTls, UpgradeGuard, Wire};
 
 /// Connections the kernel holds until they are accepted; it takes less if it likes. All peers of a
 /// large bus come back at once after a restart.
@@ -31,6 +33,8 @@ pub struct ServeOptions {
     pub websocket: bool,
     /// TLS under either framing.
     pub tls: Option<ServerTls>,
+    /// Which Web pages may open a WebSocket.
+    pub upgrades: Arc<UpgradePolicy>,
 }
 
 /// A socket that listens already and does not need a runtime yet. A Unix socket's file goes with it.
@@ -111,7 +115,7 @@ impl Bound {
 
     /// Whether somebody on another machine gets in without showing a certificate.
     pub fn is_open_to_strangers(&self) -> bool {
-        let is_remote = self.address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+        let is_remote = self.address.is_some() && !self.is_loopback();
         is_remote && !self.options.tls.as_ref().is_some_and(ServerTls::knows_peers)
     }
 
@@ -134,17 +138,23 @@ impl Bound {
         std::mem::forget(self.file);
     }
 
+    /// Whether only programs of this machine reach it over TCP.
+    fn is_loopback(&self) -> bool {
+        self.address.is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
     /// Hands the socket to the tokio runtime that this is called in. Messages longer than
     /// `max_message` bytes will be refused.
     ///
     /// # Errors
     /// What the runtime says.
     pub fn listen(self, max_message: usize) -> io::Result<Listener> {
+        let on_loopback = self.is_loopback();
         let socket = match self.address {
             Some(_) => Listening::Tcp(TcpListener::from_std(self.fd.into())?),
             None => Listening::Unix(UnixListener::from_std(self.fd.into())?),
         };
-        Ok(Listener { socket, options: self.options, max_message, _file: self.file })
+        Ok(Listener { socket, options: self.options, max_message, on_loopback, _file: self.file })
     }
 }
 
@@ -154,6 +164,7 @@ pub struct Listener {
     socket: Listening,
     options: ServeOptions,
     max_message: usize,
+    on_loopback: bool,
     _file: Option<SocketFile>,
 }
 
@@ -204,7 +215,9 @@ impl Listener {
     fn serve(&self, stream: Stream, name: String) -> io::Result<Served> {
         let wire = Wire::server(self.options.tls.as_ref(), self.options.websocket, self.max_message);
         // What this build lacks has been told by Bound::speaking().
-        Ok(Served::new(stream, wire.map_err(io::Error::other)?, name))
+        let mut wire = wire.map_err(io::Error::other)?;
+        wire.guard(UpgradeGuard { policy: self.options.upgrades.clone(), on_loopback: self.on_loopback });
+        Ok(Served::new(stream, wire, name))
     }
 }
 

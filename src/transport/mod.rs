@@ -11,7 +11,8 @@
 //! that block, `retired` descriptors given up, `error` why it failed.
 //!
 //! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `socket_file` is the file of
-//! a Unix socket, `served` is a connection that was accepted.
+//! a Unix socket, `served` is a connection that was accepted, `upgrade_policy` decides which Web pages may
+//! open a WebSocket.
 //!
 //! What the messages say is the peer's business.
 
@@ -28,6 +29,7 @@ mod retired;
 mod served;
 mod socket;
 mod socket_file;
+mod upgrade_policy;
 mod url;
 mod wait;
 pub mod wire;
@@ -38,5 +40,6 @@ pub use listen::{Bound, Listener, ServeOptions};
 pub use options::{Options, Target, TlsOptions, WebSocketOptions, DEFAULT_CONNECT_TIMEOUT};
 pub use resolve::ResolverFiles;
 pub use served::{Served, Watcher};
+pub use upgrade_policy::{UpgradeDecision, UpgradePolicy};
 pub use wait::{Interest, Ready};
 pub use wire::ServerTls;

@@ -125,6 +125,11 @@ impl Served {
         &self.name
     }
 
+    /// Takes what the log should say about the upgrade to WebSocket, which was accepted all the same.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.wire.take_notice()
+    }
+
     /// What to wait on for this connection.
     pub fn watcher(&self) -> Watcher {
         self.watcher.clone()

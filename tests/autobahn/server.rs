@@ -10,7 +10,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async {
         let bound = Bound::tcp(Some("127.0.0.1"), 0).expect("a free port");
-        let bound = bound.speaking(ServeOptions { websocket: true, tls: None }).expect("built in");
+        let bound =
+            bound.speaking(ServeOptions { websocket: true, ..ServeOptions::default() }).expect("built in");
         println!("{}", bound.address().expect("TCP").port());
         let listener = bound.listen(MAX_MESSAGE).expect("listens");
         loop {

@@ -14,7 +14,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
-use jet::daemon::server::{self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces};
+use jet::daemon::server::{
+    self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
+};
 use jet::ffi::background::{background, Background};
 use pidfile::PidFile;
 use signals::Listening;
@@ -52,6 +54,16 @@ struct Serve {
     /// WebSocket port to listen on, at the same addresses
     #[arg(short, long, value_name = "PORT")]
     ws_port: Option<u16>,
+
+    /// Origin of Web pages that may open a WebSocket, beside those of the same host, may be given several times;
+    /// * for all
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+
+    /// Host name by which WebSockets may address the daemon, beside addresses and localhost, may be given several
+    /// times; * for all
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
 
     /// Unix domain socket to listen on: a path, or an abstract name behind a leading @
     #[arg(short, long, value_name = "NAME")]
@@ -194,9 +206,16 @@ fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {
         ws_port: arguments.wss_port,
     });
     let unix = arguments.unix.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let unix_mode = Some(arguments.unix_mode);
-    let places =
-        Places { interfaces, port: arguments.port, ws_port: arguments.ws_port, unix, unix_mode, tls };
+    let upgrades = UpgradePolicy::new(arguments.allow_origin.clone(), arguments.allow_host.clone(), true);
+    let places = Places {
+        interfaces,
+        port: arguments.port,
+        ws_port: arguments.ws_port,
+        unix,
+        unix_mode: Some(arguments.unix_mode),
+        tls,
+        upgrades: upgrades.map_err(io::Error::other)?.into(),
+    };
     let mut listeners = places.bind()?;
     listeners.extend(places.bind_websockets()?);
     Ok(listeners)

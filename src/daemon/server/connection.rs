@@ -71,6 +71,9 @@ impl Connection {
             }
             _ => return core.note(format!("{} does not finish the handshake", served.name())),
         };
+        if let Some(notice) = served.take_notice() {
+            core.note_page(&format!("{} is connected, though {notice}", served.name()));
+        }
         let key = core.bus.borrow_mut().connect();
         let connection = Rc::new(Connection {
             key,

@@ -24,6 +24,8 @@ pub struct Core {
     work: Notify,
     stopping: Cell<bool>,
     log: LogSink,
+    /// Whether the log has been told that a foreign Web page is connected.
+    page_noted: Cell<bool>,
     /// Whoever may log in, if anybody has to.
     logins: Option<Logins>,
 }
@@ -36,6 +38,7 @@ impl Core {
             work: Notify::new(),
             stopping: Cell::new(false),
             log,
+            page_noted: Cell::new(false),
             logins,
         })
     }
@@ -143,6 +146,13 @@ impl Core {
     /// Says something about a connection that never came to the bus.
     pub fn note(&self, text: String) {
         (self.log)(LogLine::new(Level::Info, text));
+    }
+
+    /// Logs the first time that a foreign Web page is connected.
+    pub fn note_page(&self, text: &str) {
+        if !self.page_noted.replace(true) {
+            self.note(format!("{text} (this is logged once)"));
+        }
     }
 
     /// Sends what the sockets take without waiting, and lets go of all connections.

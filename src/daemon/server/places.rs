@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::listener::{bind, bind_beside_ipv4, bind_unix, BoundListener};
-use crate::transport::{ServeOptions, ServerTls};
+use crate::transport::{ServeOptions, ServerTls, UpgradePolicy};
 
 /// Where a daemon listens that is for programs of its own machine.
 const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
@@ -61,6 +62,8 @@ pub struct Places {
     pub unix_mode: Option<u32>,
     /// TLS.
     pub tls: Option<TlsPlaces>,
+    /// Which Web pages may open a WebSocket.
+    pub upgrades: Arc<UpgradePolicy>,
 }
 
 impl Places {
@@ -93,13 +96,13 @@ impl Places {
         let is_beside = wanted.is_some_and(TlsPlaces::is_beside);
         let own = if websocket { self.ws_port } else { Some(self.port) };
         let beside = wanted.and_then(|tls| if websocket { tls.ws_port } else { tls.port });
+        let options = |tls| ServeOptions { websocket, tls, upgrades: self.upgrades.clone() };
         let mut listeners = Vec::new();
         if let Some(port) = own {
-            let tls = tls.clone().filter(|_| !is_beside);
-            listeners.extend(self.port(port, &ServeOptions { websocket, tls })?);
+            listeners.extend(self.port(port, &options(tls.clone().filter(|_| !is_beside)))?);
         }
         if let Some(port) = beside {
-            listeners.extend(self.port(port, &ServeOptions { websocket, tls })?);
+            listeners.extend(self.port(port, &options(tls))?);
         }
         Ok(listeners)
     }

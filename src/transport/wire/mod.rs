@@ -23,15 +23,26 @@ mod validity;
 mod web;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::error::{Error, ErrorKind};
 use super::options::{Options, Target};
+use super::upgrade_policy::UpgradePolicy;
 use crate::protocol::framing::{Decoder, TooLong};
 use crate::protocol::KEPT_BUFFER;
 use greeting::{End, Spoken};
 pub use tls::ServerTls;
 use tls::Tls;
 use web::Web;
+
+/// What a daemon's end of a WebSocket checks in the upgrade request.
+#[derive(Debug, Clone)]
+pub struct UpgradeGuard {
+    /// Which requests are accepted.
+    pub policy: Arc<UpgradePolicy>,
+    /// Whether the connection came to a loopback listener.
+    pub on_loopback: bool,
+}
 
 /// The layers of one end of a connection.
 #[derive(Debug)]
@@ -91,6 +102,18 @@ impl Wire {
         let tls = tls.map(Tls::server).transpose()?;
         let web = websocket.then(|| Web::server(max_message)).transpose()?;
         Ok(Wire::new(false, tls, web, max_message))
+    }
+
+    /// Has the daemon's end of a WebSocket check the upgrade request; without, it accepts every one.
+    pub fn guard(&mut self, guard: UpgradeGuard) {
+        if let Some(web) = &mut self.web {
+            web.guard(guard);
+        }
+    }
+
+    /// Takes what the log should say about an upgrade request that was accepted.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.web.as_mut().and_then(|web| web.take_notice())
     }
 
     /// Lets `append` put received bytes behind those in the buffer. The messages so far are void.

@@ -1,5 +1,7 @@
 //! The HTTP request and response that turn a connection into a WebSocket (RFC 6455, section 4).
 
+use std::borrow::Cow;
+
 use tungstenite::handshake::client::{generate_key, Response};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
@@ -9,6 +11,8 @@ use tungstenite::protocol::Role;
 
 use super::super::error::{Error, ErrorKind};
 use super::super::options::WebSocketOptions;
+use super::super::upgrade_policy::UpgradeDecision;
+use super::UpgradeGuard;
 
 /// No honest request or response is longer.
 const MAX_HEAD: usize = 16 * 1024;
@@ -24,8 +28,8 @@ const OWN_HEADERS: [&str; 4] = ["host", "connection", "upgrade", "content-length
 pub(super) enum Upgrade {
     /// A peer that waits for the response to its request with this key.
     Awaited { key: String },
-    /// A daemon that waits for a request.
-    Requested,
+    /// A daemon that waits for a request and checks it.
+    Requested { guard: Option<UpgradeGuard> },
 }
 
 impl Upgrade {
@@ -54,20 +58,26 @@ impl Upgrade {
     pub fn role(&self) -> Role {
         match self {
             Upgrade::Awaited { .. } => Role::Client,
-            Upgrade::Requested => Role::Server,
+            Upgrade::Requested { .. } => Role::Server,
         }
     }
 
     /// Reads the other side's head from the beginning of `input` and answers to `output`. Says how
-    /// long it was, or `None` if it is not complete yet.
+    /// long it was, or `None` if it is not complete yet. What the log should say about a request that was accepted
+    /// is put into `notice`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreachable`]: it is no upgrade.
-    pub fn read(&self, input: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, Error> {
+    /// [`ErrorKind::Unreachable`]: it is no upgrade, or one that is not allowed.
+    pub fn read(
+        &self,
+        input: &[u8],
+        output: &mut Vec<u8>,
+        notice: &mut Option<String>,
+    ) -> Result<Option<usize>, Error> {
         let head = &input[..input.len().min(MAX_HEAD)];
         let length = match self {
             Upgrade::Awaited { key } => read_response(head, key)?,
-            Upgrade::Requested => read_request(head, output)?,
+            Upgrade::Requested { guard } => read_request(head, guard.as_ref(), output, notice)?,
         };
         if length.is_none() && input.len() > MAX_HEAD {
             return Err(refused("the HTTP head is too long"));
@@ -112,7 +122,12 @@ fn status_of(head: &[u8]) -> Option<StatusCode> {
     StatusCode::from_bytes(words.nth(1)?).ok()
 }
 
-fn read_request(head: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, Error> {
+fn read_request(
+    head: &[u8],
+    guard: Option<&UpgradeGuard>,
+    output: &mut Vec<u8>,
+    notice: &mut Option<String>,
+) -> Result<Option<usize>, Error> {
     let parsed = match Request::try_parse(head) {
         Ok(None) => return Ok(None),
         Ok(Some((length, request))) => create_response(&request).map(|response| (length, request, response)),
@@ -128,12 +143,41 @@ fn read_request(head: &[u8], output: &mut Vec<u8>) -> Result<Option<usize>, Erro
             return Err(refused(&error.to_string()));
         }
     };
+    match guard.map_or(UpgradeDecision::Accept, |guard| decide(guard, request.headers())) {
+        UpgradeDecision::Accept => {}
+        UpgradeDecision::Tolerate(reason) => *notice = Some(reason),
+        UpgradeDecision::Reject(reason) => {
+            output.extend_from_slice(forbidden(&reason).as_bytes());
+            return Err(refused(&reason));
+        }
+    }
     if has_word(request.headers(), "Sec-WebSocket-Protocol", SUBPROTOCOL) {
         response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
     }
     // Into a vector, and with headers of our own, this cannot fail.
     write_response(&mut *output, &response).map_err(|error| refused(&error.to_string()))?;
     Ok(Some(length))
+}
+
+/// Decides whether the page that sent a request may connect.
+fn decide(guard: &UpgradeGuard, headers: &HeaderMap) -> UpgradeDecision {
+    // A byte beyond ASCII becomes a character that no origin or host has.
+    let values = |name: &str| -> Vec<Cow<str>> {
+        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
+    };
+    let (origins, hosts) = (values("Origin"), values("Host"));
+    let origins: Vec<&str> = origins.iter().map(|value| value.trim()).collect();
+    let hosts: Vec<&str> = hosts.iter().map(|value| value.trim()).collect();
+    guard.policy.decide(guard.on_loopback, &origins, &hosts)
+}
+
+/// The response to a request that is not allowed.
+fn forbidden(reason: &str) -> String {
+    format!(
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\n\r\n{reason}\n",
+        reason.len() + 1
+    )
 }
 
 /// Whether a header that is a list has this word in it.
@@ -171,6 +215,8 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const REQUESTED: Upgrade = Upgrade::Requested { guard: None };
 
     fn with(change: impl FnOnce(&mut WebSocketOptions)) -> Result<String, Error> {
         let mut options = WebSocketOptions::default();
@@ -216,15 +262,15 @@ mod tests {
         let (client, request) = Upgrade::request(&WebSocketOptions::default(), "rig").expect("valid");
         let mut response = Vec::new();
         for cut in 0..request.len() {
-            assert_eq!(Upgrade::Requested.read(&request[..cut], &mut response), Ok(None));
+            assert_eq!(REQUESTED.read(&request[..cut], &mut response, &mut None), Ok(None));
         }
-        assert_eq!(Upgrade::Requested.read(&request, &mut response), Ok(Some(request.len())));
+        assert_eq!(REQUESTED.read(&request, &mut response, &mut None), Ok(Some(request.len())));
         for cut in 0..response.len() {
-            assert_eq!(client.read(&response[..cut], &mut Vec::new()), Ok(None));
+            assert_eq!(client.read(&response[..cut], &mut Vec::new(), &mut None), Ok(None));
         }
         let mut with_more = response.clone();
         with_more.extend(b"\x81\x00");
-        assert_eq!(client.read(&with_more, &mut Vec::new()), Ok(Some(response.len())));
+        assert_eq!(client.read(&with_more, &mut Vec::new(), &mut None), Ok(Some(response.len())));
         assert!(String::from_utf8(response)
             .expect("ASCII")
             .to_lowercase()
@@ -234,20 +280,23 @@ mod tests {
     #[test]
     fn what_is_no_upgrade_is_refused_with_a_reason() {
         let mut output = Vec::new();
-        let error =
-            Upgrade::Requested.read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &mut output).expect_err("refused");
+        let error = REQUESTED
+            .read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", &mut output, &mut None)
+            .expect_err("refused");
         assert!(error.to_string().starts_with("WebSocket: "), "{error}");
         assert!(output.starts_with(b"HTTP/1.1 426 "));
         let (client, _) = Upgrade::request(&WebSocketOptions::default(), "rig").expect("valid");
-        let error = client.read(b"HTTP/1.1 404 Not Found\r\n\r\n", &mut Vec::new()).expect_err("refused");
+        let error =
+            client.read(b"HTTP/1.1 404 Not Found\r\n\r\n", &mut Vec::new(), &mut None).expect_err("refused");
         assert_eq!(error.to_string(), "WebSocket: the daemon answers 404 Not Found");
-        let old = client.read(b"HTTP/1.0 404 Not Found\r\n\r\n", &mut Vec::new()).expect_err("refused");
+        let old =
+            client.read(b"HTTP/1.0 404 Not Found\r\n\r\n", &mut Vec::new(), &mut None).expect_err("refused");
         assert_eq!(old.to_string(), "WebSocket: the daemon answers 404 Not Found", "as the C daemon does");
         let forged =
             b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
-        let error = client.read(forged, &mut Vec::new()).expect_err("refused");
+        let error = client.read(forged, &mut Vec::new(), &mut None).expect_err("refused");
         assert_eq!(error.to_string(), "WebSocket: the daemon's answer is no WebSocket upgrade");
         let endless = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; MAX_HEAD]].concat();
-        assert!(Upgrade::Requested.read(&endless, &mut Vec::new()).is_err());
+        assert!(REQUESTED.read(&endless, &mut Vec::new(), &mut None).is_err());
     }
 }

@@ -12,6 +12,7 @@ use tungstenite::{Bytes, Message};
 use super::super::error::{Error, ErrorKind};
 use super::super::options::WebSocketOptions;
 use super::upgrade::Upgrade;
+use super::UpgradeGuard;
 use crate::protocol::framing::TooLong;
 use crate::protocol::KEPT_BUFFER;
 
@@ -30,6 +31,8 @@ pub(super) struct Web {
     batch: Vec<u8>,
     binary: Vec<bool>,
     send_binary: bool,
+    /// What the log should say about the upgrade.
+    notice: Option<String>,
 }
 
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Web {
 
     /// The daemon's end. It cannot fail; a build without WebSockets can.
     pub fn server(max_message: usize) -> Result<Web, Error> {
-        Ok(Web::new(Upgrade::Requested, max_message))
+        Ok(Web::new(Upgrade::Requested { guard: None }, max_message))
     }
 
     fn new(upgrade: Upgrade, max_message: usize) -> Web {
@@ -96,7 +99,20 @@ impl Web {
             batch: Vec::new(),
             binary: Vec::new(),
             send_binary: false,
+            notice: None,
         }
+    }
+
+    /// Has the upgrade request checked.
+    pub fn guard(&mut self, guard: UpgradeGuard) {
+        if let State::Upgrading(Upgrade::Requested { guard: place }) = &mut self.state {
+            *place = Some(guard);
+        }
+    }
+
+    /// Takes what the log should say about an upgrade that was accepted.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.notice.take()
     }
 
     /// Forgets the batch. Large buffers give their memory back.
@@ -139,7 +155,7 @@ impl Web {
         self.binary.clear();
         if let State::Upgrading(upgrade) = &self.state {
             let input = &self.pipe.input[self.pipe.taken..];
-            let Some(length) = upgrade.read(input, &mut self.pipe.output)? else {
+            let Some(length) = upgrade.read(input, &mut self.pipe.output, &mut self.notice)? else {
                 return Ok(());
             };
             self.pipe.taken += length;

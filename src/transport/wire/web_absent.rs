@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::error::Error;
 use super::super::options::WebSocketOptions;
-use super::absent;
+use super::{absent, UpgradeGuard};
 
 #[derive(Debug)]
 pub(super) enum Web {}
@@ -20,6 +20,14 @@ impl Web {
     }
 
     pub fn release(&mut self) {
+        match *self {}
+    }
+
+    pub fn guard(&mut self, guard: UpgradeGuard) {
+        match *self {}
+    }
+
+    pub fn take_notice(&mut self) -> Option<String> {
         match *self {}
     }
 
