@@ -102,7 +102,9 @@ fn a_stranger_is_refused_with_the_reason() {
     let error =
         dial_error(options(port, TlsOptions { ca_file: Some(ours.ca.clone()), ..TlsOptions::default() }));
     assert_eq!(error.kind(), ErrorKind::Unreachable);
-    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+    assert!(error.to_string().contains("invalid peer certificate: "), "{error}");
+    assert!(error.to_string().contains("not signed by a trusted authority; name the authority's"), "{error}");
+    assert!(error.to_string().contains("ca_file"), "{error}");
     let told = daemon.join().expect("script").expect_err("refused");
     assert!(told.contains("alert"), "the daemon is told: {told}");
 }

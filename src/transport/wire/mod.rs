@@ -5,7 +5,8 @@
 //! and sends what [`output`](Wire::output) and [`pack`](Wire::pack) give. The peer's connection and the
 //! daemon's server use the same one. Plain TCP passes through without a copy.
 //!
-//! Files: `tls` the encryption, `tls_config` whom to trust, `server_tls` a daemon's certificate, `validity` its dates, `greeting` who speaks something else, `web` WebSocket messages, `upgrade` the
+//! Files: `tls` the encryption, `tls_config` whom to trust, `tls_files` and `x509` reading certificates, `tls_words` why
+//! one is refused, `server_tls` a daemon's certificate, `greeting` who speaks something else, `web` WebSocket messages, `upgrade` the
 //! HTTP before them; the two `*_absent` stand in where a Cargo feature is off.
 
 mod greeting;
@@ -15,12 +16,16 @@ mod server_tls;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_config;
+#[cfg(feature = "tls")]
+mod tls_files;
+#[cfg(feature = "tls")]
+mod tls_words;
 #[cfg(feature = "websocket")]
 mod upgrade;
-#[cfg(feature = "tls")]
-mod validity;
 #[cfg_attr(not(feature = "websocket"), path = "web_absent.rs")]
 mod web;
+#[cfg(feature = "tls")]
+mod x509;
 
 use std::ops::Range;
 use std::sync::Arc;

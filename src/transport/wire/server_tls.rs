@@ -7,7 +7,8 @@ use rustls::ServerConfig;
 
 use super::super::error::Error;
 use super::tls_config;
-use super::validity::{now, Validity};
+use super::tls_files::certificates;
+use super::x509::{now, Validity};
 
 /// A certificate that expires in fewer days is logged.
 const DAYS_TO_EXPIRY: i64 = 30;
@@ -32,9 +33,9 @@ struct Loaded {
 
 impl Loaded {
     fn read(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Loaded, Error> {
-        let chain = tls_config::certificates(certificate)?;
+        let chain = certificates(certificate)?;
         let validity = chain.first().and_then(|own| Validity::of(own));
-        Ok(Loaded { config: Arc::new(tls_config::server(chain, key, client_ca)?), validity })
+        Ok(Loaded { config: Arc::new(tls_config::server(certificate, chain, key, client_ca)?), validity })
     }
 }
 

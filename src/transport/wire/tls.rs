@@ -9,7 +9,8 @@ use rustls::{ClientConnection, Connection, ServerConnection};
 use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
 pub use super::server_tls::ServerTls;
-use super::tls_config;
+use super::tls_config::{self, Shown};
+use super::tls_words::explain;
 use crate::protocol::KEPT_BUFFER;
 
 /// One end of an encrypted connection.
@@ -18,6 +19,8 @@ pub(super) struct Tls {
     session: Connection,
     /// Whether the other side's close_notify has come.
     has_ended: bool,
+    /// The certificate that the daemon has shown, at the peer's end.
+    shown: Shown,
 }
 
 impl Tls {
@@ -28,10 +31,10 @@ impl Tls {
     /// name that a certificate could be for.
     pub fn client(options: &TlsOptions, target: &Target) -> Result<Tls, Error> {
         let name = tls_config::server_name(options, target)?;
-        let config = tls_config::client(options)?;
+        let (config, shown) = tls_config::client(options)?;
         let session =
             ClientConnection::new(Arc::new(config), name).map_err(|error| tls_config::bad(&error))?;
-        Ok(Tls::new(session.into()))
+        Ok(Tls::new(session.into(), shown))
     }
 
     /// The daemon's end.
@@ -40,13 +43,13 @@ impl Tls {
     /// As [`client`](Self::client).
     pub fn server(config: &ServerTls) -> Result<Tls, Error> {
         let session = ServerConnection::new(config.config()).map_err(|error| tls_config::bad(&error))?;
-        Ok(Tls::new(session.into()))
+        Ok(Tls::new(session.into(), Shown::default()))
     }
 
-    fn new(mut session: Connection) -> Tls {
+    fn new(mut session: Connection, shown: Shown) -> Tls {
         // The buffers in front of it are the ones that are limited.
         session.set_buffer_limit(None);
-        Tls { session, has_ended: false }
+        Tls { session, has_ended: false, shown }
     }
 
     pub fn is_handshaking(&self) -> bool {
@@ -90,7 +93,7 @@ impl Tls {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(fail(error.to_string())),
             _ => {}
         }
-        let state = processed.map_err(|error| fail(error.to_string()))?;
+        let state = processed.map_err(|error| fail(explain(&error, self.shown.take().as_deref())))?;
         self.has_ended |= state.peer_has_closed();
         Ok(())
     }

@@ -1,20 +1,22 @@
 //! Whom TLS trusts, and what it shows of itself: certificates, keys, fingerprints.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{verify_server_name, WebPkiServerVerifier};
 use rustls::crypto::{ring, CryptoProvider};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
 
 use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
+use super::tls_files::{certificates, in_file, private_key, roots};
+use super::tls_words;
+use super::x509::{now, Validity};
 
 /// SHA-256 of a certificate as it goes over the wire.
 type Fingerprint = [u8; 32];
@@ -35,25 +37,37 @@ pub(super) fn server_name(options: &TlsOptions, target: &Target) -> Result<Serve
 }
 
 /// What a peer needs.
-pub(super) fn client(options: &TlsOptions) -> Result<ClientConfig, Error> {
+pub(super) fn client(options: &TlsOptions) -> Result<(ClientConfig, Shown), Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(options, &provider)?;
+    let shown = verifier.shown.clone();
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(&error))?
         .dangerous() // rustls calls every verifier but its own so; ours only adds fingerprints
-        .with_custom_certificate_verifier(verifier);
-    match (&options.certificate, &options.key) {
-        (Some(certificate), Some(key)) => config
-            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
-            .map_err(|error| bad(&error)),
-        (None, None) => Ok(config.with_no_client_auth()),
-        _ => Err(bad(&"certificate and key are needed together")),
-    }
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let config = match (&options.certificate, &options.key) {
+        (Some(certificate), Some(key)) => {
+            let chain = certificates(certificate)?;
+            let short = short_key(certificate, &chain);
+            config
+                .with_client_auth_cert(chain, private_key(key)?)
+                .map_err(|error| short.unwrap_or(bad(&error)))?
+        }
+        (None, None) => config.with_no_client_auth(),
+        _ => return Err(bad(&"certificate and key are needed together")),
+    };
+    Ok((config, shown))
+}
+
+/// The reason of a certificate that cannot be used, if that is its RSA key.
+fn short_key(file: &Path, chain: &[CertificateDer<'static>]) -> Option<Error> {
+    chain.first().and_then(|own| tls_words::short_key(own)).map(|text| in_file(file, &text))
 }
 
 /// What a daemon needs.
 pub(super) fn server(
+    certificate: &Path,
     chain: Vec<CertificateDer<'static>>,
     key: &Path,
     client_ca: Option<&Path>,
@@ -65,20 +79,19 @@ pub(super) fn server(
     let config = match client_ca {
         None => config.with_no_client_auth(),
         Some(file) => {
-            let roots = Arc::new(roots_of(file)?);
+            let roots = Arc::new(roots(file, certificates(file)?)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
             config.with_client_cert_verifier(verifier.map_err(|error| bad(&error))?)
         }
     };
-    config.with_single_cert(chain, private_key(key)?).map_err(|error| bad(&error))
+    let short = short_key(certificate, &chain);
+    config.with_single_cert(chain, private_key(key)?).map_err(|error| short.unwrap_or(bad(&error)))
 }
 
-fn verifier(
-    options: &TlsOptions,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Verifier, Error> {
+    let listed = options.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
     let roots = match &options.ca_file {
-        Some(file) => Some(roots_of(file)?),
+        Some(file) => Some(roots(file, listed.clone())?),
         None if options.pins.is_empty() => Some(system_roots()?),
         None => None,
     };
@@ -91,7 +104,7 @@ fn verifier(
         None => None,
     };
     let pins = options.pins.iter().map(|pin| fingerprint(pin)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Arc::new(Verifier { chain, pins, provider: provider.clone() }))
+    Ok(Verifier { chain, listed, pins, provider: provider.clone(), shown: Shown::default() })
 }
 
 fn system_roots() -> Result<RootCertStore, Error> {
@@ -103,31 +116,6 @@ fn system_roots() -> Result<RootCertStore, Error> {
         return Err(bad(&"this system has no certificate authorities: ca_file or pins are needed"));
     }
     Ok(roots)
-}
-
-fn roots_of(file: &Path) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|error| in_file(file, &error))?;
-    }
-    Ok(roots)
-}
-
-pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let list = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match list {
-        Ok(list) if list.is_empty() => Err(in_file(file, &"no certificate in it")),
-        Ok(list) => Ok(list),
-        Err(error) => Err(in_file(file, &error)),
-    }
-}
-
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| in_file(file, &error))
-}
-
-fn in_file(file: &Path, error: &dyn std::fmt::Display) -> Error {
-    bad(&format_args!("{}: {error}", file.display()))
 }
 
 /// 64 hexadecimal digits, with or without colons between the bytes.
@@ -146,8 +134,36 @@ fn fingerprint(pin: &str) -> Result<Fingerprint, Error> {
 #[derive(Debug)]
 struct Verifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
+    /// The certificates of `ca_file`. One of them that is shown is trusted whoever signed it.
+    listed: Vec<CertificateDer<'static>>,
     pins: Vec<Fingerprint>,
     provider: Arc<CryptoProvider>,
+    shown: Shown,
+}
+
+/// The certificate that was shown last, for the error if it is refused.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Shown {
+    /// Takes it out.
+    pub fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, certificate: &[u8]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate.to_vec());
+    }
+}
+
+/// Accepts a certificate that is listed itself, where its name and its time fit.
+fn verify_listed(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), rustls::Error> {
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+    match Validity::of(certificate) {
+        Some(validity) if validity.includes(now()) => Ok(()),
+        Some(_) => Err(CertificateError::Expired.into()),
+        None => Err(CertificateError::BadEncoding.into()),
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -159,11 +175,15 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        self.shown.set(end_entity);
         let digest = ::ring::digest::digest(&::ring::digest::SHA256, end_entity);
         if !self.pins.is_empty() && !self.pins.iter().any(|pin| digest.as_ref() == pin) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         match &self.chain {
+            Some(_) if self.listed.contains(end_entity) => {
+                verify_listed(end_entity, server_name).map(|()| ServerCertVerified::assertion())
+            }
             Some(chain) => {
                 chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             }

@@ -1,4 +1,5 @@
-//! The time in which a certificate is valid, read from its DER (RFC 5280, section 4.1), and how people write it.
+//! What a certificate says of itself, read from its DER (RFC 5280, section 4.1): when it is valid, how long its RSA key
+//! is.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,6 +7,7 @@ const SECONDS_PER_DAY: i64 = 24 * 3600;
 
 /// DER tags.
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
@@ -21,17 +23,13 @@ pub(super) struct Validity {
 impl Validity {
     /// Reads the validity of a certificate; `None` if it is not a certificate.
     pub fn of(certificate: &[u8]) -> Option<Validity> {
-        let mut outer = Der(certificate).content(SEQUENCE)?;
-        let mut tbs = outer.content(SEQUENCE)?;
-        if tbs.0.first() == Some(&VERSION) {
-            tbs.content(VERSION)?;
-        }
-        tbs.content(INTEGER)?;
-        // Signature algorithm, issuer.
-        tbs.content(SEQUENCE)?;
-        tbs.content(SEQUENCE)?;
-        let mut validity = tbs.content(SEQUENCE)?;
+        let mut validity = from_validity(certificate)?.content(SEQUENCE)?;
         Some(Validity { not_before: validity.time()?, not_after: validity.time()? })
+    }
+
+    /// Returns whether `now` lies in it.
+    pub fn includes(&self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
     }
 
     /// Says that the certificate is expired, will be within `days`, or is not valid yet, in words that follow its name.
@@ -47,6 +45,35 @@ impl Validity {
             None
         }
     }
+}
+
+/// The fields of a certificate from its validity on.
+fn from_validity(certificate: &[u8]) -> Option<Der<'_>> {
+    let mut tbs = Der(certificate).content(SEQUENCE)?.content(SEQUENCE)?;
+    if tbs.0.first() == Some(&VERSION) {
+        tbs.content(VERSION)?;
+    }
+    tbs.content(INTEGER)?;
+    // Signature algorithm, issuer.
+    tbs.content(SEQUENCE)?;
+    tbs.content(SEQUENCE)?;
+    Some(tbs)
+}
+
+/// The length of the RSA key of a certificate; `None` if it has another kind of key.
+pub(super) fn rsa_bits(certificate: &[u8]) -> Option<usize> {
+    let mut fields = from_validity(certificate)?;
+    // Validity, subject.
+    fields.content(SEQUENCE)?;
+    fields.content(SEQUENCE)?;
+    let mut key = fields.content(SEQUENCE)?;
+    // Algorithm.
+    key.content(SEQUENCE)?;
+    let bits = key.content(BIT_STRING)?;
+    let modulus = Der(bits.0.get(1..)?).content(SEQUENCE)?.content(INTEGER)?;
+    let zeros = modulus.0.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.0.get(zeros)?;
+    Some((modulus.0.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
 /// The present, in seconds since 1970.
@@ -153,6 +180,7 @@ mod tests {
     fn a_warning_says_when() {
         let day = SECONDS_PER_DAY;
         let validity = Validity { not_before: 10 * day, not_after: 100 * day };
+        assert!(validity.includes(10 * day) && !validity.includes(101 * day));
         assert_eq!(validity.warning(50 * day, 30), None);
         assert_eq!(validity.warning(day, 30).as_deref(), Some("is not valid before 1970-01-11"));
         assert_eq!(validity.warning(90 * day, 30).as_deref(), Some("expires on 1970-04-11, in 10 days"));
