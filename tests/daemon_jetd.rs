@@ -143,6 +143,45 @@ fn it_says_why_it_cannot_start() {
     }
 }
 
+/// Starts jetd in a shell that has set limits.
+fn limited(limits: &str) -> (Jetd, String, impl BufRead) {
+    let script = format!("{limits}; exec '{}' -p0 -l127.0.0.1", env!("CARGO_BIN_EXE_jetd"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = Jetd(command.spawn().expect("starts"));
+    let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
+    let mut line = String::new();
+    log.read_line(&mut line).expect("a line");
+    let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said: {line}"));
+    (child, address.to_owned(), log)
+}
+
+#[test]
+fn out_of_descriptors_it_says_so_once_and_goes_on_when_there_are_some() {
+    let (jetd, address, mut log) = limited("ulimit -n 40");
+    let connect = || TcpStream::connect(&address).expect("connects");
+    let peers: Vec<_> = (0..60).map(|_| connect()).collect();
+    let mut line = String::new();
+    log.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("new peers have to wait until others leave: "), "{line}");
+    // The last one waits for the others.
+    let mut last = connect();
+    drop(peers);
+    assert!(ask(&mut last, r#"{"id":1,"method":"echo"}"#).contains("result"));
+    Command::new("kill").args(["-TERM", &jetd.0.id().to_string()]).status().expect("runs");
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_raised() {
+    let (jetd, _, _log) = limited("ulimit -Sn 30; ulimit -Hn 300");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", jetd.0.id())).expect("read");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("there");
+    assert_eq!(line.split_whitespace().nth(3), Some("300"), "{line}");
+}
+
 /// The memory of a process in KiB.
 fn resident(jetd: &Jetd) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", jetd.0.id())).expect("read");

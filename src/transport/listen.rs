@@ -1,11 +1,12 @@
 //! Where a daemon takes connections: TCP and Unix listeners. What happens on a connection is in
 //! `served`.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{self, sockopt, AddressFamily, SocketFlags, SocketType};
@@ -25,6 +26,9 @@ const BACKLOG: i32 = 1024;
 
 /// The pause when this process has no descriptor left: somebody has to leave first.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// That there is no descriptor left is logged once in this time.
+const BETWEEN_NOTES: Duration = Duration::from_secs(60);
 
 /// What is spoken on the connections of a listener; by default the trivial protocol.
 #[derive(Debug, Clone, Default)]
@@ -154,7 +158,14 @@ impl Bound {
             Some(_) => Listening::Tcp(TcpListener::from_std(self.fd.into())?),
             None => Listening::Unix(UnixListener::from_std(self.fd.into())?),
         };
-        Ok(Listener { socket, options: self.options, max_message, on_loopback, _file: self.file })
+        Ok(Listener {
+            socket,
+            options: self.options,
+            max_message,
+            on_loopback,
+            noted: Cell::new(None),
+            _file: self.file,
+        })
     }
 }
 
@@ -165,6 +176,8 @@ pub struct Listener {
     options: ServeOptions,
     max_message: usize,
     on_loopback: bool,
+    /// When it was last logged that there is no descriptor left.
+    noted: Cell<Option<Instant>>,
     _file: Option<SocketFile>,
 }
 
@@ -191,17 +204,18 @@ impl Listening {
 }
 
 impl Listener {
-    /// Waits for the next peer. Dropping the future loses nobody.
+    /// Waits for the next peer. Dropping the future loses nobody. While the process has no free descriptor it goes
+    /// on waiting, and gives `log` a line now and then.
     ///
     /// # Errors
-    /// The listener itself is broken; what concerns one peer is not told, and for a process without
-    /// free descriptors it waits.
-    pub async fn accept(&self) -> io::Result<Served> {
+    /// The listener itself is broken; what concerns one peer is not an error.
+    pub async fn accept(&self, log: impl Fn(String)) -> io::Result<Served> {
         loop {
             match self.socket.accept().await {
                 Ok((stream, name)) => return self.serve(stream, name),
                 Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
                     Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                        self.note(&error, &log);
                         tokio::time::sleep(NO_DESCRIPTORS).await;
                     }
                     Some(Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP) | None => return Err(error),
@@ -209,6 +223,14 @@ impl Listener {
                     Some(_) => {}
                 },
             }
+        }
+    }
+
+    fn note(&self, error: &io::Error, log: impl Fn(String)) {
+        let now = Instant::now();
+        if self.noted.get().is_none_or(|last| now - last > BETWEEN_NOTES) {
+            self.noted.set(Some(now));
+            log(format!("new peers have to wait until others leave: {error}"));
         }
     }
 

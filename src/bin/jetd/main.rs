@@ -19,6 +19,7 @@ use jet::daemon::server::{
 };
 use jet::ffi::background::{background, Background};
 use pidfile::PidFile;
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use signals::Listening;
 use tokio::signal::unix::SignalKind;
 
@@ -142,7 +143,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Allows as many connections as the system allows this process at all.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the limit stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 fn run(arguments: &Serve) -> io::Result<()> {
+    raise_descriptor_limit();
     // Before there are threads, which a fork does not have.
     let parent = arguments.daemonize.then(background).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

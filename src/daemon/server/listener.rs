@@ -84,7 +84,7 @@ pub async fn accept(listener: BoundListener, core: Rc<Core>, gate: Arc<Gate>) ->
     let max_message = core.bus.borrow().config().max_message;
     let listener = listener.0.listen(max_message)?;
     loop {
-        let served = listener.accept().await?;
+        let served = listener.accept(|text| core.note(text)).await?;
         let (socket, core) = (gate.hold(served.as_fd()), core.clone());
         tokio::task::spawn_local(async move {
             Connection::serve(served, core).await;
