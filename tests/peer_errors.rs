@@ -50,7 +50,7 @@ fn the_c_daemon_hides_what_happened_to_a_request() {
         heard(CJET, &gone),
         format!(r#"{{"code":-32000,"message":"Connection closed","data":{data}}}"#)
     );
-    let other = error("routing table full");
+    let other = error("element table full");
     assert_eq!(heard(CJET, &other), other);
 }
 

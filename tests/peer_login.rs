@@ -201,7 +201,7 @@ fn a_login_that_does_not_fit_into_a_message_fails() {
     let mut peer = Peer::with(Options { login: Some(login), max_message: 90, ..Options::default() });
     peer.engine.connected(peer.now);
     let events = peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#));
-    assert!(events[0].starts_with("login as 'ann' failed: it is longer than max_message"), "{events:?}");
+    assert!(events[0].starts_with("login as 'ann' failed: it is longer than a message may be"), "{events:?}");
     assert!(peer.engine.is_closed());
 }
 

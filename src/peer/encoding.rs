@@ -11,7 +11,6 @@ use crate::protocol::{text, ENVELOPE_LEVELS};
 
 use super::engine::Engine;
 use super::event::Event;
-use super::outgoing::Failure;
 
 /// The encoding of a connection, and what writing it needs.
 #[derive(Debug, Default)]
@@ -103,11 +102,13 @@ impl Engine {
         while let Ok(Some(range)) = decoder.next_range() {
             let mark = framing::begin(&mut self.out);
             self.out.extend_from_slice(decoder.bytes(range.clone()));
-            if let Err(error) = self.encoder.end(&mut self.out, mark, self.options.max_message) {
+            let max_message = self.max_outgoing();
+            if let Err(error) = self.encoder.end(&mut self.out, mark, max_message) {
                 let text = String::from_utf8_lossy(decoder.bytes(range));
                 let message = Message::read(Raw::trusted(&text)).unwrap_or_default();
                 let id = message.method.and(message.id).and_then(|id| id.text().parse().ok());
-                events.push(self.failed(id, &Failure::TooLong(error)));
+                let failure = self.too_long(error);
+                events.push(self.failed(id, &failure));
             }
         }
     }

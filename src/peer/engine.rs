@@ -10,6 +10,7 @@ use crate::json::scan::DEFAULT_MAX_DEPTH;
 use crate::protocol::encoding::Encoding;
 use crate::protocol::DEFAULT_MAX_MESSAGE;
 
+use super::cjet::Routes;
 use super::dialect::Dialect;
 use super::early::Early;
 use super::encoding::Encoder;
@@ -40,6 +41,8 @@ pub struct Options {
     pub instance: u64,
     /// Largest message in bytes, both ways.
     pub max_message: usize,
+    /// Largest message in bytes that the daemon takes, if it is known to be smaller.
+    pub daemon_message: Option<usize>,
     /// Deepest nesting of a value; a received message may be [`ENVELOPE_LEVELS`] deeper.
     ///
     /// [`ENVELOPE_LEVELS`]: crate::protocol::ENVELOPE_LEVELS
@@ -58,6 +61,7 @@ impl Default for Options {
             encoding: Encoding::Json,
             instance: 0,
             max_message: DEFAULT_MAX_MESSAGE,
+            daemon_message: None,
             max_depth: DEFAULT_MAX_DEPTH,
             max_unsent: DEFAULT_MAX_UNSENT,
             max_requests: DEFAULT_MAX_REQUESTS,
@@ -109,6 +113,7 @@ pub struct Engine {
     pub(super) requests: Requests,
     pub(super) elements: HashMap<Box<str>, (u32, Role)>,
     pub(super) fetchers: Fetchers,
+    pub(super) routes: Routes,
     /// Ids, as JSON text, of sets that are answered with an object if `true` is all there is to
     /// say; see [`Dialect::has_fragile_peers`].
     pub(super) fragile_sets: HashSet<Box<str>>,
@@ -149,6 +154,7 @@ impl Engine {
             unsaid: Vec::new(),
             backlog: 0,
             overflowed: false,
+            routes: Routes::default(),
         }
     }
 
@@ -194,6 +200,7 @@ impl Engine {
         self.early = Early::default();
         self.out = Vec::new();
         self.fetchers.clear();
+        self.routes = Routes::default();
         self.shared = None;
     }
 

@@ -34,7 +34,7 @@ impl Engine {
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Greeting(deadline) | Phase::LoggingIn(deadline) => Some(deadline),
-            Phase::Ready => self.requests.next_due(now),
+            Phase::Ready => self.requests.next_due(now).into_iter().chain(self.routes.next_due(now)).min(),
             _ => None,
         }
     }
@@ -51,7 +51,10 @@ impl Engine {
                 }
             }
             Phase::LoggingIn(deadline) if deadline <= now => self.login_unanswered(events),
-            Phase::Ready => self.end_overdue(now, events),
+            Phase::Ready => {
+                self.end_overdue(now, events);
+                self.retry_routes(now, events);
+            }
             _ => {}
         }
     }
@@ -142,7 +145,8 @@ impl Engine {
         let mark = framing::begin(&mut self.out);
         let options = RequestOptions { respond: true, ..RequestOptions::default() };
         write_request(&mut self.out, Some(id), service, options, params);
-        let written = framing::end(&mut self.out, mark, self.options.max_message).is_ok();
+        let max_message = self.max_outgoing();
+        let written = framing::end(&mut self.out, mark, max_message).is_ok();
         if !written {
             self.requests.end(id);
         }

@@ -54,10 +54,10 @@ impl Engine {
             Purpose::Name => self.named(outcome, events),
             Purpose::Encoding => self.encoding_answered(outcome, events),
             Purpose::Settled(fetcher, round) => self.fetch_settled(fetcher, round, events),
-            Purpose::Program(service) => {
-                let outcome = self.normalised(number, service, outcome);
-                events.push(Event::Response { id: number, outcome });
-            }
+            Purpose::Program(service) => self.program_answered(number, service, outcome, events),
+            Purpose::ValueOf(set) => events.extend(self.value_answered(set, outcome)),
+            // Answered twice: what is asked for goes on.
+            Purpose::Done => self.requests.reopen(number, Purpose::Done),
             Purpose::Fetch(fetcher, round) => self.fetch_answered(number, (fetcher, round), outcome, events),
             Purpose::Unfetch(fetcher, was_active) => {
                 let outcome = self.unfetch_answered(fetcher, was_active, outcome);

@@ -74,7 +74,7 @@ impl Engine {
             write::string(out, login.password.text());
         });
         if !written {
-            self.login_fails("it is longer than max_message", &normalise::refused("too long"), events);
+            self.login_fails("it is longer than a message may be", &normalise::refused("too long"), events);
         }
         true
     }

@@ -12,6 +12,7 @@
 //! - `access`: who may do what with an element, in the words of each daemon
 //! - `early`: what a program sent before the daemon was known
 //! - [`dialect`]: which daemon this is and what follows from that
+//! - [`cjet`]: what is done because the C daemon cannot
 //! - `normalise`: results and errors of all daemons as one
 //! - [`fetching`]: the fetchers of a peer; `notifications`: what comes of them
 //! - `plan`: what of a fetch the daemon is asked for and what is done here
@@ -20,6 +21,7 @@
 //! - [`requests`]: requests that wait for their response
 
 mod access;
+pub mod cjet;
 pub mod dialect;
 mod early;
 pub mod encoding;

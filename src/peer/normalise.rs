@@ -55,8 +55,17 @@ impl Engine {
         while let Some(id) = self.requests.overdue(now) {
             match self.requests.end(id) {
                 Some(Purpose::Settled(number, round)) => self.fetch_settled(number, round, events),
+                // It is done, only its value did not come.
+                Some(Purpose::Done) => {
+                    events.push(Event::Response { id, outcome: Ok(Cow::Borrowed("true")) })
+                }
                 _ => {
                     let params = self.requests.kept(id);
+                    let refused = self.routes.give_up(id).filter(|error| !error.is_empty());
+                    if let Some(error) = refused {
+                        events.push(Event::Response { id, outcome: Err(Cow::Owned(error.into())) });
+                        continue;
+                    }
                     let error = known_error(RESPONSE_TIMEOUT, Data::Params(params.as_deref()), None);
                     events.push(Event::Response { id, outcome: Err(Cow::Owned(error)) });
                 }

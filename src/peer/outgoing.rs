@@ -18,6 +18,8 @@ pub enum Failure {
     Closed,
     /// The message exceeds the limit.
     TooLong(TooLong),
+    /// The message exceeds the limit of the daemon, as the program gave it.
+    TooLongForDaemon(TooLong),
     /// More bytes wait to be sent than the limit allows (limit in bytes).
     Unsent(usize),
     /// More requests wait for a response than the limit allows.
@@ -29,6 +31,12 @@ impl std::fmt::Display for Failure {
         match self {
             Failure::Closed => f.write_str("Connection closed"),
             Failure::TooLong(error) => error.fmt(f),
+            Failure::TooLongForDaemon(TooLong { length, limit }) => {
+                write!(
+                    f,
+                    "message of {length} bytes exceeds the daemon's limit of {limit} (daemon_limits.message)"
+                )
+            }
             Failure::Unsent(limit) => write!(f, "more than {limit} bytes wait to be sent (max_unsent)"),
             Failure::Requests(limit) => write!(f, "more than {limit} requests are open (max_requests)"),
         }
@@ -94,7 +102,7 @@ impl Engine {
     /// # Errors
     /// [`Failure`]
     pub fn set(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
-        let service = if options.value_as_result { Service::Value } else { Service::Set };
+        let service = if options.value_as_result { Service::SetValue } else { Service::Set };
         self.send_path(service, "set", path, value.map(|value| ("value", value)), options)
     }
 
@@ -129,18 +137,44 @@ impl Engine {
         options: RequestOptions,
     ) -> Sent {
         let options = self.dialect.adapted(options);
+        if let Some(sent) = self.wait_in_line(service, path, extra, options)? {
+            return Ok(sent);
+        }
         let sent = self.send(Purpose::Program(service), method, options, |out| {
             write_path(out, path, extra);
         })?;
-        if let (Some(id), Service::Set | Service::Value) = (sent, service) {
+        if let (Some(id), Service::Set | Service::SetValue | Service::Value) = (sent, service) {
             if self.phase == Phase::Ready && self.dialect.hides_timeouts() {
-                let mut params = Vec::from(*b"{");
-                write_path(&mut params, path, extra);
-                end_params(&mut params, options);
-                self.watch_over(id, &String::from_utf8_lossy(&params));
+                self.watch_over(id, &whole_params(path, extra, options));
             }
         }
         Ok(sent)
+    }
+
+    /// Keeps a request whose path others wait for. Returns what sending returns, or `None` if nothing waits.
+    fn wait_in_line(
+        &mut self,
+        service: Service,
+        path: &str,
+        extra: Option<(&str, Raw)>,
+        options: RequestOptions,
+    ) -> Result<Option<Option<u32>>, Failure> {
+        let method = match service {
+            Service::Set | Service::SetValue => "set",
+            Service::Value => "call",
+            _ => return Ok(None),
+        };
+        if self.routes.is_empty() {
+            return Ok(None);
+        }
+        let params = whole_params(path, extra, options);
+        if !self.is_held(&params) {
+            return Ok(None);
+        }
+        self.check_limits(options.respond)?;
+        let id = options.respond.then(|| self.requests.begin(Purpose::Program(service)));
+        self.wait_behind(id, method, &params);
+        Ok(Some(id))
     }
 
     /// Writes one message of the program's, or keeps it until the daemon is known. `params`
@@ -166,21 +200,35 @@ impl Engine {
         options: RequestOptions,
         params: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Failure> {
-        let max_message = self.options.max_message;
+        let max_message = self.max_outgoing();
         let (out, encoder) = self.message_buffer();
         let mark = framing::begin(out);
         write_request(out, id, method, options, params);
         encoder.end(out, mark, max_message).map_err(|error| {
             id.map(|id| self.requests.end(id));
-            Failure::TooLong(error)
+            self.too_long(error)
         })
+    }
+
+    /// Returns the largest message that this peer sends, in bytes.
+    pub(super) fn max_outgoing(&self) -> usize {
+        let own = self.options.max_message;
+        self.options.daemon_message.map_or(own, |daemon| daemon.min(own))
+    }
+
+    /// Says whose limit a message exceeds.
+    pub(super) fn too_long(&self, error: TooLong) -> Failure {
+        match error.limit < self.options.max_message {
+            true => Failure::TooLongForDaemon(error),
+            false => Failure::TooLong(error),
+        }
     }
 
     pub(super) fn check_limits(&self, respond: bool) -> Result<(), Failure> {
         if self.phase == Phase::Closed {
             return Err(Failure::Closed);
         }
-        if self.is_full() {
+        if self.is_full() || self.routes.len() > self.options.max_unsent {
             return Err(Failure::Unsent(self.options.max_unsent));
         }
         if respond && self.requests.len() >= self.options.max_requests {
@@ -251,6 +299,16 @@ impl Engine {
         self.out.push(b',');
         body(&mut self.out);
         self.out.push(b'}');
-        self.encoder.end(&mut self.out, mark, self.options.max_message).map_err(Failure::TooLong)
+        let max_message = self.max_outgoing();
+        let ended = self.encoder.end(&mut self.out, mark, max_message);
+        ended.map_err(|error| self.too_long(error))
     }
+}
+
+/// Returns the params of a request as an object.
+fn whole_params(path: &str, extra: Option<(&str, Raw)>, options: RequestOptions) -> String {
+    let mut params = Vec::from(*b"{");
+    write_path(&mut params, path, extra);
+    end_params(&mut params, options);
+    String::from_utf8_lossy(&params).into_owned()
 }

@@ -18,7 +18,9 @@ pub enum Service {
     Fetch,
     /// `set`, answered with `true`.
     Set,
-    /// `set` answered with the new value, and `call`.
+    /// `set` answered with the new value.
+    SetValue,
+    /// `call`, answered with what the method returns.
     Value,
     /// Any other.
     Other,
@@ -43,6 +45,10 @@ pub enum Purpose {
     Unfetch(u32, bool),
     /// Asked behind a fetch of that round: when it is answered, all initial adds have come.
     Settled(u32, u32),
+    /// The value of a state, asked for after the set of that id.
+    ValueOf(u32),
+    /// A set that is done and whose value is asked for.
+    Done,
     /// The one fetch that all fetchers share, on daemons that have just one.
     Shared,
 }
@@ -75,6 +81,11 @@ impl Requests {
     /// Ends a request; `None` if none of that id is open.
     pub fn end(&mut self, id: u32) -> Option<Purpose> {
         self.open.remove(&id)
+    }
+
+    /// Opens a request again, under the id it had.
+    pub fn reopen(&mut self, id: u32, purpose: Purpose) {
+        self.open.insert(id, purpose);
     }
 
     /// Whether a request for that is open.
