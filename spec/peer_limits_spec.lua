@@ -1,6 +1,8 @@
 --- Limits of a peer: what it keeps for a daemon that does not read.
 
+local core = require 'jet.core'
 local loop = require 'spec.support.loop'
+local peer = require 'jet.peer'
 local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
 
@@ -54,4 +56,62 @@ describe('A daemon that does not read', function()
       support.take_log()
     end)
   end
+end)
+
+describe('On a daemon that takes less', function()
+  after_each(support.cleanup)
+
+  local CJET = { name = 'cjet', features = { authentication = true } }
+
+  --- A cjet: it closes the connection on messages of more than 512 bytes.
+  local function cjet()
+    return wire.daemon(function(connection)
+      connection:greet(CJET)
+      while true do
+        local text = connection:read_text()
+        if not text then
+          return
+        elseif #text > 512 then
+          return connection:close()
+        end
+        local message = assert(core.decode(text))
+        if message.id then
+          connection:reply(message, message.method == 'get' and { { path = 's', value = 7 } } or {})
+        end
+      end
+    end)
+  end
+
+  it('daemon_limits refuses what is too large by the name of the limit', function()
+    local p = support.connected { port = cjet().port, daemon_limits = { message = 512 } }
+    local pattern = "message of %d+ bytes exceeds the daemon's limit of 512 %(daemon_limits.message%)"
+    support.raises_here(function() p:set('s', BLOCK) end, pattern)
+    assert.is_true(support.result(function(callbacks) p:set('s', 'small', callbacks) end))
+  end)
+
+  it('daemon_limits is checked', function()
+    local function new(limits)
+      return function() peer.new { daemon_limits = limits } end
+    end
+    support.raises_here(new { mesage = 512 }, 'mesage.*message')
+    support.raises_here(new { message = '512' }, 'config.daemon_limits.message')
+    support.raises_here(new { message = 0 }, 'config.daemon_limits.message.*whole number of at least 1 expected')
+    support.raises_here(new(5), 'config.daemon_limits')
+  end)
+
+  it('a connection that is lost after a larger message names the probable limit', function()
+    local closed = support.recorder()
+    local p = support.connected { port = cjet().port, on_close = closed }
+    p:set('s', ('x'):rep(600))
+    support.wait(support.count(closed, 1), 'the end')
+    local hint = 'cjet takes messages of up to 512 bytes'
+    assert.is_truthy(closed[1][2]:find('after a message of %d+ bytes: ' .. hint), closed[1][2])
+    support.wait_log(hint)
+  end)
+
+  it('valueAsResult gets the value that the daemon tells', function()
+    local p = support.connected { port = cjet().port }
+    assert.are.equal(7, support.result(function(callbacks) p:set('s', 5, callbacks) end, { valueAsResult = true }))
+    assert.is_true(support.result(function(callbacks) p:set('s', 5, callbacks) end))
+  end)
 end)

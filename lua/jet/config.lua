@@ -26,10 +26,15 @@ local config = {}
 ---@field event_first? boolean fetch callbacks get `(event, path, value, fetcher)`
 ---@field invalid_utf8? string 'latin1' (default) or 'error'
 ---@field max_message? integer bytes of one message, default 10000000
+---@field daemon_limits? jet.DaemonLimits what the daemon takes, where it is known to take less
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait to be sent
 ---@field max_requests? integer requests that may wait for an answer
 ---@field connect_timeout? number seconds for the name, every address and all handshakes, default 10
+
+--- What the daemon takes. What exceeds it is refused here instead of ending the connection.
+---@class jet.DaemonLimits
+---@field message? integer bytes of one message: 512 on a cjet as it is delivered
 
 --- Whom to trust. Without `ca_file` and `pins` the system's authorities.
 ---@class jet.TlsConfig
@@ -59,6 +64,7 @@ config.KEYS = {
   event_first = true,
   invalid_utf8 = 'string',
   max_message = 'number',
+  daemon_limits = 'table',
   max_depth = 'number',
   max_unsent = 'number',
   max_requests = 'number',
@@ -114,6 +120,8 @@ local function port_number(port, depth)
   end
   return number
 end
+
+config.DAEMON_LIMITS = { message = 'number' }
 
 config.TLS_KEYS = {
   ca_file = 'string',
@@ -171,6 +179,20 @@ local function tls_options(tls, depth)
     check.type(pin, 'string', 'config.tls.pins', 'new', depth)
   end
   return options
+end
+
+--- The limits of the daemon, checked. An unknown key is refused: it would limit nothing.
+---@param limits jet.DaemonLimits|nil
+---@param depth integer
+---@return table
+local function daemon_limits(limits, depth)
+  limits = limits or {}
+  local unknown = check.unknown_keys(limits, config.DAEMON_LIMITS, 'key')
+  if unknown[1] then
+    check.fail(("bad argument 'config.daemon_limits' to 'new' (%s)"):format(unknown[1]), depth + 1)
+  end
+  check.type(limits.message, 'number|nil', 'config.daemon_limits.message', 'new', depth)
+  return limits
 end
 
 --- Checks who logs in. What is wrong is told without the password.
@@ -241,6 +263,7 @@ function config.engine_options(given, depth)
     encoding = given.encoding,
     invalid_utf8 = given.invalid_utf8,
     max_message = given.max_message,
+    ['daemon_limits.message'] = daemon_limits(given.daemon_limits, depth + 1).message,
     max_depth = given.max_depth,
     max_unsent = given.max_unsent,
     max_requests = given.max_requests,

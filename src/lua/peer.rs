@@ -162,7 +162,7 @@ impl PeerCore {
             Ok(input) => input,
             Err(NothingToDo) => return (None, None),
         };
-        let events = self.hand_out(input.fresh);
+        let events = self.hand_out(input.fresh, input.note);
         if self.closing.get() {
             self.close();
         }
@@ -191,7 +191,13 @@ impl PeerCore {
         if fresh {
             failure = self.read(connection).err().or(failure);
         }
-        Ok(Input { fresh, failure: failure.map(|error| error.to_string()) })
+        let note = failure.as_ref().and(connection.refused_length());
+        let note = note.and_then(|length| self.engine.borrow().probable_limit(length));
+        let failure = failure.map(|error| match &note {
+            Some(hint) => format!("{error}: {hint}"),
+            None => error.to_string(),
+        });
+        Ok(Input { fresh, note, failure })
     }
 
     /// Reads what has come. The answers of the transport, such as pongs, count for `max_unsent`.
@@ -207,7 +213,7 @@ impl PeerCore {
     }
 
     /// Turns the messages that were read into rows for the events table.
-    fn hand_out(&self, fresh: bool) -> Option<u64> {
+    fn hand_out(&self, fresh: bool, note: Option<String>) -> Option<u64> {
         let connection = self.connection.borrow();
         let connection = connection.as_ref()?;
         let messages = connection.messages().take(if fresh { usize::MAX } else { 0 });
@@ -226,6 +232,9 @@ impl PeerCore {
             }
         }
         engine.handle_timeout(Instant::now(), &mut events);
+        events.extend(
+            note.map(|hint| Event::Note(format!("the connection was lost after a large message: {hint}"))),
+        );
         peer_events::post(&self.bridge, &events)
     }
 
@@ -306,6 +315,8 @@ fn send(connection: &mut Connection, engine: &mut Engine) -> std::result::Result
 struct Input {
     /// Whether the connection's batch of messages is new.
     fresh: bool,
+    /// What is to be logged of the end of the connection.
+    note: Option<String>,
     /// Why the connection is over.
     failure: Option<String>,
 }

@@ -106,6 +106,10 @@ impl PeerOptions {
             encoding: encoding(options)?,
             instance: instance(),
             max_message: limit(options, "max_message", defaults.max_message)?,
+            daemon_message: match limit(options, "daemon_limits.message", usize::MAX)? {
+                usize::MAX => None,
+                bytes => Some(bytes),
+            },
             max_depth: depth(options, defaults.max_depth)?,
             max_unsent: limit(options, "max_unsent", defaults.max_unsent)?,
             max_requests: limit(options, "max_requests", defaults.max_requests)?,

@@ -372,6 +372,11 @@ impl Connection {
         self.refused().filter(|_| is_ended).unwrap_or_else(|| Error::broken(error, "daemon"))
     }
 
+    /// Returns the length of the message that probably made the daemon end the connection.
+    pub fn refused_length(&self) -> Option<usize> {
+        self.suspect.length()
+    }
+
     /// Why the daemon ends the connection, if it is the length of a message.
     fn refused(&self) -> Option<Error> {
         let length = self.suspect.length()?;
