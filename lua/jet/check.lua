@@ -162,22 +162,28 @@ function check.request(path, callbacks, func)
   return callbacks
 end
 
---- How many single-letter edits lead from one word to another.
+--- Letters of a word that are compared; a longer one is no slip.
+local COMPARED = 64
+
+--- Returns how many single-letter edits lead from one word to another; two letters that changed places are one.
 ---@param a string
 ---@param b string
 ---@return integer
-local function distance(a, b)
-  local row = {}
+function check.distance(a, b)
+  a = a:sub(1, COMPARED)
+  local before, last, row = nil, nil, {}
   for j = 0, #b do
     row[j] = j
   end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    before, last, row = last, row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal, row[j] = row[j], best
+      local best = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
+      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        best = math.min(best, before[j - 2] + 1)
+      end
+      row[j] = best
     end
   end
   return row[#b]
@@ -190,11 +196,11 @@ end
 ---@return string[]
 function check.unknown_keys(given, known, what)
   local warnings = {}
-  for key in pairs(given) do
+  for key in next, given do
     if known[key] == nil then
       local nearest, best = nil, math.huge
       for candidate in pairs(known) do
-        local edits = distance(tostring(key):lower(), candidate:lower())
+        local edits = check.distance(tostring(key):lower(), candidate:lower())
         if edits < best or (edits == best and candidate < nearest) then
           nearest, best = candidate, edits
         end

@@ -241,11 +241,8 @@ function daemon.new(options)
   if not adapter then
     error(message, 2)
   end
-  local notice = options.log or options.info
-  if notice then
-    for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
-      guard.call(nil, notice, warning)
-    end
+  for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
+    guard.report(options.log or options.info or given.log, warning)
   end
 
   local engine, cancel, handle

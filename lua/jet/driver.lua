@@ -7,6 +7,7 @@ local core = require 'jet.core'
 local dispatch = require 'jet.dispatch'
 local errors = require 'jet.errors'
 local guard = require 'jet.guard'
+local keys = require 'jet.keys'
 local peer_loops = require 'jet.peer_loops'
 
 ---@class jet.Driver
@@ -19,6 +20,7 @@ local peer_loops = require 'jet.peer_loops'
 ---@field elements table<integer, table> elements by key, each with `request(self, id, ...)`
 ---@field owned table<string, table> the element that gets the requests for a path
 ---@field fetchers table<integer, jet.Fetcher>
+---@field warned table<string, boolean> warnings that were reported
 ---@field closed string|nil why there is no connection any more
 ---@field failure string|nil the same if the connection could not be made or was lost
 ---@field refusal table|nil the error of the login if that is why
@@ -67,6 +69,7 @@ function Driver.new(options, adapter, settings)
     owned = {},
     last_key = 0,
     fetchers = {},
+    warned = {},
     events = {},
     cursor = 0,
     count = 0,
@@ -89,6 +92,17 @@ end
 ---@param text string
 function Driver:note(text)
   guard.report(self.log, text)
+end
+
+--- Reports each of these texts, unless this peer has reported it before.
+---@param texts string[]
+function Driver:warn(texts)
+  for _, text in ipairs(texts) do
+    if not self.warned[text] then
+      self.warned[text] = true
+      self:note(text)
+    end
+  end
 end
 
 --- Begins to connect. A failure is told through `on_close`, like any later one.
@@ -287,6 +301,9 @@ end
 ---@param callbacks jet.Callbacks|nil
 ---@param hook? fun(ok: boolean, value: any): any what it returns replaces the value
 function Driver:sent(id, callbacks, hook)
+  if callbacks and not (callbacks.success or callbacks.error or callbacks.timeout) then
+    keys.check_callbacks(self, callbacks)
+  end
   if id ~= true then
     self.pending[id] = callbacks
     self.hooks[id] = hook

@@ -40,9 +40,7 @@ function Fetcher.new(driver, expression, callback, callbacks, depth)
   if not warnings then
     check.fail(message, depth + 1)
   end
-  for _, warning in ipairs(warnings) do
-    driver:note(warning)
-  end
+  driver:warn(warnings)
   self:_fetch(callbacks, depth + 1)
   return self
 end

@@ -10,6 +10,7 @@ local core = require 'jet.core'
 local Driver = require 'jet.driver'
 local errors = require 'jet.errors'
 local Fetcher = require 'jet.fetcher'
+local keys = require 'jet.keys'
 local loops = require 'jet.loop'
 local Method = require 'jet.method'
 local RawElement = require 'jet.raw_element'
@@ -239,12 +240,14 @@ function Peer:fetch(expression, callback, callbacks)
 end
 
 --- Checks the description of an element.
+---@param self jet.Peer
 ---@param desc any
 ---@param func string
-local function check_description(desc, func)
+local function check_description(self, desc, func)
   check.type(desc, 'table', 'desc', func, 1)
   check.type(desc.path, 'string', 'desc.path', func, 1)
   access.check(desc.access, func, 1)
+  keys.check_description(self._driver, desc, func, 1)
 end
 
 --- Adds a state.
@@ -253,7 +256,7 @@ end
 ---@return jet.State
 function Peer:state(desc, callbacks)
   check.self(self, 'state')
-  check_description(desc, 'state')
+  check_description(self, desc, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
   callbacks = check.callbacks(callbacks, 'state')
@@ -267,7 +270,7 @@ end
 ---@return jet.Method
 function Peer:method(desc, callbacks)
   check.self(self, 'method')
-  check_description(desc, 'method')
+  check_description(self, desc, 'method')
   check.callback(desc, 'call', 'desc', 'method')
   check.callback(desc, 'call_async', 'desc', 'method')
   callbacks = check.callbacks(callbacks, 'method')
@@ -285,7 +288,7 @@ end
 ---@return jet.RawElement
 function Peer:add(desc, dispatch, callbacks)
   check.self(self, 'add')
-  check_description(desc, 'add')
+  check_description(self, desc, 'add')
   if not check.callable(dispatch) then
     check.type(dispatch, 'function', 'dispatch', 'add')
   end

@@ -9,6 +9,7 @@ local core = require 'jet.core'
 local Driver = require 'jet.driver'
 local errors = require 'jet.errors'
 local Fetcher = require 'jet.fetcher'
+local keys = require 'jet.keys'
 local Method = require 'jet.method'
 local State = require 'jet.state'
 
@@ -179,6 +180,7 @@ function SyncPeer:state(desc, timeout)
   check.type(desc, 'table', 'desc', 'state')
   check.type(desc.path, 'string', 'desc.path', 'state')
   access.check(desc.access, 'state')
+  keys.check_description(self._driver, desc, 'state')
   check.callback(desc, 'set', 'desc', 'state')
   check.callback(desc, 'set_async', 'desc', 'state')
   timeout = check_timeout(timeout, 'state')
@@ -198,6 +200,7 @@ function SyncPeer:method(desc, timeout)
   check.type(desc, 'table', 'desc', 'method')
   check.type(desc.path, 'string', 'desc.path', 'method')
   access.check(desc.access, 'method')
+  keys.check_description(self._driver, desc, 'method')
   check.callback(desc, 'call', 'desc', 'method')
   check.callback(desc, 'call_async', 'desc', 'method')
   if not (desc.call or desc.call_async) then
