@@ -160,6 +160,20 @@ describe('sort', function()
     end
     assert.are.equal(5, raised + answered)
     support.raises_here(function() other:fetch({ sort = { from = 'x' } }, error) end, 'sort')
+    support.raises_here(function() other:fetch({ sort = { byValue = 'score' } }, error) end, 'the name of a type')
+  end)
+
+  it('that is odd is a warning, and goes on', function()
+    states { a = 1, b = 2 }
+    for text, sort in pairs {
+      ['sort%.from: less than 1, acts as 1'] = { from = 0, to = 1 },
+      ['sort%.descending: expected a boolean, 0 counts as true'] = { to = 1, descending = 0, byPath = true },
+    } do
+      assert.are.equal(sort.descending and 'b@1 n=1' or 'a@1 n=1', first(sort))
+      support.wait_log(text)
+    end
+    assert.are.equal(' n=0', first { from = 3, to = 2 })
+    support.wait_log 'from 3 is greater than to 2'
   end)
 end)
 

@@ -205,6 +205,11 @@ fn what_is_unknown_is_ignored_and_named() {
         (r#"{"where":{"op":"equal","value":1}}"#, "did you mean 'equals'?"),
         (r#"{"sort":{"byvalue":true}}"#, "did you mean 'byValue'?"),
         (r#"{"sort":"x"}"#, "sort: 'x' says nothing"),
+        (r#"{"sort":{"from":0}}"#, "sort.from: less than 1, acts as 1"),
+        (r#"{"sort":{"from":-7}}"#, "sort.from: less than 1, acts as 1"),
+        (r#"{"sort":{"from":3,"to":2}}"#, "sort: from 3 is greater than to 2, so it finds nothing"),
+        (r#"{"sort":{"descending":"no"}}"#, "sort.descending: expected a boolean, \"no\" counts as true"),
+        (r#"{"sort":{"byPath":1}}"#, "sort.byPath: expected a boolean, 1 counts as true"),
         (r#"{"caseInsensitive":true,"path":{"equals":"a"}}"#, "it belongs into path"),
     ] {
         let (expression, warnings) = parse(text).expect(text);
@@ -245,7 +250,14 @@ fn what_cannot_be_understood_is_refused_with_a_reason() {
         (r#"{"sort":null}"#, "sort: expected an object, got null"),
         (r#"{"sort":{"from":"x"}}"#, "sort.from: expected a whole number"),
         (r#"{"sort":{"to":1.5}}"#, "sort.to: expected a whole number"),
-        (r#"{"sort":{"byValue":5}}"#, "sort.byValue: expected a string, got a number"),
+        (r#"{"sort":{"from":"1.5"}}"#, "sort.from: expected a whole number"),
+        (r#"{"sort":{"to":true}}"#, "sort.to: expected a whole number"),
+        (r#"{"sort":{"byValue":5}}"#, "sort.byValue: expected true or the name of a type, got 5"),
+        (
+            r#"{"sort":{"byValue":"score"}}"#,
+            "sort.byValue: expected true or the name of a type, got \"score\"",
+        ),
+        (r#"{"sort":{"byValue":{}}}"#, "sort.byValue: expected true or the name of a type, got {}"),
         (r#"{"sort":{"byValueField":{}}}"#, "sort.byValueField: names no field"),
     ] {
         assert_eq!(parse(text).expect_err(text), reason, "{text}");
@@ -254,7 +266,8 @@ fn what_cannot_be_understood_is_refused_with_a_reason() {
 
 #[test]
 fn sorts_of_both_generations_are_read() {
-    let sort = |text: &str| expression(&format!(r#"{{"sort":{text}}}"#)).sort().cloned().expect(text);
+    let sort =
+        |text: &str| parse(&format!(r#"{{"sort":{text}}}"#)).expect(text).0.sort().cloned().expect(text);
     let by = |text: &str| match sort(text).by() {
         SortBy::Path => "<path>".to_owned(),
         SortBy::Value(field) => field.text().to_owned(),

@@ -4,6 +4,7 @@ use super::{is_object, mistyped, unknown_key, value};
 use crate::json::{Kind, Raw};
 use crate::rules::field_path::FieldPath;
 use crate::rules::sort::{Sort, SortBy};
+use crate::rules::value_rule::TypeName;
 
 const KEYS: [&str; 7] = ["byPath", "byValue", "byValueField", "prop", "descending", "from", "to"];
 
@@ -37,13 +38,45 @@ pub(super) fn read(raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Sort, Str
         }
         _ => (),
     }
-    if given("byPath").is_some_and(Raw::is_truthy) {
+    if flag("byPath", given("byPath"), warnings) {
         sort.by = SortBy::Path;
     }
-    sort.descending = raw.get("descending").is_some_and(Raw::is_truthy);
-    sort.from = rank("sort.from", given("from"), sort.from)?.max(1);
-    sort.to = rank("sort.to", given("to"), sort.to)?;
+    sort.descending = flag("descending", given("descending"), warnings);
+    window(&mut sort, given("from"), given("to"), warnings)?;
     Ok(sort)
+}
+
+/// Reads a boolean. Any other value counts as Lua counts it, with a warning.
+fn flag(key: &str, raw: Option<Raw<'_>>, warnings: &mut Vec<String>) -> bool {
+    let Some(raw) = raw else {
+        return false;
+    };
+    if raw.as_bool().is_none() {
+        let counts = raw.is_truthy();
+        warnings.push(format!("sort.{key}: expected a boolean, {} counts as {counts}", raw.text()));
+    }
+    raw.is_truthy()
+}
+
+/// Reads `from` and `to`. A `from` below 1 acts as 1, and a window that holds no rank finds nothing; both are
+/// warnings.
+fn window(
+    sort: &mut Sort,
+    from: Option<Raw<'_>>,
+    to: Option<Raw<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let first = rank("sort.from", from, sort.from)?;
+    if first < 1 {
+        warnings.push("sort.from: less than 1, acts as 1".into());
+    }
+    sort.from = first.max(1);
+    sort.to = rank("sort.to", to, sort.to)?;
+    if sort.from > sort.to {
+        let (from, to) = (sort.from, sort.to);
+        warnings.push(format!("sort: from {from} is greater than to {to}, so it finds nothing"));
+    }
+    Ok(())
 }
 
 /// `byValue`: true, or the name of a type; with `prop` it is about that member of the value.
@@ -54,6 +87,11 @@ fn by_value_with(
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
     let field = value::prop("sort.prop", prop)?;
+    let is_type = by_value.as_str().is_some_and(|name| TypeName::read(&name) != TypeName::Unknown);
+    if by_value.as_bool() != Some(true) && !is_type {
+        let shown: String = by_value.text().chars().take(60).collect();
+        return Err(format!("sort.byValue: expected true or the name of a type, got {shown}"));
+    }
     demand_type(sort, "sort.byValue", &field, by_value, warnings)?;
     sort.by = SortBy::Value(field);
     Ok(())
