@@ -5,7 +5,7 @@
 local USAGE = [[
 usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
                 [-d|--daemon] [--pidfile FILE] [--allow-origin ORIGIN]
-                [--allow-host HOST] [-h|--help]
+                [--allow-host HOST] [--simple-fetch] [-h|--help]
   -p<port>        TCP port, default 11122
   -w<port>        WebSocket port, default 11123
   --interface ADDRESS
@@ -15,6 +15,7 @@ usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
                   Web pages that may open a WebSocket beside those of the same host, may be repeated; * for all
   --allow-host HOST
                   host name by which WebSockets may address the daemon, may be repeated; * for all
+  --simple-fetch  gives each peer one fetch of everything, as node-jet's "simple" fetch mode does
   -d, --daemon    goes into the background once all ports are bound; the log goes to stdout as before
   --pidfile FILE  writes the process id to this file; removed at the end
   -h, --help      shows this]]
@@ -64,6 +65,8 @@ while arg[index] do
     options[long] = list or value
   elseif word == '-d' or word == '--daemon' or word == '--daemonize' then
     daemonize = true
+  elseif word == '--simple-fetch' then
+    options.simple_fetch = true
   elseif word == '-h' or word == '--help' then
     usage(io.stdout, 0)
   else

@@ -30,6 +30,7 @@ local daemon = {}
 ---@field crit? fun(...) something was given up
 ---@field debug? fun(name: string, direction: '->'|'<-', json: string) messages of peers with `config{debug = true}`
 ---@field timeout? number seconds an owner has to answer, default 5
+---@field simple_fetch? boolean gives each peer one fetch of everything, as node-jet's "simple" fetch mode does
 ---@field max_message? integer bytes of one message, default 10000000
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait for one peer, default 256 MiB
@@ -70,6 +71,7 @@ local OPTIONS = {
   debug = 'function',
   print = true,
   timeout = 'number',
+  simple_fetch = 'boolean',
   max_message = 'number',
   max_depth = 'number',
   max_unsent = 'number',
@@ -191,6 +193,7 @@ local function engine_options(options)
     users = accounts.read(options.users),
     users_file = options.users_file,
     timeout = options.timeout,
+    simple_fetch = options.simple_fetch,
   }
   if wanted.users and wanted.users_file then
     refuse('users_file', "either 'users' or 'users_file'", 'both')

@@ -46,6 +46,8 @@ pub struct Config {
     /// Whether there are users. Else `authenticate` is answered with `true` whatever it is given, and
     /// `access` protects nothing.
     pub authentication: bool,
+    /// Whether each peer has one fetch of everything, as in node-jet's "simple" fetch mode.
+    pub simple_fetch: bool,
 }
 
 impl Default for Config {
@@ -57,6 +59,7 @@ impl Default for Config {
             max_requests: DEFAULT_MAX_REQUESTS,
             timeout: DEFAULT_TIMEOUT,
             authentication: false,
+            simple_fetch: false,
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - [`bus`]: the engine's front door: connections, received messages, deadlines
 //! - `services`: what requests about one's own elements and connection do; `fetching`: fetch,
-//!   unfetch, get; `routing`: set, call and their answers
+//!   unfetch, get; `simple_fetch`: the only fetch of a peer where that is configured; `routing`: set, call and their answers
 //! - [`login`]: authenticate and what else is about users; `waiting`: what a connection sends meanwhile
 //! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
 //!   fetchers of a path
@@ -34,6 +34,7 @@ mod reply;
 mod routing;
 pub mod server;
 mod services;
+mod simple_fetch;
 mod slab;
 mod text;
 mod waiting;

@@ -9,7 +9,7 @@ use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::rules::Event;
 
 use super::access::{Access, Fault};
-use super::bus::Bus;
+use super::bus::{Bus, Config};
 use super::client::ClientKey;
 use super::dialect::Dialect;
 use super::elements::{Description, ElementKey};
@@ -21,7 +21,7 @@ pub(super) type Params<'a> = Option<Raw<'a>>;
 
 /// What `info` says of this daemon. `match` is our own mark: fetches of the first generation and
 /// Lua patterns are understood. The rest is what peers in the field look for.
-const FEATURES: &str = r#""batches":true,"fetch":"full","asNotification":true,"match":true"#;
+const FEATURES: &str = r#""batches":true,"asNotification":true,"match":true"#;
 
 impl Bus {
     /// Carries out a request and says what to answer.
@@ -40,11 +40,13 @@ impl Bus {
             "change" => self.change(client, params),
             "set" => self.route(client, id, params, Action::Set, now),
             "call" => self.route(client, id, params, Action::Call, now),
+            "fetch" if self.config().simple_fetch => self.fetch_simple(client, id),
+            "unfetch" if self.config().simple_fetch => self.unfetch_simple(client),
             "fetch" => self.fetch(client, id, params),
             "unfetch" => self.unfetch(client, params),
             "get" => self.get(client, params),
             "config" | "configure" => self.configure(client, params),
-            "info" => Ok(Outcome::Value(info(self.config().authentication))),
+            "info" => Ok(Outcome::Value(info(self.config()))),
             "authenticate" => self.authenticate(client, id, params),
             "passwd" => self.passwd(client, id, params),
             "addUser" => self.add_user(client, id, params),
@@ -176,12 +178,14 @@ fn name_text(name: Raw<'_>) -> Cow<'_, str> {
     name.as_str().unwrap_or(Cow::Borrowed(name.text()))
 }
 
-fn info(users: bool) -> String {
+fn info(config: &Config) -> String {
     let version = env!("CARGO_PKG_VERSION");
     // One name is node-jet 1's and 2's, the other node-jet 3's.
+    let users = config.authentication;
     let users = format!(r#""authentication":{users},"authenticate":{users}"#);
+    let fetch = if config.simple_fetch { "simple" } else { "full" };
     format!(
-        r#"{{"name":"lua-jet-rs","version":"{version}","protocolVersion":"1.1.0","features":{{{users},{FEATURES}}}}}"#
+        r#"{{"name":"lua-jet-rs","version":"{version}","protocolVersion":"1.1.0","features":{{{users},"fetch":"{fetch}",{FEATURES}}}}}"#
     )
 }
 

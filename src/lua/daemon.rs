@@ -161,6 +161,7 @@ fn read(options: &Table) -> std::result::Result<Wanted, String> {
             max_unsent: field::<Option<_>>(options, "max_unsent")?.unwrap_or(defaults.max_unsent),
             max_requests: field::<Option<_>>(options, "max_requests")?.unwrap_or(defaults.max_requests),
             timeout: field::<Option<_>>(options, "timeout")?.unwrap_or(defaults.timeout),
+            simple_fetch: field::<Option<_>>(options, "simple_fetch")?.unwrap_or(defaults.simple_fetch),
             ..defaults
         },
     })

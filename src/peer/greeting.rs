@@ -66,7 +66,7 @@ impl Engine {
             // What was sent to an unknown daemon has to go on as it began.
             self.dialect = Dialect::recognise(outcome);
             let fetch = outcome.ok().and_then(|info| info.get("features")?.get("fetch")?.as_str());
-            let is_simple = self.dialect != Dialect::Own && fetch.as_deref() == Some("simple");
+            let is_simple = fetch.as_deref() == Some("simple");
             self.shared = is_simple.then(Shared::default);
         }
         match self.phase {

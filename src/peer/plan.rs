@@ -136,15 +136,16 @@ impl Ability {
 /// # Errors
 /// Why the expression means nothing. Our own daemon is asked to judge by itself.
 pub(super) fn make(dialect: Dialect, shared: bool, expression: Raw) -> Result<Plan, String> {
+    // The program has been warned when it made the fetch.
+    let parsed = |expression| Expression::parse(expression, &mut Vec::new());
+    if shared {
+        // Whoever keeps the shared fetch knows the last values.
+        return Ok(Plan { wire: None, local: Some(LocalFetch::new(parsed(expression)?, false)) });
+    }
     let Some(ability) = Ability::of(dialect) else {
         return Ok(Plan { wire: None, local: None });
     };
-    // The program has been warned when it made the fetch.
-    let expression = Expression::parse(expression, &mut Vec::new())?;
-    if shared {
-        // Whoever keeps the shared fetch knows the last values.
-        return Ok(Plan { wire: None, local: Some(LocalFetch::new(expression, false)) });
-    }
+    let expression = parsed(expression)?;
     let (wire, exact) = wire(ability, &expression);
     let does_all = exact
         && ability.tells_last_value

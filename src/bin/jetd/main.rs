@@ -98,6 +98,10 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
 
+    /// Give each peer one fetch of everything, as node-jet's "simple" fetch mode does
+    #[arg(long)]
+    simple_fetch: bool,
+
     /// Largest message in bytes, both ways
     #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
     max_message: usize,
@@ -183,6 +187,7 @@ fn start(arguments: &Serve) -> io::Result<Handle> {
         max_message: arguments.max_message,
         max_unsent: arguments.max_unsent,
         timeout: arguments.timeout,
+        simple_fetch: arguments.simple_fetch,
         ..Config::default()
     };
     let verbose = arguments.verbose;
