@@ -19,9 +19,11 @@ use mlua::{Lua, Result, Table};
 
 use crate::ffi::library;
 
-/// Entry point of `require 'jet.core'`.
-#[mlua::lua_module(name = "jet_core")]
-fn jet_core(lua: &Lua) -> Result<Table> {
+/// Makes the module. The entry point of `require 'jet.core'` is in `ffi::stack`.
+///
+/// # Errors
+/// When Lua runs out of memory.
+pub fn module(lua: &Lua) -> Result<Table> {
     library::pin();
     let module = lua.create_table()?;
     value::register(lua, &module)?;

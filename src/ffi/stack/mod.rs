@@ -12,8 +12,10 @@
 mod bridge;
 mod call;
 mod look;
+mod open;
 mod push;
 mod read;
+mod reserve;
 mod rows;
 
 pub use bridge::Bridge;
