@@ -144,6 +144,28 @@ describe('holes', function()
   end)
 end)
 
+describe('Keys that become the same', function()
+  it('are refused by name', function()
+    for _, value in ipairs {
+      { ['1'] = 'a', [1] = 'b' },
+      { ['-1'] = 'a', [-1] = 'b' },
+      { ['1.5'] = 'a', [1.5] = 'b', x = 1 },
+      { ['inf'] = 'a', [math.huge] = 'b' },
+    } do
+      local key = next(value)
+      assert.is_truthy(key)
+      assert.matches('^value%[[^%]]+%]: cannot send a key twice', refusal(value):gsub('value%.inf:', 'value[inf]:'))
+    end
+    assert.matches('^value%.list%.deep%["?7"?%]: cannot send a key twice', refusal { list = { deep = { ['7'] = 1, [7] = 2, x = 3 } } })
+    assert.matches('cannot send a key twice', refusal { ['\233'] = 1, ['\195\169'] = 2 })
+  end)
+
+  it('are no others', function()
+    assert.is_truthy(json { ['1'] = 'a', [2] = 'b', ['-'] = 'c', ['01'] = 1, i = 2 })
+    assert.is_truthy(json { ['\233'] = 1, ['\232'] = 2 })
+  end)
+end)
+
 describe('objects', function()
   it('have numbers as keys written as strings', function()
     assert.are.equal('"-1":1,"1":2,"1.5":3,"x":4', members(json { [-1] = 1, [1] = 2, [1.5] = 3, x = 4 }))

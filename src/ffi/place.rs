@@ -19,6 +19,8 @@ pub enum Fault {
     Number(f64),
     /// A key of this type.
     Key(&'static str),
+    /// A key that has the same text as another one of the table.
+    Twice,
     /// Keys that would make an array of mostly nothing.
     Sparse { entries: usize, last: f64 },
     /// Nested deeper than this many levels.
@@ -36,6 +38,7 @@ impl fmt::Display for Fault {
             Fault::Number(number) if number.is_nan() => f.write_str("cannot send NaN"),
             Fault::Number(number) => write!(f, "cannot send {number}"),
             Fault::Key(name) => write!(f, "cannot send a table that has a {name} as key"),
+            Fault::Twice => f.write_str("cannot send a key twice: another key of the table becomes the same"),
             Fault::Sparse { entries, last } => {
                 write!(f, "cannot send an excessively sparse array ({entries} of {last} places filled)")
             }

@@ -4,6 +4,7 @@
 //! changed. What becomes an array and what an object is the rule of lua-cjson's defaults, which
 //! programs rely on: keys 1..n make an array, holes become null unless they are most of it.
 
+use std::collections::HashSet;
 use std::ffi::{c_int, c_void};
 
 use mlua::ffi::{self, lua_State};
@@ -111,6 +112,29 @@ struct Reader<'a> {
     out: &'a mut Vec<u8>,
     notes: &'a mut Notes,
     level: usize,
+}
+
+/// The kinds of keys of an object, to find out cheaply that no two of them can have the same text.
+#[derive(Debug, Default)]
+struct Keys {
+    numbers: bool,
+    like_numbers: bool,
+}
+
+impl Keys {
+    /// Takes a key of that type whose text begins with that byte.
+    fn note(&mut self, lua_type: c_int, first: Option<&u8>) {
+        if lua_type == ffi::LUA_TNUMBER {
+            self.numbers = true;
+        } else if first.is_some_and(|first| matches!(first, b'0'..=b'9' | b'-' | b'i')) {
+            self.like_numbers = true;
+        }
+    }
+
+    /// Returns whether two keys may have the same text. `repaired`: bytes that are no UTF-8 were replaced.
+    fn may_be_same(&self, repaired: bool) -> bool {
+        repaired || (self.numbers && self.like_numbers)
+    }
 }
 
 /// What a table becomes.
@@ -250,11 +274,14 @@ impl Reader<'_> {
         // At a fault deeper values stay on the stack, so keys are found from the table upwards.
         let key = ffi::lua_gettop(self.state) + 1;
         let mut separator = b'{';
+        let mut seen = Keys::default();
         ffi::lua_pushnil(self.state);
         while ffi::lua_next(self.state, -2) != 0 {
             self.out.push(separator);
             separator = b',';
+            let start = self.out.len() + 1;
             self.key(key)?;
+            seen.note(ffi::lua_type(self.state, key), self.out.get(start));
             self.out.push(b':');
             if let Err(fault) = self.value() {
                 self.under_key(key);
@@ -266,6 +293,28 @@ impl Reader<'_> {
             self.out.push(b'{');
         }
         self.out.push(b'}');
+        if seen.may_be_same(self.notes.repaired) {
+            self.refuse_same_keys(key)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the table on top if two of its keys have the same text.
+    unsafe fn refuse_same_keys(&mut self, key: c_int) -> Result<(), Fault> {
+        let mut texts = HashSet::new();
+        let end = self.out.len();
+        ffi::lua_pushnil(self.state);
+        while ffi::lua_next(self.state, -2) != 0 {
+            let written = self.key(key);
+            let is_new = texts.insert(self.out[end..].to_vec());
+            self.out.truncate(end);
+            written?;
+            if !is_new {
+                self.under_key(key);
+                return Err(Fault::Twice);
+            }
+            ffi::lua_settop(self.state, key);
+        }
         Ok(())
     }
 
