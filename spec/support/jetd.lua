@@ -11,7 +11,8 @@ local jetd = {}
 local PATIENCE = 10
 
 --- Where the program is: `JETD`, or what cargo built.
-local function program()
+---@return string
+function jetd.program()
   local candidates = { os.getenv 'JETD' or '', 'build/bin/jetd', 'target/release/jetd', 'target/debug/jetd' }
   for _, path in ipairs(candidates) do
     local file = path ~= '' and io.open(path, 'rb')
@@ -46,7 +47,7 @@ function jetd.start(options)
     wait $daemon 2>/dev/null
   ]]
   local log = os.getenv 'JETD_LOG' or '/dev/null'
-  local command = script:format(program(), port, options or '', log)
+  local command = script:format(jetd.program(), port, options or '', log)
   local pipe = assert(io.popen(command, 'w'))
   local daemon = { port = port }
 

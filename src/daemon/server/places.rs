@@ -114,6 +114,7 @@ impl Places {
             Interfaces::These(names) => names.iter().map(|name| Some(name.as_str())).collect(),
         };
         let mut listeners: Vec<BoundListener> = Vec::new();
+        let mut missing = None;
         // A name may stand for an IPv4 address.
         let is_ipv6 = |name: &&str| name.trim_matches(['[', ']']).contains(':');
         let has_ipv4 = names.iter().any(|name| !name.as_ref().is_some_and(is_ipv6));
@@ -124,14 +125,17 @@ impl Places {
                     port = listener.address().map_or(port, |address| address.port());
                     listeners.push(listener.speaking(options.clone()).map_err(io::Error::other)?);
                 }
-                Err(error) if !listeners.is_empty() && self.can_do_without(&error) => {}
+                Err(error) if self.can_do_without(&error) => missing = missing.or(Some(error)),
                 Err(error) => return Err(cannot_listen(&format!("port {port}"), &error)),
             }
         }
-        Ok(listeners)
+        match missing {
+            Some(error) if listeners.is_empty() => Err(cannot_listen(&format!("port {port}"), &error)),
+            _ => Ok(listeners),
+        }
     }
 
-    /// There may be no IPv6 on this machine. But where the port is taken, somebody else would get the
+    /// There may be no IPv6 on this machine, or no IPv4. But where the port is taken, somebody else would get the
     /// peers that try IPv6 first.
     fn can_do_without(&self, error: &io::Error) -> bool {
         self.interfaces == Interfaces::Loopback && error.kind() != io::ErrorKind::AddrInUse
