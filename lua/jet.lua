@@ -1,5 +1,6 @@
 --- The Jet bus: `require 'jet'` gives the peer and the daemon, and what both need for values.
 
+require 'jet.built_for'
 local core = require 'jet.core'
 local peer = require 'jet.peer'
 

@@ -151,6 +151,7 @@ describe('jet.daemon', function()
       { { max_message = 0 }, 'options.max_message' },
       { { timeout = 'x' }, 'options.timeout' },
       { { unix_mode = '888' }, 'options.unix_mode' },
+      { { tls = { cert = 'x' } }, "did you mean 'certificate'" },
       { { loop = 5 }, 'loop' },
       { 5, 'options' },
     }

@@ -144,4 +144,19 @@ describe('the module', function()
       print 'ok'
     ]==])
   end)
+
+  it('says which Lua it was built for when another one loads it', function()
+    for _, name in ipairs { 'lua5.4', 'lua5.1' } do
+      local pipe = io.popen(name .. ' -e "print(_VERSION) print(pcall(require, [[jet]]))" 2>&1')
+      local output = pipe:read '*a'
+      pipe:close()
+      local version = output:match '^Lua %d%.%d'
+      if version and version ~= _VERSION then
+        local expected = ('was built for %s, but this is %s'):format(_VERSION, version)
+        assert.is_truthy(output:find(expected, 1, true), output)
+        return
+      end
+    end
+    pending 'there is no other Lua'
+  end)
 end)

@@ -211,6 +211,7 @@ describe('what a peer over a transport', function()
       ["config%.tls' to 'new' %(unknown key 'cafile', did you mean 'ca_file'%?%)"] = { tls = { cafile = 'x' } },
       ["config%.tls%.pins' to 'new'"] = { tls = { pins = 5 } },
       ['/does/not/exist'] = { tls = { ca_file = '/does/not/exist' } },
+      ["did you mean 'certificate'"] = { tls = { cert = 'x' } },
       ['fingerprint'] = { tls = { pins = { 'abc' } } },
       ["'a b' is no host name"] = { ip = 'a b' },
     } do

@@ -201,7 +201,12 @@ function check.unknown_keys(given, known, what)
     if known[key] == nil then
       local nearest, best = nil, math.huge
       for candidate in pairs(known) do
-        local edits = check.distance(tostring(key):lower(), candidate:lower())
+        local word = tostring(key):lower()
+        local edits = check.distance(word, candidate:lower())
+        if #word > 2 and candidate:sub(1, #word):lower() == word then
+          -- The beginning of a key is meant for that key: `cert` for `certificate`.
+          edits = 1
+        end
         if edits < best or (edits == best and candidate < nearest) then
           nearest, best = candidate, edits
         end

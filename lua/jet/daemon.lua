@@ -4,6 +4,7 @@
 -- lives here: checking the options, and handing its log to the program's functions when the
 -- loop runs. While the daemon runs it keeps the loop running.
 
+require 'jet.built_for'
 local accounts = require 'jet.accounts'
 local check = require 'jet.check'
 local config = require 'jet.config'

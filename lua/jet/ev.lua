@@ -4,6 +4,7 @@
 -- 'jet.ev'` before anything requires `ev`. Offered are Loop, Timer, IO, Signal, Idle and Async,
 -- as https://github.com/brimworks/lua-ev documents them; Child and Stat are not.
 
+require 'jet.built_for'
 local Loop = require 'jet.ev.loop'
 local watchers = require 'jet.ev.watchers'
 

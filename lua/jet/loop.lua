@@ -2,6 +2,7 @@
 --
 -- An adapter is four functions; the adapters of known libraries are in `jet.loop.*`, each short.
 
+require 'jet.built_for'
 local builtin = require 'jet.loop.builtin'
 local core = require 'jet.core'
 

@@ -3,6 +3,7 @@
 -- What lives here is the peer object of asynchronous programs. The blocking one is in
 -- `jet.sync`, the connection in `jet.driver`, states, methods and fetchers in their own files.
 
+require 'jet.built_for'
 local access = require 'jet.access'
 local check = require 'jet.check'
 local config = require 'jet.config'

@@ -19,6 +19,17 @@ use mlua::{Lua, Result, Table};
 
 use crate::ffi::library;
 
+/// The Lua that this library is for. `lua/jet/built_for.lua` finds these words in a library that cannot be loaded.
+const BUILT_FOR: &str = if cfg!(feature = "lua54") {
+    "jet.core built for Lua 5.4"
+} else if cfg!(feature = "lua53") {
+    "jet.core built for Lua 5.3"
+} else if cfg!(feature = "lua52") {
+    "jet.core built for Lua 5.2"
+} else {
+    "jet.core built for Lua 5.1"
+};
+
 /// Makes the module. The entry point of `require 'jet.core'` is in `ffi::stack`.
 ///
 /// # Errors
@@ -26,6 +37,7 @@ use crate::ffi::library;
 pub fn module(lua: &Lua) -> Result<Table> {
     library::pin();
     let module = lua.create_table()?;
+    module.set("built_for", BUILT_FOR)?;
     value::register(lua, &module)?;
     daemon::register(lua, &module)?;
     evloop::register(lua, &module)?;
