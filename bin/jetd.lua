@@ -77,15 +77,20 @@ while arg[index] do
 end
 pidfile, options.pidfile = options.pidfile, nil
 
+-- Seconds that the end waits for a stdout that is not read.
+local LAST_LINES = 1
+
+local log
+
 --- Says why it cannot go on, and ends.
 ---@param message string
 local function fail(message)
+  if log then
+    log:finish(LAST_LINES)
+  end
   io.stderr:write('jetd.lua: ', message, '\n')
   os.exit(1, true)
 end
-
--- The log is to be seen at once, also through a pipe.
-io.stdout:setvbuf 'line'
 
 local core = require 'jet.core'
 local loop = require('jet.loop').resolve('builtin')
@@ -99,10 +104,18 @@ if daemonize then
   end
 end
 
+-- A thread writes to stdout: a pipe that nobody reads must not keep signals from being handled.
+log = assert(core.log_writer())
+
+--- Logs what the daemon has to say, and the messages of peers that are debugged.
+local function write(...)
+  log:write(table.concat({ ... }, ' '))
+end
+
 options.loop = 'builtin'
-options.info = print
-options.crit = print
-options.debug = print
+options.info = write
+options.crit = write
+options.debug = write
 
 -- Before anybody can know that the daemon is there: a signal always ends it in order.
 local SIGINT, SIGQUIT, SIGTERM = 2, 3, 15
@@ -117,7 +130,7 @@ local started, message = pcall(daemon.start)
 if not started then
   fail(tostring(message))
 end
-print('jetd.lua listens on port ' .. daemon.port())
+write('jetd.lua listens on port ' .. daemon.port())
 
 local pid = tostring(core.pid())
 if pidfile then
@@ -133,6 +146,7 @@ if parent then
 end
 loop.run()
 daemon.stop()
+log:finish(LAST_LINES)
 if pidfile then
   -- Unless another process has written its own since.
   local file = io.open(pidfile)

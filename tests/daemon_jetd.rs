@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// A running jetd that ends with the test.
 struct Jetd(Child);
@@ -410,4 +411,29 @@ fn it_warns_when_everybody_can_read_the_hashes() {
     file.set_mode(0o644);
     let text = warnings(&["-p0", "-l127.0.0.1", "--users", file.path()]);
     assert!(text.starts_with("everybody on this machine can read ") && text.contains(file.path()), "{text}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    let (mut jetd, addresses, mut log) = started(&["-p0", "-l127.0.0.1", "-v"], 1);
+    let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+    ask(&mut stream, r#"{"id":1,"method":"config","params":{"name":"me","debug":true}}"#);
+    // Both ways more than a pipe and the queue hold.
+    let echo = format!(r#"{{"id":2,"method":"echo","params":"{}"}}"#, "x".repeat(50_000));
+    for _ in 0..150 {
+        assert!(ask(&mut stream, &echo).ends_with(r#"xxx"}"#));
+    }
+    let mut found = false;
+    let mut line = String::new();
+    while !found && log.read_line(&mut line).expect("a line") > 0 {
+        found = line.contains(" lines dropped");
+        line.clear();
+        ask(&mut stream, r#"{"id":1,"method":"config","params":{"debug":false}}"#);
+    }
+    assert!(found);
+    // And it ends, whatever happens to the rest.
+    let id = jetd.0.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().expect("runs");
+    assert!(jetd.0.wait().expect("ends").success());
 }

@@ -3,16 +3,17 @@
 //! The daemon serves on its own thread and never touches Lua. What it logs waits in a queue; a
 //! descriptor becomes readable when there is something, and Lua takes it out line by line.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
+use crate::daemon::log_writer::{Backlog, LogWriter};
 use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
 use crate::ffi::fork;
 use crate::ownership::{self, Owner, LOOK_AGAIN};
@@ -24,47 +25,28 @@ const MAX_WAITING_LOG: usize = 16 << 20;
 
 /// The log between the daemon's thread and Lua's.
 struct LogQueue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Backlog>,
     /// Gets a byte when the queue is no longer empty.
     bell: UnixStream,
 }
 
-#[derive(Default)]
-struct Waiting {
-    lines: VecDeque<LogLine>,
-    bytes: usize,
-    /// Lines that found no room.
-    lost: usize,
-}
-
 impl LogQueue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Backlog> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, line: LogLine) {
         let mut waiting = self.lock();
-        if waiting.bytes + line.text.len() > MAX_WAITING_LOG {
-            waiting.lost += 1;
-            return;
-        }
-        waiting.bytes += line.text.len();
-        waiting.lines.push_back(line);
-        if waiting.lines.len() == 1 {
+        let was_empty = waiting.is_empty();
+        waiting.push(line);
+        if was_empty {
             // Fails only when bytes wait there already, which does as well.
             let _ = (&self.bell).write(&[1]);
         }
     }
 
     fn pop(&self) -> Option<LogLine> {
-        let mut waiting = self.lock();
-        let Some(line) = waiting.lines.pop_front() else {
-            let lost = std::mem::take(&mut waiting.lost);
-            let text = format!("{lost} lines of the log were lost: the loop did not run");
-            return (lost > 0).then(|| LogLine::new(Level::Crit, text));
-        };
-        waiting.bytes -= line.text.len();
-        Some(line)
+        self.lock().pop()
     }
 }
 
@@ -131,7 +113,32 @@ impl UserData for Daemon {
 /// # Errors
 /// When Lua runs out of memory.
 pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
+    exports.set("log_writer", lua.create_function(|lua, ()| log_writer(lua))?)?;
     exports.set("daemon", lua.create_function(|lua, options: Table| create(lua, &options))?)
+}
+
+/// `log_writer()`: a userdata that writes lines to stdout without blocking, or nil and why there is none.
+fn log_writer(lua: &Lua) -> Result<(Value, Option<String>)> {
+    match LogWriter::start(io::stdout()) {
+        Ok(writer) => Ok((Value::UserData(lua.create_userdata(Stdout(writer))?), None)),
+        Err(error) => Ok((Value::Nil, Some(error.to_string()))),
+    }
+}
+
+/// Standard output behind a thread, for `bin/jetd.lua`.
+struct Stdout(LogWriter);
+
+impl UserData for Stdout {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_method("write", |_, writer, text: LuaString| {
+            // Escaped by the daemon; and messages of peers stay whole.
+            writer.0.push(LogLine { level: Level::Info, text: text.to_string_lossy(), traffic: None });
+            Ok(())
+        });
+        methods.add_method("finish", |_, writer, seconds: f64| {
+            Ok(writer.0.finish(Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+        });
+    }
 }
 
 /// `daemon(options)`: starts a daemon and returns its userdata, or nil and why it cannot start.
@@ -243,7 +250,7 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
     let (bell, rings) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     rings.set_nonblocking(true)?;
-    let log = Arc::new(LogQueue { waiting: Mutex::default(), bell: rings });
+    let log = Arc::new(LogQueue { waiting: Mutex::new(Backlog::new(MAX_WAITING_LOG)), bell: rings });
     match wanted.places.bind_websockets() {
         Ok(websockets) => listeners.extend(websockets),
         // A daemon without its WebSocket is better than none, programs count on that.

@@ -8,12 +8,14 @@ mod pidfile;
 mod prompt;
 mod signals;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
+use jet::daemon::log_writer::LogWriter;
 use jet::daemon::server::{
     self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
 };
@@ -22,6 +24,9 @@ use pidfile::PidFile;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use signals::Listening;
 use tokio::signal::unix::SignalKind;
+
+/// How long the end waits for a stderr that is not read.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A Jet daemon: peers add states and methods, others fetch, set and call them.
 #[derive(Debug, Parser)]
@@ -158,15 +163,23 @@ fn run(arguments: &Serve) -> io::Result<()> {
     raise_descriptor_limit();
     // Before there are threads, which a fork does not have.
     let parent = arguments.daemonize.then(background).transpose()?;
+    let log = LogWriter::start(io::stderr())?;
+    let served = serve(arguments, parent, &log);
+    log.finish(LAST_LINES);
+    served
+}
+
+/// Serves until a signal ends it.
+fn serve(arguments: &Serve, parent: Option<Background>, log: &LogWriter) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can connect: a signal must not get lost in between.
         let mut interrupt = Listening::to(SignalKind::interrupt())?;
         let mut terminate = Listening::to(SignalKind::terminate())?;
         let mut hang_up = Listening::to(SignalKind::hangup())?;
-        let mut daemon = start(arguments)?;
+        let mut daemon = start(arguments, log.clone())?;
         for address in daemon.addresses() {
-            print(&format!("listening on {address}"));
+            log.push(LogLine::new(Level::Info, format!("listening on {address}")));
         }
         let _file = arguments.pidfile.as_deref().map(PidFile::write).transpose()?;
         parent.into_iter().for_each(Background::ready);
@@ -182,7 +195,7 @@ fn run(arguments: &Serve) -> io::Result<()> {
     })
 }
 
-fn start(arguments: &Serve) -> io::Result<Handle> {
+fn start(arguments: &Serve, log: LogWriter) -> io::Result<Handle> {
     let config = Config {
         max_message: arguments.max_message,
         max_unsent: arguments.max_unsent,
@@ -193,7 +206,7 @@ fn start(arguments: &Serve) -> io::Result<Handle> {
     let verbose = arguments.verbose;
     let log = Box::new(move |line: LogLine| {
         if verbose || line.level != Level::Debug {
-            print(&line.to_string());
+            log.push(line);
         }
     });
     // Before anybody is listened to.
@@ -233,9 +246,4 @@ fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {
     let mut listeners = places.bind()?;
     listeners.extend(places.bind_websockets()?);
     Ok(listeners)
-}
-
-/// Prints a line of the log. A stderr that nobody reads is no reason to stop.
-fn print(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
 }
