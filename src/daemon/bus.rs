@@ -113,6 +113,7 @@ impl Bus {
         };
         client.condemned = true;
         self.end_input(key);
+        self.clients.summarise(Some(key));
         self.clients.slab.remove(key);
     }
 
@@ -138,6 +139,7 @@ impl Bus {
 
     /// Takes one received message, without its length prefix.
     pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
+        self.clients.now = now;
         if self.hold_frame(key, bytes) {
             return;
         }
@@ -209,12 +211,14 @@ impl Bus {
 
     /// When [`handle_deadline`](Self::handle_deadline) wants to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        self.deadlines.next().into_iter().chain(self.clients.summaries.next()).min()
     }
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Instant) {
+        self.clients.now = now;
         self.expire(now);
+        self.summarise_due(now);
     }
 
     /// The connections that have something to send since this was last asked, each once.

@@ -10,6 +10,7 @@ use super::access::Rights;
 use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
+use super::quota::Quota;
 use super::slab::Key;
 use super::waiting::{Held, Waiting};
 
@@ -63,6 +64,8 @@ pub struct Client {
     pub routes: HashMap<u64, Route>,
     /// How many of its own requests others have not answered.
     pub asked: usize,
+    /// How many lines it may log.
+    pub(super) quota: Quota,
     /// Whether the log has been told that its bytes are no UTF-8.
     pub latin1_noted: bool,
     /// Frames that have not left, from `sent` on.
@@ -128,6 +131,6 @@ impl Client {
 
     /// How the log calls it.
     pub fn title(&self) -> &str {
-        self.name.as_deref().unwrap_or("unnamed peer")
+        self.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or("unnamed peer")
     }
 }

@@ -3,6 +3,7 @@
 use crate::json::{write, Raw};
 use crate::protocol::changes::push_entry;
 use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
+use crate::protocol::text::shown;
 use crate::rules::{Expression, SortedView};
 
 use super::access::Permission;
@@ -49,8 +50,8 @@ impl Bus {
         let mut warnings = Vec::new();
         let expression = Expression::parse(params, &mut warnings);
         for warning in warnings {
-            let text = format!("fetch of {}: {warning}", self.clients.title(client));
-            self.clients.log(Level::Info, text);
+            let text = format!("fetch of {}: {}", self.clients.title(client), shown(&warning));
+            self.clients.log_about(Some(client), Level::Info, text);
         }
         expression.map_err(|reason| {
             let mut data = Vec::from(&b"{\"fetchParams\":"[..]);

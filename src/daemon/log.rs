@@ -1,6 +1,12 @@
 //! The log of a bus: lines with a level, and the messages of peers that are debugged.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::protocol::text::shown_up_to;
+
+/// Longest line in characters. Foreign text in it is much shorter.
+const MAX_LINE: usize = 2000;
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +62,13 @@ impl Traffic {
 }
 
 impl LogLine {
-    /// A line that is no message of a peer.
+    /// A line that is no message of a peer. Characters that would make it two lines, or begin an escape code,
+    /// are escaped.
     pub fn new(level: Level, text: String) -> LogLine {
+        let text = match shown_up_to(&text, MAX_LINE) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(safe) => safe,
+        };
         LogLine { level, text, traffic: None }
     }
 }

@@ -94,6 +94,7 @@ impl Bus {
     /// Takes the outcome of a job, then what its connection has sent meanwhile. Nothing happens if that
     /// has ended.
     pub fn conclude(&mut self, ticket: Ticket, verdict: Verdict, now: Instant) {
+        self.clients.now = now;
         let Some(client) = self.clients.get_mut(ticket.client) else {
             return;
         };

@@ -13,7 +13,7 @@
 //!   one element
 //! - [`access`]: which groups may do what with an element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
-//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log, [`log_writer`]: writing them
+//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log, `quota`: how many, [`log_writer`]: writing them
 
 pub mod access;
 pub mod bus;
@@ -30,7 +30,7 @@ pub mod login;
 mod news;
 pub mod path_index;
 mod publish;
-
+mod quota;
 mod redact;
 mod reply;
 mod routing;

@@ -5,12 +5,36 @@ use std::borrow::Cow;
 use crate::json::scan::skip_blanks;
 use crate::json::walk::{skip_string, skip_value};
 use crate::json::Raw;
+use crate::protocol::text::{is_unsafe_to_show, shown};
 
 /// The services that are given passwords: of messages that name one, no params are shown.
 const SECRET_SERVICES: [&str; 3] = ["authenticate", "passwd", "addUser"];
 
 /// What is shown in place of what is not.
 const HIDDEN: &str = "\"(hidden)\"";
+
+/// A message as the log shows it: [`redacted`], complete, and on one line without control characters. What is no
+/// JSON is shortened.
+pub(super) fn on_one_line(json: &str) -> String {
+    let safe = redacted(json);
+    if !safe.contains(is_unsafe_to_show) {
+        return if Raw::parse(&safe, usize::MAX).is_ok() { safe } else { shown(&safe).into_owned() };
+    }
+    if Raw::parse(&safe, usize::MAX).is_err() {
+        return shown(&safe).into_owned();
+    }
+    let mut line = String::with_capacity(safe.len() + 16);
+    for c in safe.chars() {
+        match c {
+            // JSON has these between values only.
+            '\n' | '\r' | '\t' => line.push(' '),
+            // And these in strings only. None of them needs a pair of escapes.
+            c if is_unsafe_to_show(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => line.push(c),
+        }
+    }
+    line
+}
 
 /// A message as the log may show it: without what is called `password` anywhere in it, and without params
 /// of services that are given one.
@@ -80,6 +104,16 @@ fn strings(json: &str) -> impl Iterator<Item = Token<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_shown_whole_on_one_line() {
+        let json = "{\"a\":\r\n\t\"\u{7f}\u{9b}\u{202e}\u{e9}\\n\"}";
+        assert_eq!(on_one_line(json), "{\"a\":   \"\\u007f\\u009b\\u202e\u{e9}\\n\"}");
+        let long = format!("[\"{}\"]", "x".repeat(100_000));
+        assert_eq!(on_one_line(&long), long);
+        assert_eq!(on_one_line("{\n\u{1b}"), "{\\n\\u{1b}");
+        assert_eq!(on_one_line(&long[1..]).len(), 203);
+    }
 
     #[test]
     fn passwords_are_not_shown() {

@@ -1,17 +1,22 @@
 //! Writing messages into the output of connections: answers, notifications, routed requests.
 
+use std::time::Instant;
+
 use crate::json::Raw;
 use crate::msgpack::Packer;
 use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{self, Code, INTERNAL_ERROR};
 use crate::protocol::framing::{self, TooLong};
+use crate::protocol::text::shown;
 
 use super::access::Rights;
 use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey};
+use super::deadlines::Deadlines;
 use super::dialect::Dialect;
 use super::news::{notification, Params};
-use super::redact::redacted;
+use super::quota::Quota;
+use super::redact::on_one_line;
 use super::slab::Slab;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
@@ -52,6 +57,12 @@ pub(super) struct Clients {
     /// Connections that were given up.
     pub(super) closing: Vec<ClientKey>,
     pub(super) log: Vec<LogLine>,
+    /// The time of what is being handled.
+    pub(super) now: Instant,
+    /// The lines about connections that are not on the bus.
+    pub(super) strangers: Quota,
+    /// When to log how many lines were suppressed.
+    pub(super) summaries: Deadlines<Option<ClientKey>>,
     packer: Packer,
 }
 
@@ -63,6 +74,9 @@ impl Clients {
             dirty: Vec::new(),
             closing: Vec::new(),
             log: Vec::new(),
+            now: Instant::now(),
+            strangers: Quota::default(),
+            summaries: Deadlines::default(),
             packer: Packer::default(),
         }
     }
@@ -100,6 +114,7 @@ impl Clients {
         self.get(key).map_or("a vanished peer", Client::title)
     }
 
+    /// Logs a line whatever the quota of the connection is: that it is ended, which comes once.
     pub(super) fn log(&mut self, level: Level, text: String) {
         self.log.push(LogLine::new(level, text));
     }
@@ -107,7 +122,7 @@ impl Clients {
     /// Logs a message of a peer that is debugged.
     pub(super) fn log_traffic(&mut self, key: ClientKey, received: bool, json: &str) {
         let traffic = Some(Traffic { peer: self.title(key).to_owned(), received });
-        self.log.push(LogLine { level: Level::Debug, text: redacted(json), traffic });
+        self.log.push(LogLine { level: Level::Debug, text: on_one_line(json), traffic });
     }
 
     /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
@@ -158,7 +173,7 @@ impl Clients {
             Ok(None) => {}
             Err(error) => {
                 let text = format!("a message for {} is left out: {error}", self.title(key));
-                self.log(Level::Crit, text);
+                self.log_about(Some(key), Level::Crit, text);
             }
         }
         if overflow {
@@ -193,9 +208,9 @@ impl Clients {
     pub(super) fn reply(&mut self, key: ClientKey, id: Option<Raw>, outcome: &Outcome) {
         let Some(id) = id else {
             if let Outcome::Refused(code, data) = outcome {
-                let data = data.as_deref().unwrap_or("");
+                let data = shown(data.as_deref().unwrap_or(""));
                 let text = format!("a notification of {} failed: {} {data}", self.title(key), code.message);
-                self.log(Level::Info, text);
+                self.log_about(Some(key), Level::Info, text);
             }
             return;
         };

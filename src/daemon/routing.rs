@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::json::{write, Kind, Raw};
 use crate::protocol::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
 use crate::protocol::message::Message;
+use crate::protocol::text::shown;
 
 use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
@@ -140,9 +141,12 @@ impl Bus {
         let number = message.id.and_then(Raw::as_str).and_then(|id| route_number(&id));
         let Some(route) = number.and_then(|number| self.end_route(from, number)) else {
             let id = message.id.map_or("none", Raw::text);
-            let text =
-                format!("{} answers what it was not asked, or too late: id {id}", self.clients.title(from));
-            return self.clients.log(Level::Info, text);
+            let text = format!(
+                "{} answers what it was not asked, or too late: id {}",
+                self.clients.title(from),
+                shown(id)
+            );
+            return self.clients.log_about(Some(from), Level::Info, text);
         };
         let id = route.id;
         let wants_object = route.is_set && self.clients.dialect(route.requester).wants_objects_from_set();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::json::{Kind, Raw};
 use crate::protocol::encoding::Encoding;
 use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::protocol::text::shown;
 use crate::rules::Event;
 
 use super::access::{Access, Fault};
@@ -148,13 +149,13 @@ impl Bus {
             return Ok(Outcome::Done);
         };
         if let Some(peer) = member("peer") {
-            if settings.name.as_deref() != Some(&*name_text(peer)) {
+            if settings.name.as_deref() != Some(&*shown(&name_text(peer))) {
                 let data = r#"{"reason":"a connection can only configure itself"}"#.to_owned();
                 return Err(Outcome::Refused(INVALID_PARAMS, Some(data)));
             }
         }
         if let Some(name) = member("name") {
-            settings.name = Some(name_text(name).into());
+            settings.name = Some(shown(&name_text(name)).into());
         }
         if let Some(dialect) = member("dialect").and_then(Raw::as_str).and_then(|name| Dialect::named(&name))
         {

@@ -52,7 +52,7 @@ impl Bus {
         };
         client.latin1_noted = true;
         let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
-        self.clients.log(Level::Info, line);
+        self.clients.log_about(Some(key), Level::Info, line);
     }
 
     /// Refuses a message that cannot be read; `shown` says to the peer which one.
@@ -62,8 +62,8 @@ impl Bus {
             Encoding::Json => "JSON",
             Encoding::Msgpack => "msgpack",
         };
-        let line = format!("{} sent no {expected}: {reason}", self.clients.title(key));
-        self.clients.log(Level::Info, line);
+        let line = format!("{} sent no {expected}: {}", self.clients.title(key), text::shown(reason));
+        self.clients.log_about(Some(key), Level::Info, line);
         let shown = shown.char_indices().nth(SHOWN_OF_GARBAGE).map_or(shown, |(end, _)| &shown[..end]);
         let mut data = Vec::new();
         write::string(&mut data, shown);

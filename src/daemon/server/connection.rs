@@ -67,9 +67,9 @@ impl Connection {
             Ok(Err(error)) => {
                 // In order: what a layer has answered shall arrive.
                 served.close();
-                return core.note(format!("{} is refused: {error}", served.name()));
+                return core.note_stranger(format!("{} is refused: {error}", served.name()));
             }
-            _ => return core.note(format!("{} does not finish the handshake", served.name())),
+            _ => return core.note_stranger(format!("{} does not finish the handshake", served.name())),
         };
         if let Some(notice) = served.take_notice() {
             core.note_page(&format!("{} is connected, though {notice}", served.name()));

@@ -101,7 +101,8 @@ impl Core {
         };
         let verdict = logins.carry_out(job.task, connection.address()).await;
         if matches!(verdict, Verdict::InvalidUser | Verdict::InvalidPassword) {
-            self.note(format!("a login from {} is refused", connection.name()));
+            let text = format!("a login from {} is refused", connection.name());
+            self.bus.borrow_mut().note(Some(connection.key), text, Instant::now());
         }
         self.bus.borrow_mut().conclude(job.ticket, verdict, Instant::now());
         connection.wake();
@@ -146,6 +147,12 @@ impl Core {
     /// Says something about a connection that never came to the bus.
     pub fn note(&self, text: String) {
         (self.log)(LogLine::new(Level::Info, text));
+    }
+
+    /// Logs why a connection never came to the bus.
+    pub fn note_stranger(&self, text: String) {
+        self.bus.borrow_mut().note(None, text, Instant::now());
+        self.touched();
     }
 
     /// Logs the first time that a foreign Web page is connected.
