@@ -125,7 +125,10 @@ loop.watch(signals:fd(), 'r', function()
   loop.stop()
 end)
 
-local daemon = require('jet.daemon').new(options)
+local made, daemon = pcall(require('jet.daemon').new, options)
+if not made then
+  fail((tostring(daemon):gsub('^[^:]*:%d+: ', '')))
+end
 local started, message = pcall(daemon.start)
 if not started then
   fail(tostring(message))

@@ -150,6 +150,12 @@ describe('jet.daemon', function()
       { { interface = 5 }, 'options.interface' },
       { { max_message = 0 }, 'options.max_message' },
       { { timeout = 'x' }, 'options.timeout' },
+      { { timeout = 0 / 0 }, 'options.timeout' },
+      { { timeout = -1 }, 'options.timeout' },
+      { { timeout = 0 }, 'options.timeout' },
+      { { timeout = math.huge }, 'options.timeout' },
+      { { max_unsent = 0 / 0 }, 'options.max_unsent' },
+      { { port = 0 / 0 }, 'options.port' },
       { { unix_mode = '888' }, 'options.unix_mode' },
       { { tls = { cert = 'x' } }, "did you mean 'certificate'" },
       { { loop = 5 }, 'loop' },
@@ -302,6 +308,41 @@ describe('jet.daemon', function()
     local message = raised(daemon.new({ port = instance.port(), loop = loop }).start)
     local _, count = message:gsub('cannot listen on port', '')
     assert.are.equal(1, count)
+  end)
+
+  it('warns of other machines at the start and names the option', function()
+    local lines = {}
+    local instance = started {
+      log = function(text)
+        lines[#lines + 1] = text
+      end,
+    }
+    instance.stop()
+    assert.is_truthy(lines[1]:find('^without users, .* interface %('), lines[1])
+    assert.is_nil(lines[2])
+  end)
+
+  it('counts the lines that the program did not take', function()
+    local lines = {}
+    local instance = started {
+      interface = '127.0.0.1',
+      crit = function(text)
+        lines[#lines + 1] = text
+      end,
+      debug = function() end,
+    }
+    local peer = sync_peer(instance)
+    peer:config { name = 'me', debug = true }
+    local filler = { ('x'):rep(1000000) }
+    for _ = 1, 20 do
+      pcall(peer.call, peer, 'nothing', filler)
+    end
+    instance.stop()
+    -- Short lines may fit between long ones that do not.
+    assert.is_true(#lines > 0)
+    for _, line in ipairs(lines) do
+      assert.is_truthy(line:find('^%d+ lines dropped'), line)
+    end
   end)
 
   it('listens on one interface', function()

@@ -132,6 +132,15 @@ describe('bin/jetd.lua', function()
     end
   end)
 
+  it('refuses odd values in a sentence', function()
+    for flag, expected in pairs { ['-p1.5'] = 'options.port', ['-w-1'] = 'options.ws_port', ['--allow-host ""'] = 'no host' } do
+      local output = shell('$JETD -p0 -w0 ' .. flag .. ' 2>&1; echo status $?')
+      assert.is_truthy(output:find('^jetd.lua: '), output)
+      assert.is_truthy(output:find(expected, 1, true), output)
+      assert.is_truthy(output:find('status 1\n', 1, true), output)
+    end
+  end)
+
   it('says why it cannot start', function()
     local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
     daemon.start()

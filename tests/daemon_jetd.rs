@@ -139,8 +139,21 @@ fn it_says_why_it_cannot_start() {
     let (output, text) = run(&["-p", port, "-l127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("jetd: cannot listen") && text.contains("address already in use"), "{text}");
-    for arguments in [&["-p", "65536"][..], &["--no-such-flag"], &["-p", "abc"]] {
-        assert_eq!(run(arguments).0.status.code(), Some(2), "{arguments:?}");
+    for arguments in [
+        &["-p", "65536"][..],
+        &["--no-such-flag"],
+        &["-p", "abc"],
+        &["--timeout", "nan"],
+        &["--timeout", "inf"],
+        &["--timeout", "-1"],
+        &["--timeout=0"],
+        &["--max-message", "0"],
+        &["--max-message", "-1"],
+        &["--max-unsent=0"],
+    ] {
+        let (output, text) = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text.contains(arguments[0].split('=').next().expect("a flag")), "{text}");
     }
 }
 
@@ -397,7 +410,10 @@ fn a_users_file_that_is_no_good_keeps_it_from_starting() {
 fn it_warns_when_other_machines_reach_it_and_there_are_no_users() {
     let file = UsersFile::new("warning");
     let text = warnings(&["-p0", "-l0.0.0.0"]);
-    assert!(text.starts_with("without users, whoever reaches 0.0.0.0:"), "{text}");
+    assert!(
+        text.starts_with("without users, whoever reaches 0.0.0.0:") && text.contains("--listen"),
+        "{text}"
+    );
     // One line for all of them; what is on this machine only is not in it.
     let text = warnings(&["-p0", "-w0", "-l0.0.0.0", "--unix", "@jetd-warns"]);
     assert!(text.contains(" or 0.0.0.0:") && text.lines().count() == 1, "{text}");

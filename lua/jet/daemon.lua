@@ -206,8 +206,9 @@ local function engine_options(options)
     end
     wanted[limit] = value
   end
-  if wanted.timeout and wanted.timeout ~= wanted.timeout then
-    refuse('timeout', 'number of seconds', wanted.timeout)
+  local timeout = wanted.timeout
+  if timeout and not (timeout > 0 and timeout < math.huge) then
+    refuse('timeout', 'positive number of seconds', timeout)
   end
   return wanted
 end

@@ -105,7 +105,12 @@ fn warnings(listeners: &[BoundListener], accounts: Option<&Accounts>) -> Vec<Str
 fn openness(listeners: &[BoundListener]) -> Option<String> {
     let open = listeners.iter().filter(|listener| listener.is_open_to_strangers());
     let open: Vec<_> = open.filter_map(BoundListener::address).map(|address| address.to_string()).collect();
-    let text =
-        || format!("without users, whoever reaches {} may fetch, set and call everything", open.join(" or "));
+    let text = || {
+        format!(
+            "without users, whoever reaches {} may fetch, set and call everything; interface (jetd: --listen) chooses \
+             where it listens",
+            open.join(" or ")
+        )
+    };
     (!open.is_empty()).then(text)
 }

@@ -108,15 +108,18 @@ struct Serve {
     simple_fetch: bool,
 
     /// Largest message in bytes, both ways
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message)]
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message, value_parser = bytes,
+          allow_negative_numbers = true)]
     max_message: usize,
 
     /// Most bytes that may wait for one peer before it is given up
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_unsent)]
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_unsent, value_parser = bytes,
+          allow_negative_numbers = true)]
     max_unsent: usize,
 
     /// Seconds an owner has to answer a set or call that names no time-out
-    #[arg(long, value_name = "SECONDS", default_value_t = Config::default().timeout)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Config::default().timeout, value_parser = seconds,
+          allow_negative_numbers = true)]
     timeout: f64,
 
     /// Go into the background once all ports are bound; the log goes to stderr as before
@@ -136,6 +139,18 @@ struct Serve {
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "three octal digits expected".to_owned())
+}
+
+/// Reads a limit, which is at least 1.
+fn bytes(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| *limit > 0);
+    limit.ok_or_else(|| "whole number of at least 1 expected".to_owned())
+}
+
+/// Reads a time-out.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| "positive number of seconds expected".to_owned())
 }
 
 fn main() -> ExitCode {
