@@ -63,6 +63,20 @@ describe('bin/jetd.lua', function()
     end
   end)
 
+  it('offers the simple fetch mode', function()
+    local port = free_port()
+    local script = [[
+      $JETD -p%d -w0 --simple-fetch -d >/dev/null 2>&1 --pidfile %s; echo status $?
+      %s -e '
+        local _, info = require("jet").new({ sync = true, port = %d })._driver.core:info()
+        print(info:match "fetch.:.%%a+")'
+      kill $(cat %s)]]
+    local pidfile = os.tmpname()
+    local output = shell(script:format(port, pidfile, interpreter(), port, pidfile))
+    os.remove(pidfile)
+    assert.are.equal('status 0\nfetch":"simple\n', output)
+  end)
+
   it('goes into the background once its ports are bound', function()
     for _, flags in ipairs { '-d -p%d -w%d', '-p%d -w%d --daemon' } do
       local port, ws_port, pidfile, log = free_port(), free_port(), os.tmpname(), os.tmpname()
