@@ -28,7 +28,9 @@ fn daemon(files: &TempDir) -> (Handle, mpsc::Receiver<LogLine>) {
     let tls = ServerTls::new(&files.path("cert.pem"), &files.path("key.pem"), None).expect("valid");
     let listeners = [false, false].map(|websocket| {
         let bound = bind(Some("127.0.0.1"), 0).expect("a free port");
-        bound.speaking(ServeOptions { websocket, tls: Some(tls.clone()) }).expect("built in")
+        bound
+            .speaking(ServeOptions { websocket, tls: Some(tls.clone()), ..ServeOptions::default() })
+            .expect("built in")
     });
     let (sender, log) = mpsc::channel();
     let options = DaemonOptions {

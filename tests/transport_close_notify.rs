@@ -65,8 +65,11 @@ fn daemon(identity: &Identity) -> (Handle, [u16; 3]) {
     let path = |name| identity.files.path(name);
     let tls = Some(ServerTls::new(&path("cert.pem"), &path("key.pem"), None).expect("valid"));
     let local = || bind(Some("127.0.0.1"), 0).expect("a free port");
-    let speaking =
-        |websocket| local().speaking(ServeOptions { websocket, tls: tls.clone() }).expect("built in");
+    let speaking = |websocket| {
+        local()
+            .speaking(ServeOptions { websocket, tls: tls.clone(), ..ServeOptions::default() })
+            .expect("built in")
+    };
     let listeners = vec![speaking(false), speaking(true), local()];
     let ports = [0, 1, 2].map(|at: usize| listeners[at].address().expect("a port").port());
     let config = Config::default();

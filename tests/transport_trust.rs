@@ -35,7 +35,7 @@ impl SelfSigned {
 
     fn daemon(&self) -> Handle {
         let tls = ServerTls::new(&self.files.path("cert.pem"), &self.files.path("key.pem"), None);
-        let options = ServeOptions { websocket: false, tls: Some(tls.expect("valid")) };
+        let options = ServeOptions { tls: Some(tls.expect("valid")), ..ServeOptions::default() };
         let listener = bind(Some("127.0.0.1"), 0).expect("a free port").speaking(options).expect("built in");
         let (config, listeners) = (Config::default(), vec![listener]);
         start(DaemonOptions { config, listeners, log: Box::new(|_| {}), accounts: None }).expect("starts")
