@@ -1,6 +1,7 @@
 --- Programs that fork: which process goes on with the connection.
 
 local child = require 'spec.support.child'
+local jet = require 'jet'
 local jetd = require 'spec.support.jetd'
 
 -- What every program starts with. `finish` checks that the connection works both ways, and ends.
@@ -199,6 +200,55 @@ describe('A daemon that is put into the background', function()
       assert.are.equal(3, select(2, output:gsub('\n', '')))
     end)
   end
+
+  -- What the earlier `jetd.lua` did, with lua-ev's part played by `jet.ev`.
+  local OLD_JETD = [[
+    local ev = require 'jet.ev'
+    local options, daemonize = { interface = '127.0.0.1', loop = ev.Loop.default, info = print }, nil
+    for _, option in ipairs { FLAGS } do
+      if option == '-d' then
+        daemonize = function() assert(C.daemon(1, 1) == 0) end
+      else
+        options[option:sub(2, 2) == 'p' and 'port' or 'ws_port'] = tonumber(option:sub(3))
+      end
+    end
+    local daemon = jet.daemon.new(options)
+    local SIGTERM = 15
+    ev.Signal.new(function(_, signal)
+      signal:stop(ev.Loop.default)
+      daemon.stop()
+      ev.Loop.default:unloop()
+      print 'stopped'
+    end, SIGTERM):start(ev.Loop.default)
+    daemon.start()
+    if daemonize then daemonize() end
+    C.alarm(25)
+    print(require 'jet.core'.pid())
+    ev.Loop.default:loop()
+  ]]
+
+  it('serves on all its ports as the old program for it has it', function()
+    local tcp, websocket = jetd.free_port(), jetd.free_port()
+    for _, flags in ipairs { "'-d', '-p%d', '-w%d'", "'-p%d', '-w%d', '-d'" } do
+      local file = os.tmpname()
+      local program = assert(io.open(file, 'w'))
+      program:write(HEAD, (OLD_JETD:gsub('FLAGS', flags:format(tcp, websocket))))
+      program:close()
+      local pipe = assert(io.popen(('%s %s; echo parent $?'):format(child.interpreter, file)))
+      -- Which of both processes prints first is not known.
+      local first, second = pipe:read(), pipe:read()
+      local process = first:match '^%d+$' or second
+      assert.are.equal('parent 0', first == process and second or first)
+      local peer = jet.new { sync = true, port = tcp }
+      peer:state { path = 'a', value = 1 }
+      assert.are.equal(1, jet.new({ sync = true, url = ('ws://127.0.0.1:%d/'):format(websocket) }):get 'a')
+      os.execute('kill ' .. process)
+      local output = pipe:read '*a'
+      pipe:close()
+      os.remove(file)
+      assert.matches('^process ' .. process .. ' goes on with the daemon\n.*stopped\n$', output)
+    end
+  end)
 
   it('serves on its Unix socket, which is gone when it stops', function()
     for _, way in ipairs { 'daemon(1, 1)', 'os.exit(0, true)' } do
