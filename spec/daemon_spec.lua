@@ -345,6 +345,24 @@ describe('jet.daemon', function()
     end
   end)
 
+  it('has peers say after which message it closed', function()
+    local instance = started { max_message = 1000 }
+    local reason
+    local peer = jet.new {
+      port = instance.port(),
+      loop = loop,
+      log = function() end,
+      on_close = function(_, why)
+        reason = why
+      end,
+    }
+    peer:state { path = 'a', value = ('x'):rep(2000) }
+    run_until(loop, function()
+      return reason ~= nil
+    end)
+    assert.is_truthy(reason:find '^the daemon closed the connection after a message of 20%d%d bytes$', reason)
+  end)
+
   it('listens on one interface', function()
     local instance = started { interface = 'localhost' }
     local peer = jet.new { sync = true, ip = 'localhost', port = instance.port() }
