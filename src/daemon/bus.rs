@@ -15,15 +15,22 @@ use super::conditions::Dependents;
 use super::deadlines::Deadlines;
 use super::dialect::Dialect;
 use super::elements::Elements;
+use super::fetcher_sets::FetcherSets;
 use super::fetchers::Fetchers;
 pub use super::log::{Level, LogLine, Traffic};
 use super::login::Job;
-use super::reply::{into_text, Clients};
+use super::reply::{into_text, Clients, Outcome};
 pub use super::routing::DEFAULT_TIMEOUT;
+use super::work::Work;
+pub use super::work::SLICE;
 
 /// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
 /// hundred thousand large states; a peer that is that far behind does not read.
 pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
+
+/// How many fetches one connection may have: ten times what the largest programs have, and as many notifications
+/// as leave within a few milliseconds.
+pub const DEFAULT_MAX_FETCHES: usize = 100_000;
 
 /// How many of one connection's requests may wait for owners: ten times what the largest test
 /// bench has open.
@@ -39,6 +46,8 @@ pub struct Config {
     pub max_depth: usize,
     /// Most bytes that wait for one connection; a peer beyond that is given up.
     pub max_unsent: usize,
+    /// Most fetches of one connection. Each pattern counts as 100 fetches, each value rule as 10.
+    pub max_fetches: usize,
     /// Most requests of one connection that wait for their owners.
     pub max_requests: usize,
     /// Seconds an owner has to answer unless the request or the element says otherwise.
@@ -56,6 +65,7 @@ impl Default for Config {
             max_message: DEFAULT_MAX_MESSAGE,
             max_depth: DEFAULT_MAX_DEPTH,
             max_unsent: DEFAULT_MAX_UNSENT,
+            max_fetches: DEFAULT_MAX_FETCHES,
             max_requests: DEFAULT_MAX_REQUESTS,
             timeout: DEFAULT_TIMEOUT,
             authentication: false,
@@ -72,6 +82,8 @@ pub struct Bus {
     pub(super) fetchers: Fetchers,
     pub(super) groups: Groups,
     pub(super) dependents: Dependents,
+    pub(super) sets: FetcherSets,
+    pub(super) work: Work,
     /// Paths whose element is just going; what hangs on them is looked at when it is gone.
     pub(super) orphaned: Vec<String>,
     pub(super) deadlines: Deadlines<(ClientKey, u64)>,
@@ -90,7 +102,9 @@ impl Bus {
             elements: Elements::default(),
             fetchers: Fetchers::default(),
             groups: Groups::default(),
-            dependents: Dependents::new(),
+            dependents: Dependents::default(),
+            sets: FetcherSets::default(),
+            work: Work::default(),
             orphaned: Vec::new(),
             deadlines: Deadlines::default(),
             open_routes: 0,
@@ -106,32 +120,6 @@ impl Bus {
         self.clients.slab.insert(Client::default())
     }
 
-    /// A connection is gone: what it fetched, added and owed goes with it.
-    pub fn disconnect(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.slab.get_mut(key) else {
-            return;
-        };
-        client.condemned = true;
-        self.end_input(key);
-        self.clients.summarise(Some(key));
-        self.clients.slab.remove(key);
-    }
-
-    /// A connection sends nothing more: what it fetched, added and owed goes, what it is
-    /// [owed](Self::is_owed) still comes.
-    pub fn end_input(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.slab.get_mut(key) else {
-            return;
-        };
-        let fetchers = std::mem::take(&mut client.fetchers);
-        let mut elements: Vec<_> = client.elements.iter().copied().collect();
-        let routes = std::mem::take(&mut client.routes);
-        fetchers.into_values().for_each(|fetcher| self.end_fetcher(fetcher));
-        self.orphan(routes);
-        self.elements.sort_by_age(&mut elements);
-        elements.into_iter().for_each(|element| self.take_off(element));
-    }
-
     /// Returns whether a connection has sent requests that others have not answered.
     pub fn is_owed(&self, key: ClientKey) -> bool {
         self.clients.get(key).is_some_and(|client| client.asked > 0)
@@ -140,6 +128,9 @@ impl Bus {
     /// Takes one received message, without its length prefix.
     pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
         self.clients.now = now;
+        if self.clients.get(key).is_some_and(|client| client.is_busy) {
+            return self.receive_while_busy(key, bytes, now);
+        }
         if self.hold_frame(key, bytes) {
             return;
         }
@@ -158,10 +149,32 @@ impl Bus {
         }
     }
 
-    pub(super) fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
-        if self.hold_element(key, raw) {
+    /// Takes a message of a connection for which a job is done. Only responses are taken at once, as others wait
+    /// for them; what else there is waits for the job.
+    fn receive_while_busy(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
+        let Ok((text, _)) = self.decoded(key, bytes) else {
+            self.hold_frame(key, bytes);
             return;
+        };
+        let raw = Raw::parse(&text, self.max_depth()).ok().filter(|raw| raw.kind() == Kind::Object);
+        match raw.and_then(Message::read) {
+            Some(message) if message.method.is_none() && message.id.is_some() => {
+                self.receive_now(key, Raw::trusted(&text), now);
+            }
+            _ => {
+                self.hold_frame(key, bytes);
+            }
         }
+    }
+
+    pub(super) fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+        if !self.hold_element(key, raw) {
+            self.receive_now(key, raw, now);
+        }
+    }
+
+    fn receive_now(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+        self.work.spend(5 + raw.text().len() as u64 / 512);
         let Some(message) = Message::read(raw) else {
             return self.refuse_message(key, None, raw);
         };
@@ -184,6 +197,11 @@ impl Bus {
                 self.refuse_message(key, id, raw);
             }
         }
+    }
+
+    /// Answers a request whose id is kept as JSON text.
+    pub(super) fn answer(&mut self, key: ClientKey, id: Option<&str>, outcome: &Outcome) {
+        self.clients.reply(key, id.map(Raw::trusted), outcome);
     }
 
     /// Looks at the messages of a peer up to its first request to learn its dialect.
@@ -237,6 +255,11 @@ impl Bus {
         std::mem::take(&mut self.clients.closing)
     }
 
+    /// Returns the connections that may not be [full](Self::is_full) any more, since this was last asked.
+    pub fn take_resumed(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.clients.resumed)
+    }
+
     /// What has been logged since this was last asked.
     pub fn take_log(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.clients.log)
@@ -251,6 +274,7 @@ impl Bus {
     pub fn advance(&mut self, key: ClientKey, count: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.advance(count);
+            self.unpark(key);
         }
     }
 
@@ -264,6 +288,7 @@ impl Bus {
     pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
         if let Some(client) = self.clients.get_mut(key) {
             client.take_unsent(out);
+            self.unpark(key);
         }
     }
 

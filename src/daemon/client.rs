@@ -1,6 +1,6 @@
 //! [`Client`]: one connection to the bus, as the engine sees it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use crate::protocol::encoding::Encoding;
@@ -11,8 +11,10 @@ use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
 use super::quota::Quota;
+use super::scan::Cost;
 use super::slab::Key;
 use super::waiting::{Held, Waiting};
+use super::work::Job;
 
 /// Names a connection for as long as it lasts, and nothing afterwards.
 pub type ClientKey = Key<Client>;
@@ -32,6 +34,18 @@ pub struct Route {
     pub params: Box<str>,
     /// When time is up.
     pub due: Instant,
+}
+
+/// How far a connection has left the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Leaving {
+    /// It may send messages.
+    #[default]
+    Not,
+    /// It sends nothing more, and a job takes off the bus what it had.
+    Underway,
+    /// It had nothing more when that was last looked at.
+    Done,
 }
 
 /// One connection.
@@ -54,12 +68,24 @@ pub struct Client {
     /// What it waits for, and what it has sent since.
     pub(super) waiting: Option<Waiting>,
     pub(super) held: Held,
+    /// Whether a job or a message of its own has to be done before others are taken.
+    pub(super) is_busy: bool,
+    /// Jobs that go on when it has read what it was sent.
+    pub(super) parked: Vec<Job>,
+    /// How far it has left.
+    pub(super) leaving: Leaving,
+    /// Whether the server has forgotten it.
+    pub(super) is_gone: bool,
     /// Whether its messages are logged.
     pub debug: bool,
     /// Its fetchers by their id as JSON text in one spelling.
     pub fetchers: HashMap<Box<str>, FetcherKey>,
-    /// What it has added.
-    pub elements: HashSet<ElementKey>,
+    /// The sum of the weights of its fetches.
+    pub fetch_weight: usize,
+    /// What matching its patterns with new paths has cost.
+    pub(super) pattern_cost: Cost,
+    /// What it has added, by age.
+    pub elements: BTreeMap<u64, ElementKey>,
     /// What it has been asked and not answered, by the number in the routed id.
     pub routes: HashMap<u64, Route>,
     /// How many of its own requests others have not answered.
@@ -127,6 +153,22 @@ impl Client {
         } else {
             self.encoding
         }
+    }
+
+    /// Drops what has to be sent.
+    pub(super) fn drop_output(&mut self) {
+        self.out = Vec::new();
+        self.sent = 0;
+        self.unsent_json = 0;
+    }
+
+    /// Takes out one of its fetchers, unless it has still to get the first look of one.
+    pub(super) fn pop_fetcher(&mut self) -> Option<FetcherKey> {
+        if self.is_busy {
+            return None;
+        }
+        let id = self.fetchers.keys().next()?.clone();
+        self.fetchers.remove(&id)
     }
 
     /// How the log calls it.

@@ -1,7 +1,8 @@
-//! The rules of 2013 that look beyond one element: `deps`, which want other elements to have
-//! certain values, and `max`, which lets others in when one leaves.
+//! The rules of 2013 that look beyond one element: `deps`, which want other elements to have certain values, and
+//! `max`, which lets others in when one leaves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use crate::rules::{Event, Expression};
 
@@ -10,11 +11,64 @@ use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
+use super::work::{Job, Progress};
 
-/// Which elements of which fetchers hang on a path.
-pub(super) type Dependents = HashMap<String, Vec<(FetcherKey, ElementKey)>>;
+/// An element that depends on a path, for a fetcher.
+type Dependent = (FetcherKey, ElementKey);
 
-/// The paths on which an element hangs by an expression.
+/// Which elements of which fetchers depend on which paths.
+#[derive(Debug, Default)]
+pub(super) struct Dependents {
+    by_path: HashMap<String, BTreeSet<Dependent>>,
+    /// The paths whose dependents a job looks at, and whether it has to begin again.
+    rechecks: HashMap<String, bool>,
+}
+
+/// Most dependents of a path that are looked at with the change itself.
+const DEPENDENTS_AT_ONCE: usize = 256;
+
+/// The job that looks at the dependents of a path.
+#[derive(Debug)]
+pub(super) struct Recheck {
+    path: String,
+    /// The one that was looked at last.
+    last: Option<Dependent>,
+}
+
+impl Dependents {
+    fn insert(&mut self, path: String, dependent: Dependent) {
+        self.by_path.entry(path).or_default().insert(dependent);
+    }
+
+    fn remove(&mut self, path: &str, dependent: Dependent) {
+        if let Some(dependents) = self.by_path.get_mut(path) {
+            dependents.remove(&dependent);
+            if dependents.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+    }
+
+    fn remove_fetcher(&mut self, path: &str, fetcher: FetcherKey) {
+        if let Some(dependents) = self.by_path.get_mut(path) {
+            let from = dependents.range((fetcher, ElementKey::LOWEST)..);
+            let its: Vec<_> = from.take_while(|(dependent, _)| *dependent == fetcher).copied().collect();
+            its.iter().for_each(|dependent| {
+                dependents.remove(dependent);
+            });
+            if dependents.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+    }
+
+    fn next(&self, path: &str, last: Option<Dependent>) -> Option<Dependent> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_path.get(path)?.range((from, Bound::Unbounded)).next().copied()
+    }
+}
+
+/// The paths on which an element depends by an expression.
 fn dependency_paths(expression: &Expression, path: &str) -> Vec<String> {
     if expression.deps().is_empty() {
         return Vec::new();
@@ -24,7 +78,7 @@ fn dependency_paths(expression: &Expression, path: &str) -> Vec<String> {
 }
 
 impl Bus {
-    /// Whether everything an element hangs on is there for that client and has the value it has to have.
+    /// Returns whether everything an element depends on is there for that client and has the value it has to have.
     pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str, client: ClientKey) -> bool {
         let paths = dependency_paths(expression, path);
         expression.deps().iter().zip(paths).all(|(dep, path)| {
@@ -35,37 +89,45 @@ impl Bus {
         })
     }
 
-    /// Notes on which paths an element hangs for a fetcher.
+    /// Notes on which paths an element depends for a fetcher.
     pub(super) fn register_dependencies(&mut self, fetcher_key: FetcherKey, key: ElementKey, path: &str) {
-        let Some(fetcher) = self.fetchers.get(fetcher_key) else {
+        let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
             return;
         };
         for path in dependency_paths(&fetcher.expression, path) {
-            let dependents = self.dependents.entry(path).or_default();
-            if !dependents.contains(&(fetcher_key, key)) {
-                dependents.push((fetcher_key, key));
-            }
+            fetcher.dependencies.insert(path.clone());
+            self.dependents.insert(path, (fetcher_key, key));
         }
     }
 
-    /// Takes back [`register_dependencies`](Self::register_dependencies).
-    pub(super) fn forget_dependencies(&mut self, fetcher_key: FetcherKey, key: ElementKey) {
-        let element = self.elements.get(key).map(|element| element.path.clone());
-        let Some((fetcher, path)) = self.fetchers.get(fetcher_key).zip(element) else {
+    /// Takes back [`register_dependencies`](Self::register_dependencies) for all fetchers of an element.
+    pub(super) fn forget_element(&mut self, key: ElementKey) {
+        let Some(element) = self.elements.get_mut(key) else {
             return;
         };
-        for path in dependency_paths(&fetcher.expression, &path) {
-            if let Some(dependents) = self.dependents.get_mut(&path) {
-                dependents.retain(|dependent| *dependent != (fetcher_key, key));
-                if dependents.is_empty() {
-                    self.dependents.remove(&path);
+        let fetchers = self.sets.members(&mut element.set);
+        for fetcher_key in &*fetchers {
+            if let Some(fetcher) = self.fetchers.get(*fetcher_key) {
+                for path in dependency_paths(&fetcher.expression, &element.path) {
+                    self.dependents.remove(&path, (*fetcher_key, key));
                 }
             }
         }
     }
 
-    /// An element has changed: looks again at what hangs on it.
+    /// Takes back [`register_dependencies`](Self::register_dependencies) for all elements of a fetcher.
+    pub(super) fn forget_dependents(&mut self, fetcher: FetcherKey, paths: &HashSet<String>) {
+        for path in paths {
+            self.work.spend(2);
+            self.dependents.remove_fetcher(path, fetcher);
+        }
+    }
+
+    /// An element has changed: looks again at what depends on it.
     pub(super) fn publish_to_dependents(&mut self, path: &str, event: Event) {
+        if self.dependents.by_path.is_empty() {
+            return;
+        }
         if event == Event::Remove {
             // While a removal is published the element is still to be found.
             self.orphaned.push(path.into());
@@ -74,22 +136,50 @@ impl Bus {
         self.look_at_dependents(path);
     }
 
-    /// Looks again at what hangs on a path.
+    /// Looks again at what depends on a path: at once if that is little, else by a job.
     pub(super) fn look_at_dependents(&mut self, path: &str) {
-        let dependents = self.dependents.get(path).cloned().unwrap_or_default();
-        for (fetcher, element) in dependents {
+        if let Some(again) = self.dependents.rechecks.get_mut(path) {
+            *again = true;
+            return;
+        }
+        let Some(dependents) = self.dependents.by_path.get(path) else {
+            return;
+        };
+        if dependents.len() > DEPENDENTS_AT_ONCE {
+            self.dependents.rechecks.insert(path.into(), false);
+            return self.work.push(Job::Recheck(Recheck { path: path.into(), last: None }));
+        }
+        for (fetcher, element) in dependents.clone() {
             self.look_again(fetcher, element);
         }
     }
 
-    /// A limited fetch has room again: tells it of the next element that waits, but not of the
-    /// one that just left.
+    pub(super) fn recheck(&mut self, job: &mut Recheck, until: u64) -> Progress {
+        while self.work.spent() < until {
+            self.work.spend(1);
+            if let Some((fetcher, element)) = self.dependents.next(&job.path, job.last) {
+                job.last = Some((fetcher, element));
+                self.look_again(fetcher, element);
+                continue;
+            }
+            match self.dependents.rechecks.insert(job.path.clone(), false) {
+                Some(true) => job.last = None,
+                _ => {
+                    self.dependents.rechecks.remove(&job.path);
+                    return Progress::Done;
+                }
+            }
+        }
+        Progress::Unfinished
+    }
+
+    /// A limited fetch has room again: reports the next element that waits, but not the one that just left.
     pub(super) fn fill_vacancy(&mut self, fetcher_key: FetcherKey, left: ElementKey) {
         let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
             return;
         };
         fetcher.waiting.remove(&left);
-        // What waits may hang on something that has changed meanwhile.
+        // What waits may depend on something that has changed meanwhile.
         while let Some(fetcher) = self.fetchers.get_mut(fetcher_key).filter(|fetcher| !fetcher.is_full()) {
             let Some(next) = fetcher.waiting.pop_first() else {
                 return;

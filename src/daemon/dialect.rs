@@ -72,6 +72,12 @@ impl Dialect {
         self != Dialect::Cpp
     }
 
+    /// Returns whether the response to fetch comes after the initial adds: peers of the C++ library take what
+    /// follows the response for later news.
+    pub(super) fn wants_adds_first(self) -> bool {
+        self == Dialect::Cpp
+    }
+
     /// The error for an owner that does not answer in time.
     pub(super) fn timeout_error(self) -> Code {
         match self {

@@ -9,20 +9,11 @@ use crate::rules::PathHint;
 
 use super::access::{Access, Permission, Rights};
 use super::client::ClientKey;
-use super::fetchers::FetcherKey;
+use super::fetcher_sets::SetKey;
 use super::slab::{Key, Slab};
 
 /// Names an element for as long as it is there.
 pub type ElementKey = Key<Element>;
-
-/// A fetcher whose path rules match an element.
-#[derive(Debug, Clone, Copy)]
-pub struct Watcher {
-    /// The fetcher.
-    pub fetcher: FetcherKey,
-    /// Whether it has been told of the element and not of its end.
-    pub reported: bool,
-}
 
 /// One state or method.
 #[derive(Debug)]
@@ -46,7 +37,7 @@ pub struct Element {
     /// When it was added, compared with others.
     pub serial: u64,
     /// The fetchers whose path rules match.
-    pub watchers: Vec<Watcher>,
+    pub set: SetKey,
 }
 
 impl Element {
@@ -90,7 +81,34 @@ pub struct Description<'a> {
     pub access: Option<Access>,
     /// See [`Element::timeout`].
     pub timeout: Option<f64>,
+    /// See [`Element::set`].
+    pub set: SetKey,
 }
+
+/// The elements in the order in which they were added. An element that was removed stays listed until there
+/// are more of these than of others, so a removal costs nothing here.
+#[derive(Debug, Default)]
+struct Ages {
+    listed: Vec<(u64, ElementKey)>,
+    removed: usize,
+    /// Counts the clean-ups, each of which changes positions.
+    edition: u64,
+}
+
+/// Goes through the elements that a [`PathHint`] allows, oldest first. It may be kept while elements come and go:
+/// those added after it was made are left out, those removed meanwhile as well.
+#[derive(Debug)]
+pub struct Cursor(Route);
+
+#[derive(Debug)]
+enum Route {
+    Listed(std::vec::IntoIter<ElementKey>),
+    All { next: u64, last: u64, position: usize, edition: u64 },
+}
+
+/// Up to so many elements with a prefix are listed before they are gone through. More are found by going
+/// through all elements: both cost less than a look at each of them.
+const LISTED_AT_MOST: usize = 1_000;
 
 /// All elements, found by path and by the beginning of their path.
 #[derive(Debug, Default)]
@@ -98,12 +116,13 @@ pub struct Elements {
     slab: Slab<Element>,
     by_path: HashMap<Arc<str>, ElementKey>,
     in_order: BTreeMap<Arc<str>, ElementKey>,
+    ages: Ages,
     serial: u64,
 }
 
 impl Elements {
-    /// Adds an element; `None` if the path is taken.
-    pub fn insert(&mut self, description: Description<'_>, owner: ClientKey) -> Option<ElementKey> {
+    /// Adds an element. Returns its key and [serial](Element::serial), or `None` if the path is taken.
+    pub fn insert(&mut self, description: Description<'_>, owner: ClientKey) -> Option<(ElementKey, u64)> {
         if self.by_path.contains_key(description.path) {
             return None;
         }
@@ -121,11 +140,12 @@ impl Elements {
             timeout: description.timeout,
             owner,
             serial: self.serial,
-            watchers: Vec::new(),
+            set: description.set,
         });
+        self.ages.listed.push((self.serial, key));
         self.by_path.insert(path.clone(), key);
         self.in_order.insert(path, key);
-        Some(key)
+        Some((key, self.serial))
     }
 
     /// Takes an element off the bus.
@@ -133,6 +153,12 @@ impl Elements {
         let element = self.slab.remove(key)?;
         self.by_path.remove(&element.path);
         self.in_order.remove(&element.path);
+        self.ages.removed += 1;
+        if self.ages.removed > self.slab.len() + SMALL {
+            self.ages.listed.retain(|(_, key)| self.slab.get(*key).is_some());
+            self.ages.removed = 0;
+            self.ages.edition += 1;
+        }
         Some(element)
     }
 
@@ -161,26 +187,54 @@ impl Elements {
         self.len() == 0
     }
 
-    /// The elements whose path fits the hint, in the order in which they were added.
-    pub fn candidates(&self, hint: PathHint<'_>) -> Vec<ElementKey> {
-        let mut keys: Vec<ElementKey> = match hint {
-            PathHint::Exact(path) => self.find(path).into_iter().collect(),
-            PathHint::ExactOneOf(paths) => paths.iter().filter_map(|path| self.find(path)).collect(),
+    /// Returns a cursor over the elements whose path fits the hint.
+    pub fn cursor(&self, hint: PathHint<'_>) -> Cursor {
+        let listed = match hint {
+            PathHint::Exact(path) => Some(self.find(path).into_iter().collect()),
+            PathHint::ExactOneOf(paths) => Some(paths.iter().filter_map(|path| self.find(path)).collect()),
             PathHint::Prefix(prefix) => self.with_prefix(prefix),
-            PathHint::Any => self.slab.iter().map(|(key, _)| key).collect(),
+            PathHint::Any => None,
         };
-        self.sort_by_age(&mut keys);
-        keys
+        let Some(mut keys) = listed else {
+            let edition = self.ages.edition;
+            return Cursor(Route::All { next: 0, last: self.serial, position: 0, edition });
+        };
+        keys.sort_by_cached_key(|key: &ElementKey| self.get(*key).map_or(0, |element| element.serial));
+        Cursor(Route::Listed(keys.into_iter()))
     }
 
-    /// Puts elements into the order in which they were added.
-    pub fn sort_by_age(&self, keys: &mut [ElementKey]) {
-        keys.sort_by_cached_key(|key| self.get(*key).map_or(0, |element| element.serial));
+    /// Returns the next element of a cursor.
+    pub fn advance(&self, cursor: &mut Cursor) -> Option<ElementKey> {
+        match &mut cursor.0 {
+            Route::Listed(keys) => keys.find(|key| self.get(*key).is_some()),
+            Route::All { next, last, position, edition } => {
+                if *edition != self.ages.edition {
+                    *edition = self.ages.edition;
+                    *position = self.ages.listed.partition_point(|(serial, _)| serial < next);
+                }
+                while let Some((serial, key)) =
+                    self.ages.listed.get(*position).filter(|entry| entry.0 <= *last)
+                {
+                    *position += 1;
+                    *next = serial + 1;
+                    if self.get(*key).is_some() {
+                        return Some(*key);
+                    }
+                }
+                None
+            }
+        }
     }
 
-    fn with_prefix(&self, prefix: &str) -> Vec<ElementKey> {
+    /// The elements with a prefix, unless they are many.
+    fn with_prefix(&self, prefix: &str) -> Option<Vec<ElementKey>> {
         let range = (Bound::Included(prefix), Bound::Unbounded);
         let from = self.in_order.range::<str, _>(range);
-        from.take_while(|(path, _)| path.starts_with(prefix)).map(|(_, key)| *key).collect()
+        let found = from.take_while(|(path, _)| path.starts_with(prefix)).map(|(_, key)| *key);
+        let keys: Vec<_> = found.take(LISTED_AT_MOST + 1).collect();
+        Some(keys).filter(|keys| keys.len() <= LISTED_AT_MOST)
     }
 }
+
+/// So many removed elements stay listed in any case.
+const SMALL: usize = 64;

@@ -1,6 +1,7 @@
 //! [`Fetchers`]: the live queries on the bus.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 
 use crate::json::Raw;
 use crate::rules::{Expression, SortedView};
@@ -16,45 +17,110 @@ pub type FetcherKey = Key<Fetcher>;
 /// One live query.
 #[derive(Debug)]
 pub struct Fetcher {
-    /// Who fetches.
+    /// The connection that fetches.
     pub client: ClientKey,
     /// The id it gave, as JSON text: the method of its notifications.
     pub id: Box<str>,
     /// What it wants to see.
     pub expression: Expression,
-    /// The order, if it is sorted.
-    pub view: Option<SortedView>,
-    /// The elements whose path rules match.
-    pub watched: BTreeSet<ElementKey>,
-    /// For a fetch of at most so many elements: how many it has been told of.
-    pub told: usize,
-    /// The elements that match beyond those many.
+    /// What it counts towards the limit of its connection; nothing until it is accepted.
+    pub weight: usize,
+    /// What has been reported to it.
+    pub reported: Reported,
+    /// For a fetch of at most so many elements: those that match beyond those many.
     pub waiting: BTreeSet<ElementKey>,
+    /// The paths that elements depend on by its `deps`.
+    pub dependencies: HashSet<String>,
+}
+
+/// Which elements a fetcher knows of.
+#[derive(Debug)]
+pub enum Reported {
+    /// All whose [set](super::elements::Element::set) it is in: nothing but the path decides.
+    AllWatched,
+    /// Those that match beyond their path.
+    Each(HashSet<ElementKey>),
+    /// Those in its sorted view, as far as they are in the window.
+    Sorted(Box<Sorted>),
+}
+
+/// The state of a sorted fetch.
+#[derive(Debug)]
+pub struct Sorted {
+    /// The elements in their order.
+    pub view: SortedView,
+    /// The ranks, counted from 0, that have changed and not been sent. They are sent by a job.
+    pub unsent: Option<Range<usize>>,
+    /// Whether a job sends them, or will when the first look is over.
+    pub is_deferred: bool,
 }
 
 impl Fetcher {
-    /// A fetcher that has not been told of anything yet.
-    /// With `sorts` it is told of changes in its window, if the expression has one.
+    /// Returns a fetcher to which nothing has been reported.
+    /// With `sorts` changes in its window are reported, if the expression has one.
     pub fn new(client: ClientKey, id: &str, expression: Expression, sorts: bool) -> Fetcher {
+        let reported = match expression.sort().filter(|_| sorts) {
+            Some(sort) => {
+                let view = SortedView::new(sort.clone());
+                Reported::Sorted(Box::new(Sorted { view, unsent: None, is_deferred: true }))
+            }
+            None if expression.needs_value()
+                || !expression.deps().is_empty()
+                || expression.max().is_some() =>
+            {
+                Reported::Each(HashSet::new())
+            }
+            None => Reported::AllWatched,
+        };
         Fetcher {
             client,
             id: id.into(),
-            view: expression.sort().filter(|_| sorts).cloned().map(SortedView::new),
             expression,
-            watched: BTreeSet::new(),
-            told: 0,
+            weight: 0,
+            reported,
             waiting: BTreeSet::new(),
+            dependencies: HashSet::new(),
         }
     }
 
-    /// Whether its value rules hold.
+    /// Returns whether its value rules hold.
     pub fn admits(&self, value: Option<Raw<'_>>) -> bool {
         !self.expression.needs_value() || self.expression.matches_value(value)
     }
 
-    /// Whether it may not be told of one more element. The window of a sorted fetch is its limit.
+    /// Returns whether one more element may not be reported to it. The window of a sorted fetch is its limit.
     pub fn is_full(&self) -> bool {
-        self.view.is_none() && self.expression.max().is_some_and(|max| self.told >= max)
+        match &self.reported {
+            Reported::Each(reported) => self.expression.max().is_some_and(|max| reported.len() >= max),
+            _ => false,
+        }
+    }
+
+    /// Returns whether it knows of an element that it watches, unless that has just been added.
+    pub fn knows(&self, key: ElementKey, path: &str) -> bool {
+        match &self.reported {
+            Reported::AllWatched => true,
+            Reported::Each(reported) => reported.contains(&key),
+            Reported::Sorted(sorted) => sorted.view.contains(path),
+        }
+    }
+
+    /// Returns what testing one element beyond its path costs, in [units](super::work).
+    pub fn value_cost(&self, value: Option<&str>) -> u64 {
+        match self.expression.value_rules() as u64 {
+            0 => 0,
+            rules => rules * (1 + value.map_or(0, str::len) as u64 / 256),
+        }
+    }
+}
+
+impl Sorted {
+    /// Notes that ranks have changed.
+    pub fn note(&mut self, ranks: Range<usize>) {
+        self.unsent = Some(match self.unsent.take() {
+            Some(before) => before.start.min(ranks.start)..before.end.max(ranks.end),
+            None => ranks,
+        });
     }
 }
 
@@ -66,13 +132,16 @@ pub struct Fetchers {
 }
 
 impl Fetchers {
-    /// Adds a fetcher.
+    /// Adds a fetcher, which [`candidates`](Self::candidates) does not find yet.
     pub fn insert(&mut self, fetcher: Fetcher) -> FetcherKey {
-        let key = self.slab.insert(fetcher);
+        self.slab.insert(fetcher)
+    }
+
+    /// Has a fetcher be found for elements that are added from now on.
+    pub fn activate(&mut self, key: FetcherKey) {
         if let Some(fetcher) = self.slab.get(key) {
             self.index.insert(fetcher.expression.path_hint(), key);
         }
-        key
     }
 
     /// Takes a fetcher out.

@@ -1,20 +1,20 @@
 //! The services about what others have added: fetch, unfetch, get.
 
+use std::time::Instant;
+
 use crate::json::{write, Raw};
-use crate::protocol::changes::push_entry;
 use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::protocol::text::shown;
-use crate::rules::{Expression, SortedView};
+use crate::rules::Expression;
 
-use super::access::Permission;
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
-use super::elements::Element;
 use super::fetchers::Fetcher;
-use super::publish::fetch_only_marker;
 use super::reply::{into_text, Outcome};
 use super::routing::require_object;
+use super::scan::{FirstLook, Get};
 use super::services::{missing, Params};
+use super::work::Job;
 
 impl Bus {
     /// Begins a live query.
@@ -23,26 +23,41 @@ impl Bus {
         client: ClientKey,
         id: Option<Raw>,
         params: Params,
+        now: Instant,
     ) -> Result<Outcome, Outcome> {
         let params = require_object(params)?;
         let Some(fetch_id) = params.get("id").filter(|id| !id.is_null()) else {
             return Err(missing("id", Some(params)));
         };
         let expression = self.expression(client, params)?;
-        let id_key = fetch_key(fetch_id);
-        let known = self.clients.get_mut(client).and_then(|client| client.fetchers.remove(&id_key));
-        if let Some(replaced) = known {
-            self.end_fetcher(replaced);
-        }
+        self.check_weight(client, &expression)?;
+        let cursor = self.elements.cursor(expression.path_hint());
         let sorts = self.clients.dialect(client).sorts();
-        let key = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression, sorts));
-        if let Some(client) = self.clients.get_mut(client) {
-            client.fetchers.insert(id_key, key);
+        let fetcher = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression, sorts));
+        let request = id.map(Raw::text);
+        let job = FirstLook::new(client, fetcher, fetch_key(fetch_id), request, cursor);
+        Ok(self.begin_scan(client, Job::FirstLook(job), now))
+    }
+
+    /// Begins a job for which the messages of a connection wait.
+    pub(super) fn begin_scan(&mut self, client: ClientKey, job: Job, now: Instant) -> Outcome {
+        if !self.begin_work(job, now) {
+            self.hold_messages(client);
         }
-        // The answer comes first: many peers listen for adds only from then on.
-        self.clients.reply(client, id, &Outcome::Done);
-        self.publish_all(key);
-        Ok(Outcome::Answered)
+        Outcome::Answered
+    }
+
+    /// Refuses a fetch with which a connection would have more fetches than it may.
+    fn check_weight(&self, client: ClientKey, expression: &Expression) -> Result<(), Outcome> {
+        let limit = self.config().max_fetches;
+        let weight = self.clients.get(client).map_or(0, |client| client.fetch_weight);
+        if weight + expression.weight() <= limit {
+            return Ok(());
+        }
+        let reason = format!(
+            "a connection may fetch {limit} times; each pattern counts as 100 times, each value rule as 10"
+        );
+        Err(Outcome::refused("tooManyFetches", &reason))
     }
 
     /// Reads a fetch expression; what is odd about it is logged.
@@ -80,44 +95,18 @@ impl Bus {
     }
 
     /// All that matches now, as an array of what notifications would say.
-    pub(super) fn get(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {
+    pub(super) fn get(
+        &mut self,
+        client: ClientKey,
+        id: Option<Raw>,
+        params: Params,
+        now: Instant,
+    ) -> Result<Outcome, Outcome> {
         let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
         let expression = self.expression(client, params)?;
-        let rights = self.clients.rights(client);
-        let gets_methods = self.clients.dialect(client).gets_methods();
-        let keys = self.elements.candidates(expression.path_hint());
-        let elements = keys.into_iter().filter_map(|key| self.elements.get(key)).filter(|element| {
-            expression.matches_path(&element.path)
-                && (element.is_state || gets_methods)
-                && element.allows(rights, Permission::Fetch)
-                && (!expression.needs_value() || expression.matches_value(element.raw()))
-                && self.dependencies_hold(&expression, &element.path, client)
-        });
-        let mut json = vec![b'['];
-        match expression.sort() {
-            Some(sort) => {
-                let mut view = SortedView::new(sort.clone());
-                for element in elements {
-                    view.set(&element.path, element.value.clone());
-                }
-                let is_fetch_only = fetch_only_marker(&self.elements, rights);
-                for entry in view.snapshot().iter() {
-                    let value = entry.value.map(|value| &**value);
-                    push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
-                    json.push(b',');
-                }
-            }
-            None => {
-                for element in elements.take(expression.max().unwrap_or(usize::MAX)) {
-                    write_item(&mut json, element, element.is_fetch_only(rights));
-                }
-            }
-        }
-        if json.last() == Some(&b',') {
-            json.pop();
-        }
-        json.push(b']');
-        Ok(Outcome::Value(into_text(json)))
+        let cursor = self.elements.cursor(expression.path_hint());
+        let job = Get::new(client, id.map(Raw::text), expression, cursor);
+        Ok(self.begin_scan(client, Job::Get(Box::new(job)), now))
     }
 }
 
@@ -133,19 +122,4 @@ fn fetch_key(id: Raw<'_>) -> Box<str> {
         _ => return id.text().into(),
     }
     into_text(key).into()
-}
-
-/// Appends an item of an unsorted `get` and a comma.
-fn write_item(json: &mut Vec<u8>, element: &Element, fetch_only: bool) {
-    json.extend_from_slice(b"{\"path\":");
-    json.extend_from_slice(element.path_json.as_bytes());
-    json.extend_from_slice(b",\"event\":\"add\"");
-    if let Some(value) = &element.value {
-        json.extend_from_slice(b",\"value\":");
-        json.extend_from_slice(value.as_bytes());
-    }
-    if fetch_only {
-        json.extend_from_slice(b",\"fetchOnly\":true");
-    }
-    json.extend_from_slice(b"},");
 }

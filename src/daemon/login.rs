@@ -17,6 +17,7 @@ use super::client::ClientKey;
 use super::reply::{into_text, Outcome};
 use super::services::{members, Params};
 use super::waiting::Waiting;
+use super::work::{Job as WorkJob, Progress, AT_ONCE};
 
 /// Something about users that takes time.
 #[derive(Debug)]
@@ -102,8 +103,11 @@ impl Bus {
             return;
         };
         let outcome = self.outcome(ticket.client, &waiting, verdict);
-        self.clients.reply(ticket.client, waiting.id.as_deref().map(Raw::trusted), &outcome);
-        self.catch_up(ticket.client, now);
+        self.answer(ticket.client, waiting.id.as_deref(), &outcome);
+        let until = self.work.spent() + AT_ONCE;
+        if self.catch_up(ticket.client, until, now) == Progress::Unfinished {
+            self.work.push(WorkJob::Held(ticket.client));
+        }
     }
 
     /// What is answered; a login changes the rights of its connection. A refused one leaves none: who

@@ -9,6 +9,9 @@
 //! - [`login`]: authenticate and what else is about users; `waiting`: what a connection sends meanwhile
 //! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
 //!   fetchers of a path
+//! - [`work`]: what grows with the number of elements, in slices; `scan`: the first look of a fetch, and `get`;
+//!   `window`: large changes of sorted fetches; `leaving`: the end of a connection
+//! - [`fetcher_sets`]: the fetchers of each element, shared between elements
 //! - `publish`: from a change to notifications, `news`: what they say; `conditions`: the rules of 2013 that look beyond
 //!   one element
 //! - [`access`]: which groups may do what with an element
@@ -22,8 +25,10 @@ mod conditions;
 pub mod deadlines;
 mod dialect;
 pub mod elements;
+pub mod fetcher_sets;
 pub mod fetchers;
 mod fetching;
+mod leaving;
 mod log;
 pub mod log_writer;
 pub mod login;
@@ -34,12 +39,15 @@ mod quota;
 mod redact;
 mod reply;
 mod routing;
+mod scan;
 pub mod server;
 mod services;
 mod simple_fetch;
 mod slab;
 mod text;
 mod waiting;
+mod window;
+pub mod work;
 
 pub use bus::{Bus, Config};
 pub use client::ClientKey;

@@ -1,17 +1,17 @@
 //! [`PathIndex`]: the fetchers that can match a path, found without trying the others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::rules::PathHint;
 
 /// Fetchers by what their path rules say. A fetcher is in one list for each path or prefix.
 #[derive(Debug)]
 pub struct PathIndex<F> {
-    exact: HashMap<Box<str>, Vec<F>>,
-    prefixes: HashMap<Box<str>, Vec<F>>,
+    exact: HashMap<Box<str>, BTreeSet<F>>,
+    prefixes: HashMap<Box<str>, BTreeSet<F>>,
     /// The lengths of the prefixes in bytes, and how many prefixes have each.
     lengths: BTreeMap<usize, usize>,
-    others: Vec<F>,
+    others: BTreeSet<F>,
 }
 
 impl<F> Default for PathIndex<F> {
@@ -20,22 +20,21 @@ impl<F> Default for PathIndex<F> {
             exact: HashMap::new(),
             prefixes: HashMap::new(),
             lengths: BTreeMap::new(),
-            others: Vec::new(),
+            others: BTreeSet::new(),
         }
     }
 }
 
-impl<F: Copy + Eq> PathIndex<F> {
+impl<F: Copy + Ord> PathIndex<F> {
     /// Notes a fetcher.
     pub fn insert(&mut self, hint: PathHint<'_>, fetcher: F) {
         match hint {
-            PathHint::Exact(path) => self.exact.entry(path.into()).or_default().push(fetcher),
+            PathHint::Exact(path) => {
+                self.exact.entry(path.into()).or_default().insert(fetcher);
+            }
             PathHint::ExactOneOf(paths) => {
                 for path in paths {
-                    let list = self.exact.entry(path.clone()).or_default();
-                    if !list.contains(&fetcher) {
-                        list.push(fetcher);
-                    }
+                    self.exact.entry(path.clone()).or_default().insert(fetcher);
                 }
             }
             PathHint::Prefix(prefix) => {
@@ -43,9 +42,11 @@ impl<F: Copy + Eq> PathIndex<F> {
                 if list.is_empty() {
                     *self.lengths.entry(prefix.len()).or_default() += 1;
                 }
-                list.push(fetcher);
+                list.insert(fetcher);
             }
-            PathHint::Any => self.others.push(fetcher),
+            PathHint::Any => {
+                self.others.insert(fetcher);
+            }
         }
     }
 
@@ -55,13 +56,15 @@ impl<F: Copy + Eq> PathIndex<F> {
             PathHint::Exact(path) => self.remove_exact(path, fetcher),
             PathHint::ExactOneOf(paths) => paths.iter().for_each(|path| self.remove_exact(path, fetcher)),
             PathHint::Prefix(prefix) => self.remove_prefix(prefix, fetcher),
-            PathHint::Any => self.others.retain(|other| *other != fetcher),
+            PathHint::Any => {
+                self.others.remove(&fetcher);
+            }
         }
     }
 
     fn remove_exact(&mut self, path: &str, fetcher: F) {
         if let Some(list) = self.exact.get_mut(path) {
-            list.retain(|other| *other != fetcher);
+            list.remove(&fetcher);
             if list.is_empty() {
                 self.exact.remove(path);
             }
@@ -72,7 +75,7 @@ impl<F: Copy + Eq> PathIndex<F> {
         let Some(list) = self.prefixes.get_mut(prefix) else {
             return;
         };
-        list.retain(|other| *other != fetcher);
+        list.remove(&fetcher);
         if !list.is_empty() {
             return;
         }

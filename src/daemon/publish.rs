@@ -1,37 +1,35 @@
 //! From a change of an element to the notifications of those who fetch it.
 
-use crate::json::write;
-use crate::protocol::changes::push_entry;
-use crate::rules::{transition, Changes, Event};
+use crate::rules::{transition, Event};
 
-use super::access::{Permission, Rights};
+use super::access::{Access, Permission};
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::elements::{Element, ElementKey, Elements, Watcher};
-use super::fetchers::{Fetcher, FetcherKey};
-use super::news::{notification, News};
-use super::reply::into_text;
+use super::elements::{Element, ElementKey};
+use super::fetchers::{FetcherKey, Reported};
+use super::news::News;
+use super::window::{Window, WindowMessage, RANKS_AT_ONCE};
+use super::work::{Job, STEPS_PER_UNIT};
 
 impl Bus {
-    /// Tells everybody who fetches an element what happened to it. For a removal this comes
-    /// while the element is still there.
+    /// Reports to all fetchers of an element what happened to it. For a removal this comes while the element
+    /// is still there.
     pub(super) fn publish(&mut self, key: ElementKey, event: Event) {
         let Some(element) = self.elements.get_mut(key) else {
             return;
         };
-        let mut watchers = std::mem::take(&mut element.watchers);
+        let fetchers = self.sets.members(&mut element.set);
         let mut news = News::of(element);
         let path = news.path.clone();
-        self.comparisons += watchers.len() as u64;
+        self.comparisons += fetchers.len() as u64;
+        self.work.spend(1 + fetchers.len() as u64);
         let mut vacancies = Vec::new();
-        for watcher in &mut watchers {
-            let matches = event != Event::Remove && self.matches(watcher.fetcher, &news);
-            if self.tell(key, watcher, event, matches, &mut news) {
-                vacancies.push(watcher.fetcher);
+        for fetcher in &*fetchers {
+            let matches = event != Event::Remove && self.matches(*fetcher, &news);
+            let knows = event != Event::Add && self.knows(*fetcher, key, &path);
+            if self.report(*fetcher, key, (knows, event, matches), &mut news) {
+                vacancies.push(*fetcher);
             }
-        }
-        if let Some(element) = self.elements.get_mut(key) {
-            element.watchers = watchers;
         }
         vacancies.into_iter().for_each(|fetcher| self.fill_vacancy(fetcher, key));
         self.publish_to_dependents(&path, event);
@@ -42,237 +40,173 @@ impl Bus {
         let Some(element) = self.elements.get_mut(key) else {
             return;
         };
+        // An element that the fetcher has not come to yet is looked at then.
+        if self.sets.members(&mut element.set).binary_search(&fetcher).is_err() {
+            return;
+        }
         let mut news = News::of(element);
-        let Some(place) = element.watchers.iter().position(|watcher| watcher.fetcher == fetcher) else {
-            return;
-        };
-        let mut watcher = element.watchers[place];
+        self.work.spend(1);
         let matches = self.matches(fetcher, &news);
-        if matches == watcher.reported {
-            return;
-        }
-        let vacancy = self.tell(key, &mut watcher, Event::Change, matches, &mut news);
-        if let Some(element) = self.elements.get_mut(key) {
-            element.watchers[place] = watcher;
-        }
-        if vacancy {
+        let knows = self.knows(fetcher, key, &news.path);
+        if matches != knows && self.report(fetcher, key, (knows, Event::Change, matches), &mut news) {
             self.fill_vacancy(fetcher, key);
         }
     }
 
-    /// Whether an element matches beyond its path.
-    fn matches(&self, fetcher: FetcherKey, news: &News) -> bool {
-        self.fetchers.get(fetcher).is_some_and(|fetcher| {
-            fetcher.admits(news.raw())
-                && self.dependencies_hold(&fetcher.expression, &news.path, fetcher.client)
-        })
-    }
-
-    /// Tells one fetcher. True if a limited fetch now has room for another element.
-    fn tell(
-        &mut self,
-        key: ElementKey,
-        watcher: &mut Watcher,
-        event: Event,
-        matches: bool,
-        news: &mut News,
-    ) -> bool {
-        let Some(fetcher) = self.fetchers.get_mut(watcher.fetcher) else {
+    /// Returns whether an element matches beyond its path.
+    fn matches(&mut self, fetcher: FetcherKey, news: &News) -> bool {
+        let Some(fetcher) = self.fetchers.get(fetcher) else {
             return false;
         };
-        if fetcher.view.is_some() {
-            watcher.reported = matches;
-            let max = self.clients.room(fetcher.client);
-            let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(fetcher.client));
-            for params in sorted_news(fetcher, news, matches, max, is_fetch_only) {
-                self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, params.as_bytes()));
-            }
+        self.work.spend(fetcher.value_cost(news.value.as_deref()));
+        fetcher.admits(news.raw()) && self.dependencies_hold(&fetcher.expression, &news.path, fetcher.client)
+    }
+
+    fn knows(&self, fetcher: FetcherKey, key: ElementKey, path: &str) -> bool {
+        self.fetchers.get(fetcher).is_some_and(|fetcher| fetcher.knows(key, path))
+    }
+
+    /// Reports to one fetcher what happened to an element that it watches: whether it knew of it, the event, and
+    /// whether it matches now. Returns whether a limited fetch has room for another element.
+    fn report(
+        &mut self,
+        fetcher_key: FetcherKey,
+        key: ElementKey,
+        (knows, event, matches): (bool, Event, bool),
+        news: &mut News,
+    ) -> bool {
+        let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
+            return false;
+        };
+        if matches!(fetcher.reported, Reported::Sorted(_)) {
+            self.report_sorted(fetcher_key, matches, news);
             return false;
         }
-        if !watcher.reported && matches && fetcher.is_full() {
+        if !knows && matches && fetcher.is_full() {
             fetcher.waiting.insert(key);
             return false;
         }
-        let Some(event) = transition(watcher.reported, event, matches) else {
+        let Some(event) = transition(knows, event, matches) else {
             fetcher.waiting.remove(&key);
             return false;
         };
-        watcher.reported = event != Event::Remove;
-        match event {
-            Event::Add => fetcher.told += 1,
-            Event::Remove => fetcher.told = fetcher.told.saturating_sub(1),
-            Event::Change => {}
+        if let Reported::Each(reported) = &mut fetcher.reported {
+            match event {
+                Event::Add => reported.insert(key),
+                Event::Change => true,
+                Event::Remove => reported.remove(&key),
+            };
         }
         let rights = || self.clients.rights(fetcher.client);
         let mark = event == Event::Add
             && self.elements.get(key).is_some_and(|element| element.is_fetch_only(rights()));
         let params = news.params(event, self.clients.dialect(fetcher.client), mark);
+        self.work.spend(2 + params.json().len() as u64 / 512);
         self.clients.notify(fetcher.client, &fetcher.id, params);
         event == Event::Remove && fetcher.expression.max().is_some()
     }
 
-    /// What a new fetcher sees: all that matches, in the order in which it was added, or its
-    /// window.
-    pub(super) fn publish_all(&mut self, fetcher: FetcherKey) {
-        let Some(found) = self.fetchers.get(fetcher) else {
+    /// Puts an element into a sorted view, or takes it out, and reports the ranks that changed: at once if they
+    /// are few, else by a job.
+    fn report_sorted(&mut self, key: FetcherKey, matches: bool, news: &News) {
+        let Some(fetcher) = self.fetchers.get_mut(key) else {
             return;
         };
-        let (client, id) = (found.client, found.id.clone());
-        let is_sorted = found.view.is_some();
-        for key in self.elements.candidates(found.expression.path_hint()) {
-            self.watch(fetcher, key, !is_sorted);
+        let Reported::Sorted(sorted) = &mut fetcher.reported else {
+            return;
+        };
+        let changes = match matches {
+            true => sorted.view.set(&news.path, news.value.clone()),
+            false => sorted.view.remove(&news.path),
+        };
+        self.work.spend(20);
+        let Some(ranks) = changes.map(|changes| changes.ranks()) else {
+            return;
+        };
+        if sorted.is_deferred {
+            return sorted.note(ranks);
         }
-        if is_sorted {
-            let max = self.clients.room(client);
-            let view = self.fetchers.get(fetcher).and_then(|fetcher| fetcher.view.as_ref());
-            let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(client));
-            let messages =
-                view.map(|view| sorted_params(view.snapshot(), max, is_fetch_only)).unwrap_or_default();
-            for params in messages {
-                self.clients.send(client, |out| notification(out, &id, params.as_bytes()));
-            }
+        if ranks.len() > RANKS_AT_ONCE {
+            sorted.note(ranks);
+            sorted.is_deferred = true;
+            return self.work.push(Job::Window(Window::new(fetcher.client, key)));
         }
+        let mut message = WindowMessage::new(ranks);
+        self.write_window(key, &mut message, u64::MAX);
     }
 
-    /// Whether a fetcher is to watch an element: its path rules match, and its client may see it. That
-    /// stays so: nobody gets other rights while fetching.
-    fn is_for(&self, fetcher: FetcherKey, element: &Element) -> bool {
-        self.fetchers.get(fetcher).is_some_and(|fetcher| {
-            fetcher.expression.matches_path(&element.path)
-                && self.may(fetcher.client, element, Permission::Fetch)
-        })
-    }
-
-    /// Whether a client may do that with an element.
+    /// Returns whether a client may do that with an element.
     pub(super) fn may(&self, client: ClientKey, element: &Element, what: Permission) -> bool {
         element.access.is_none() || element.allows(self.clients.rights(client), what)
     }
 
-    /// Has a fetcher watch an element if that is for it; tells it of it right away, or only puts it
-    /// into its view.
-    fn watch(&mut self, fetcher_key: FetcherKey, key: ElementKey, tell: bool) {
-        let Some(element) = self.elements.get(key) else {
+    /// Shows a fetcher an element that it has not seen, if its path rules match and its client may see it: it
+    /// watches the element from now on. Sorted fetches report it later.
+    /// Both stay so, as nobody gets other rights while fetching.
+    pub(super) fn show(&mut self, fetcher_key: FetcherKey, key: ElementKey) {
+        self.comparisons += 1;
+        self.work.spend(1);
+        let Some((fetcher, element)) = self.fetchers.get(fetcher_key).zip(self.elements.get(key)) else {
             return;
         };
-        self.comparisons += 1;
-        if !self.is_for(fetcher_key, element) {
+        let mut steps = 0;
+        let is_for_it = fetcher.expression.matches_path_counting(&element.path, &mut steps)
+            && self.may(fetcher.client, element, Permission::Fetch);
+        self.work.spend(steps / STEPS_PER_UNIT);
+        if !is_for_it || self.clients.is_leaving(element.owner) {
             return;
         }
         let mut news = News::of(element);
         self.register_dependencies(fetcher_key, key, &news.path);
         let matches = self.matches(fetcher_key, &news);
-        let mut watcher = Watcher { fetcher: fetcher_key, reported: false };
-        if tell {
-            self.tell(key, &mut watcher, Event::Add, matches, &mut news);
-        } else if let Some(view) = self.fetchers.get_mut(fetcher_key).and_then(|f| f.view.as_mut()) {
-            watcher.reported = matches;
-            if matches {
-                view.set(&news.path, news.value.clone());
-            }
-        }
-        if let Some(fetcher) = self.fetchers.get_mut(fetcher_key) {
-            fetcher.watched.insert(key);
-        }
         if let Some(element) = self.elements.get_mut(key) {
-            element.watchers.push(watcher);
+            self.sets.join(&mut element.set, fetcher_key);
+        }
+        // What does not match changes nothing.
+        if matches {
+            self.report(fetcher_key, key, (false, Event::Add, true), &mut news);
         }
     }
 
-    /// Finds the fetchers of a new element, before it is published.
-    pub(super) fn find_watchers(&mut self, key: ElementKey) {
-        let Some(element) = self.elements.get(key) else {
-            return;
-        };
-        let path = element.path.clone();
-        let mut fetchers = self.fetchers.candidates(&path);
-        self.comparisons += fetchers.len() as u64;
-        fetchers.retain(|fetcher| self.is_for(*fetcher, element));
-        for fetcher in &fetchers {
-            self.register_dependencies(*fetcher, key, &path);
-            if let Some(fetcher) = self.fetchers.get_mut(*fetcher) {
-                fetcher.watched.insert(key);
+    /// Returns the fetchers of an element that is about to be added, in ascending order.
+    pub(super) fn fetchers_of(&mut self, path: &str, access: Option<&Access>) -> Vec<FetcherKey> {
+        let mut found = self.fetchers.candidates(path);
+        self.comparisons += found.len() as u64;
+        self.work.spend(1);
+        found.retain(|key| {
+            let Some(fetcher) = self.fetchers.get(*key) else {
+                return false;
+            };
+            let rights = self.clients.rights(fetcher.client);
+            if !access.is_none_or(|access| access.allows(rights, Permission::Fetch)) {
+                return false;
             }
-        }
-        if let Some(element) = self.elements.get_mut(key) {
-            element.watchers =
-                fetchers.into_iter().map(|fetcher| Watcher { fetcher, reported: false }).collect();
-        }
+            if self.clients.get(fetcher.client).is_none_or(|client| client.condemned) {
+                return false;
+            }
+            let mut steps = 0;
+            let is_match = fetcher.expression.matches_path_counting(path, &mut steps);
+            self.work.spend(steps / STEPS_PER_UNIT);
+            if fetcher.expression.is_costly() {
+                self.clients.charge(fetcher.client, steps);
+            }
+            is_match
+        });
+        found.sort_unstable();
+        found
     }
 
-    /// Ends a fetcher, wherever it is noted.
+    /// Ends a fetcher. What elements remember of it is cleaned up later.
     pub(super) fn end_fetcher(&mut self, key: FetcherKey) {
-        let Some(fetcher) = self.fetchers.get(key) else {
+        let Some(fetcher) = self.fetchers.remove(key) else {
             return;
         };
-        for element in fetcher.watched.clone() {
-            if let Some(element) = self.elements.get_mut(element) {
-                element.watchers.retain(|watcher| watcher.fetcher != key);
-            }
-            self.forget_dependencies(key, element);
+        if let Some(client) = self.clients.get_mut(fetcher.client) {
+            client.fetch_weight -= fetcher.weight;
         }
-        self.fetchers.remove(key);
-    }
-}
-
-/// Tells which elements a client with these rights can only fetch.
-pub(super) fn fetch_only_marker<'b>(
-    elements: &'b Elements,
-    rights: Option<&'b Rights>,
-) -> impl Fn(&str) -> bool + 'b {
-    move |path| {
-        elements
-            .find(path)
-            .and_then(|key| elements.get(key))
-            .is_some_and(|element| element.is_fetch_only(rights))
-    }
-}
-
-/// The params of the messages for a sorted fetcher after an element came, changed or went.
-fn sorted_news(
-    fetcher: &mut Fetcher,
-    news: &News,
-    matches: bool,
-    max: usize,
-    is_fetch_only: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let Some(view) = fetcher.view.as_mut() else {
-        return Vec::new();
-    };
-    let changes = match matches {
-        true => view.set(&news.path, news.value.clone()),
-        false => view.remove(&news.path),
-    };
-    changes.map(|changes| sorted_params(changes, max, is_fetch_only)).unwrap_or_default()
-}
-
-/// The changes of a sorted fetch as params; several if one message would be too long.
-fn sorted_params(changes: Changes<'_>, max: usize, is_fetch_only: impl Fn(&str) -> bool) -> Vec<String> {
-    // Room for the envelope and `n` behind the entries.
-    let limit = max.saturating_sub(256);
-    let mut entries = changes.iter().peekable();
-    let mut messages = Vec::new();
-    loop {
-        let mut json = Vec::from(&b"{\"changes\":["[..]);
-        let mut count = 0;
-        while let Some(entry) = entries.peek() {
-            let more = entry.path.len() * 6 + entry.value.map_or(0, |value| value.len()) + 64;
-            if count > 0 && json.len() + more > limit {
-                break;
-            }
-            if count > 0 {
-                json.push(b',');
-            }
-            let value = entry.value.map(|value| &**value);
-            push_entry(&mut json, entry.path, value, entry.index, is_fetch_only(entry.path));
-            count += 1;
-            entries.next();
-        }
-        json.extend_from_slice(b"],\"n\":");
-        write::integer(&mut json, changes.n() as i64);
-        json.push(b'}');
-        messages.push(into_text(json));
-        if entries.peek().is_none() {
-            return messages;
+        self.forget_dependents(key, &fetcher.dependencies);
+        if self.sets.note_ended() {
+            self.work.push(Job::Sweep);
         }
     }
 }

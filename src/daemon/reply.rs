@@ -11,13 +11,14 @@ use crate::protocol::text::shown;
 
 use super::access::Rights;
 use super::bus::{Config, Level, LogLine, Traffic};
-use super::client::{Client, ClientKey};
+use super::client::{Client, ClientKey, Leaving};
 use super::deadlines::Deadlines;
 use super::dialect::Dialect;
 use super::news::{notification, Params};
 use super::quota::Quota;
 use super::redact::on_one_line;
 use super::slab::Slab;
+use super::waiting::Held;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub(super) struct Clients {
     pub(super) dirty: Vec<ClientKey>,
     /// Connections that were given up.
     pub(super) closing: Vec<ClientKey>,
+    /// Connections from which more may be read again.
+    pub(super) resumed: Vec<ClientKey>,
     pub(super) log: Vec<LogLine>,
     /// The time of what is being handled.
     pub(super) now: Instant,
@@ -63,6 +66,8 @@ pub(super) struct Clients {
     pub(super) strangers: Quota,
     /// When to log how many lines were suppressed.
     pub(super) summaries: Deadlines<Option<ClientKey>>,
+    /// How many connections are leaving.
+    leaving: usize,
     packer: Packer,
 }
 
@@ -73,10 +78,12 @@ impl Clients {
             config,
             dirty: Vec::new(),
             closing: Vec::new(),
+            resumed: Vec::new(),
             log: Vec::new(),
             now: Instant::now(),
             strangers: Quota::default(),
             summaries: Deadlines::default(),
+            leaving: 0,
             packer: Packer::default(),
         }
     }
@@ -190,6 +197,62 @@ impl Clients {
         let data = data.map(Raw::trusted).filter(|data| Raw::parse(data.text(), depth_left).is_ok());
         if !self.send(key, |out| failure(out, id, code, data)) {
             self.send(key, |out| failure(out, id, code, None));
+        }
+    }
+
+    /// Has nothing be sent to a connection any more, and has it forgotten when it has left.
+    pub(super) fn abandon(&mut self, key: ClientKey) {
+        let Some(client) = self.slab.get_mut(key) else {
+            return;
+        };
+        client.condemned = true;
+        client.is_gone = true;
+        client.is_busy = false;
+        client.waiting = None;
+        client.held = Held::default();
+        client.parked = Vec::new();
+        client.drop_output();
+    }
+
+    /// Notes that a connection sends nothing more; what it had is still there. Returns the numbers of the requests
+    /// it has not answered, or `None` if a job sees to that already.
+    pub(super) fn begin_leaving(&mut self, key: ClientKey) -> Option<Vec<u64>> {
+        let client = self.slab.get_mut(key)?;
+        if client.leaving == Leaving::Underway {
+            return None;
+        }
+        if client.leaving == Leaving::Not {
+            self.leaving += 1;
+        }
+        client.leaving = Leaving::Underway;
+        Some(client.routes.keys().copied().collect())
+    }
+
+    /// Notes that a connection that leaves has nothing any more, and forgets it if the server has.
+    pub(super) fn end_leaving(&mut self, key: ClientKey) {
+        let Some(client) = self.slab.get_mut(key) else {
+            return;
+        };
+        client.leaving = Leaving::Done;
+        if client.is_gone {
+            self.slab.remove(key);
+            self.leaving -= 1;
+        }
+    }
+
+    /// Returns whether a connection has left or is leaving: what it has is as good as gone.
+    pub(super) fn is_leaving(&self, key: ClientKey) -> bool {
+        self.leaving > 0 && self.get(key).is_none_or(|client| client.leaving != Leaving::Not)
+    }
+
+    /// Charges a connection with what matching its patterns with a new path has cost.
+    pub(super) fn charge(&mut self, key: ClientKey, steps: u64) {
+        let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
+            return;
+        };
+        client.pattern_cost.add(steps);
+        if client.pattern_cost.is_too_much() {
+            self.condemn(key, "matching its patterns takes too long");
         }
     }
 

@@ -11,6 +11,7 @@ use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
 use super::reply::{into_text, Outcome, TOO_LONG};
 use super::services::{members, path_of, timeout_of, Params};
+use super::work::SLICE;
 
 /// Seconds an owner has to answer if nobody said otherwise.
 pub const DEFAULT_TIMEOUT: f64 = 5.0;
@@ -59,6 +60,11 @@ impl Bus {
             return Err(Outcome::refused("fetchOnly", &path));
         }
         let owner = element.owner;
+        if self.clients.is_leaving(owner) {
+            let mut data = Vec::new();
+            error::tag(&mut data, "ownerGone", &path);
+            return Err(Outcome::Refused(CONNECTION_CLOSED, Some(into_text(data))));
+        }
         let seconds = asked_timeout.or(element.timeout).unwrap_or(self.clients.config.timeout);
         let number = match id {
             Some(id) => {
@@ -169,9 +175,14 @@ impl Bus {
         }
     }
 
-    /// Answers in the stead of owners whose time is up.
+    /// Answers in the stead of owners whose time is up. Where these are many, some stay due.
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some((owner, number)) = self.deadlines.pop_due(now) {
+        let until = self.work.spent() + SLICE;
+        while self.work.spent() < until {
+            let Some((owner, number)) = self.deadlines.pop_due(now) else {
+                return;
+            };
+            self.work.spend(4);
             if let Some(route) = self.end_route(owner, number) {
                 let code = self.clients.dialect(route.requester).timeout_error();
                 self.fail(&route, code, &route.params);
@@ -179,19 +190,15 @@ impl Bus {
         }
     }
 
-    /// Answers in the stead of an owner that is gone.
-    pub(super) fn orphan(&mut self, routes: impl IntoIterator<Item = (u64, Route)>) {
-        let mut routes: Vec<_> = routes.into_iter().collect();
-        routes.sort_unstable_by_key(|(number, _)| *number);
-        for (_, route) in routes {
-            self.open_routes -= 1;
-            if let Some(requester) = self.clients.get_mut(route.requester) {
-                requester.asked -= 1;
-            }
-            let mut data = Vec::new();
-            error::tag(&mut data, "ownerGone", &route.path);
-            self.fail(&route, CONNECTION_CLOSED, &into_text(data));
-        }
+    /// Answers a request in the stead of its owner, which is gone.
+    pub(super) fn orphan(&mut self, owner: ClientKey, number: u64) {
+        let Some(route) = self.end_route(owner, number) else {
+            return;
+        };
+        self.work.spend(4);
+        let mut data = Vec::new();
+        error::tag(&mut data, "ownerGone", &route.path);
+        self.fail(&route, CONNECTION_CLOSED, &into_text(data));
     }
 
     fn fail(&mut self, route: &Route, code: error::Code, data: &str) {

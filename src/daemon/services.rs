@@ -41,11 +41,11 @@ impl Bus {
             "change" => self.change(client, params),
             "set" => self.route(client, id, params, Action::Set, now),
             "call" => self.route(client, id, params, Action::Call, now),
-            "fetch" if self.config().simple_fetch => self.fetch_simple(client, id),
+            "fetch" if self.config().simple_fetch => self.fetch_simple(client, id, now),
             "unfetch" if self.config().simple_fetch => self.unfetch_simple(client),
-            "fetch" => self.fetch(client, id, params),
+            "fetch" => self.fetch(client, id, params, now),
             "unfetch" => self.unfetch(client, params),
-            "get" => self.get(client, params),
+            "get" => self.get(client, id, params, now),
             "config" | "configure" => self.configure(client, params),
             "info" => Ok(Outcome::Value(info(self.config()))),
             "authenticate" => self.authenticate(client, id, params),
@@ -61,24 +61,44 @@ impl Bus {
         let [path, value, timeout, kind, fetch_only, access] =
             members(params, ["path", "value", "timeout", "kind", "fetchOnly", "access"]);
         let path = path_of(path, params)?;
+        let access = self.access_of(access, params)?;
+        let timeout = timeout_of(timeout, params)?;
+        self.make_way(&path);
+        if self.elements.find(&path).is_some() {
+            return Err(Outcome::refused("pathAlreadyExists", &path));
+        }
+        let fetchers = self.fetchers_of(&path, access.as_ref());
         let description = Description {
             path: &path,
             value,
             // Peers of this crate say so, as a state may come without a value.
             is_state: value.is_some() || kind.and_then(Raw::as_str).as_deref() == Some("state"),
             fetch_only: fetch_only.is_some_and(Raw::is_truthy),
-            access: self.access_of(access, params)?,
-            timeout: timeout_of(timeout, params)?,
+            access,
+            timeout,
+            set: self.sets.acquire(&fetchers),
         };
-        let Some(key) = self.elements.insert(description, client) else {
-            return Err(Outcome::refused("pathAlreadyExists", &path));
+        let Some((key, serial)) = self.elements.insert(description, client) else {
+            return Ok(Outcome::Done);
         };
         if let Some(client) = self.clients.get_mut(client) {
-            client.elements.insert(key);
+            client.elements.insert(serial, key);
         }
-        self.find_watchers(key);
+        for fetcher in fetchers {
+            self.register_dependencies(fetcher, key, &path);
+        }
         self.publish(key, Event::Add);
         Ok(Outcome::Done)
+    }
+
+    /// Takes an element off the bus whose owner is gone, if it is still there.
+    fn make_way(&mut self, path: &str) {
+        let Some(key) = self.elements.find(path) else {
+            return;
+        };
+        if self.elements.get(key).is_some_and(|element| self.clients.is_leaving(element.owner)) {
+            self.take_off(key);
+        }
     }
 
     /// What `access` says. It is read in any case, so that a mistake is found before there are users.
@@ -108,26 +128,6 @@ impl Bus {
         let key = self.own_element(client, &path)?;
         self.take_off(key);
         Ok(Outcome::Done)
-    }
-
-    /// Takes an element off the bus and tells who fetched it.
-    pub(super) fn take_off(&mut self, key: ElementKey) {
-        self.publish(key, Event::Remove);
-        let watchers = self.elements.get(key).map(|element| element.watchers.clone()).unwrap_or_default();
-        for watcher in watchers {
-            self.forget_dependencies(watcher.fetcher, key);
-            if let Some(fetcher) = self.fetchers.get_mut(watcher.fetcher) {
-                fetcher.watched.remove(&key);
-            }
-        }
-        if let Some(element) = self.elements.remove(key) {
-            if let Some(owner) = self.clients.get_mut(element.owner) {
-                owner.elements.remove(&key);
-            }
-        }
-        for path in std::mem::take(&mut self.orphaned) {
-            self.look_at_dependents(&path);
-        }
     }
 
     fn change(&mut self, client: ClientKey, params: Params) -> Result<Outcome, Outcome> {

@@ -3,6 +3,8 @@
 //! `fetch` ignores its params and is answered with the string `fetch_all`, which is the method of all
 //! notifications. A second fetch is refused until `unfetch`. Peers filter and sort by themselves.
 
+use std::time::Instant;
+
 use crate::json::Raw;
 use crate::protocol::error::INVALID_PARAMS;
 use crate::rules::Expression;
@@ -11,25 +13,29 @@ use super::bus::Bus;
 use super::client::ClientKey;
 use super::fetchers::Fetcher;
 use super::reply::Outcome;
+use super::scan::FirstLook;
+use super::work::Job;
 
 /// The id of the only fetch, as JSON text.
 const FETCH_ALL: &str = "\"fetch_all\"";
 
 impl Bus {
     /// Begins the fetch of everything.
-    pub(super) fn fetch_simple(&mut self, client: ClientKey, id: Option<Raw>) -> Result<Outcome, Outcome> {
+    pub(super) fn fetch_simple(
+        &mut self,
+        client: ClientKey,
+        id: Option<Raw>,
+        now: Instant,
+    ) -> Result<Outcome, Outcome> {
         if self.clients.get(client).is_some_and(|client| client.fetchers.contains_key(FETCH_ALL)) {
             return Err(refused("already fetching"));
         }
         let everything = Expression::default();
-        let key = self.fetchers.insert(Fetcher::new(client, FETCH_ALL, everything, false));
-        if let Some(client) = self.clients.get_mut(client) {
-            client.fetchers.insert(FETCH_ALL.into(), key);
-        }
-        // The answer comes first, as it tells under which method the adds come.
-        self.clients.reply(client, id, &Outcome::Value(FETCH_ALL.to_owned()));
-        self.publish_all(key);
-        Ok(Outcome::Answered)
+        let cursor = self.elements.cursor(everything.path_hint());
+        let fetcher = self.fetchers.insert(Fetcher::new(client, FETCH_ALL, everything, false));
+        let look = FirstLook::new(client, fetcher, FETCH_ALL.into(), id.map(Raw::text), cursor);
+        // The answer tells under which method the adds come.
+        Ok(self.begin_scan(client, Job::FirstLook(look.answered_with(FETCH_ALL)), now))
     }
 
     /// Ends the fetch of everything.

@@ -50,6 +50,19 @@ impl<T> std::fmt::Debug for Key<T> {
     }
 }
 
+impl<T> Key<T> {
+    /// The lowest key there can be.
+    pub const LOWEST: Key<T> = Key { place: 0, turn: 0, of: PhantomData };
+}
+
+#[cfg(test)]
+impl<T> Key<T> {
+    /// Returns the key as one of another slab, for tests that need keys and no values.
+    pub(super) fn cast<U>(self) -> Key<U> {
+        Key { place: self.place, turn: self.turn, of: PhantomData }
+    }
+}
+
 /// Values by key.
 #[derive(Debug)]
 pub struct Slab<T> {

@@ -19,26 +19,38 @@ impl Bus {
     /// The text of a message; none if it had to be refused. A peer that has just asked for msgpack
     /// may have sent JSON before it read the answer, so that is taken all the same.
     pub(super) fn text_of<'a>(&mut self, key: ClientKey, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-        let speaks_msgpack = self.clients.get(key).is_some_and(|client| client.encoding == Encoding::Msgpack);
-        let (json, repaired) = if speaks_msgpack && msgpack::is_message(bytes) {
-            let limits = Limits { max_depth: self.max_depth(), max_text: self.config().max_message };
-            match msgpack::to_json(bytes, limits) {
-                Ok(decoded) => (Cow::Owned(decoded.text), decoded.repaired),
-                Err(error) => {
-                    let reason = error.to_string();
-                    self.refuse_garbage(key, &reason, &reason);
-                    return None;
+        match self.decoded(key, bytes) {
+            Ok((json, repaired)) => {
+                if repaired {
+                    self.note_latin1(key);
                 }
+                Some(json)
             }
-        } else {
-            let json = text::from_bytes(bytes);
-            let repaired = matches!(json, Cow::Owned(_));
-            (json, repaired)
-        };
-        if repaired {
-            self.note_latin1(key);
+            Err(reason) => {
+                self.refuse_garbage(key, &reason, &reason);
+                None
+            }
         }
-        Some(json)
+    }
+
+    /// Returns the text of a message and whether bytes of it had to be replaced.
+    ///
+    /// # Errors
+    /// The reason why it cannot be read.
+    pub(super) fn decoded<'a>(
+        &self,
+        key: ClientKey,
+        bytes: &'a [u8],
+    ) -> Result<(Cow<'a, str>, bool), String> {
+        let speaks_msgpack = self.clients.get(key).is_some_and(|client| client.encoding == Encoding::Msgpack);
+        if speaks_msgpack && msgpack::is_message(bytes) {
+            let limits = Limits { max_depth: self.max_depth(), max_text: self.config().max_message };
+            let decoded = msgpack::to_json(bytes, limits).map_err(|error| error.to_string())?;
+            return Ok((Cow::Owned(decoded.text), decoded.repaired));
+        }
+        let json = text::from_bytes(bytes);
+        let repaired = matches!(json, Cow::Owned(_));
+        Ok((json, repaired))
     }
 
     /// How deep messages may nest.

@@ -8,6 +8,9 @@ use super::sort::Sort;
 use super::value_test::ValueTest;
 use crate::json::Raw;
 
+/// An expression with at most so many words and no pattern is tested without counting what that costs.
+const CHEAP_WORDS: usize = 64;
+
 /// What a fetch asks for: rules on path and value, an order, a limit.
 ///
 /// Both generations of fetch expressions are understood, and their keys may be mixed; all parts
@@ -50,6 +53,28 @@ impl Expression {
     /// Whether a path satisfies all path rules.
     pub fn matches_path(&self, path: &str) -> bool {
         self.paths.iter().all(|rule| rule.holds(path))
+    }
+
+    /// As [`matches_path`](Self::matches_path); adds the steps it took to `steps`, each of a few nanoseconds.
+    pub fn matches_path_counting(&self, path: &str, steps: &mut u64) -> bool {
+        self.paths.iter().all(|rule| rule.holds_counting(path, steps))
+    }
+
+    /// Returns whether testing a path can take long: the expression has patterns, or many words that are not
+    /// looked up but searched for.
+    pub fn is_costly(&self) -> bool {
+        self.paths.iter().any(|rule| rule.patterns() > 0 || rule.words() > CHEAP_WORDS)
+    }
+
+    /// Returns how many value rules are tested for each element, as a measure of what that costs.
+    pub fn value_rules(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Returns what the expression costs for each element that comes or changes, compared with one without rules.
+    pub fn weight(&self) -> usize {
+        let patterns: usize = self.paths.iter().map(PathRule::patterns).sum();
+        1 + 100 * (patterns + self.deps.len()) + 10 * self.values.len()
     }
 
     /// Which paths can match at all. Always [`PathHint::Any`] where case does not count.

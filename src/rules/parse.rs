@@ -59,6 +59,12 @@ const LIST_RULES: [(&str, How, Quantity); 7] = [
     ("endsWithOneOf", How::EndsWith, Quantity::One),
 ];
 
+/// Most patterns and deps of an expression.
+pub const MAX_PATTERNS: usize = 100;
+
+/// Most strings of the path rules and value rules of an expression together.
+pub const MAX_STRINGS: usize = 10_000;
+
 /// Reads the params of a fetch, see [`Expression::parse`].
 pub(super) fn expression(params: Raw<'_>, warnings: &mut Vec<String>) -> Result<Expression, String> {
     if !is_object(params) {
@@ -88,7 +94,22 @@ pub(super) fn expression(params: Raw<'_>, warnings: &mut Vec<String>) -> Result<
     if fold && !old_path_rules {
         reader.warnings.push("caseInsensitive has no effect here, it belongs into path".into());
     }
+    check_size(&reader.expression)?;
     Ok(reader.expression)
+}
+
+/// Refuses an expression that has more parts than anybody needs, as each is tested for each element.
+fn check_size(expression: &Expression) -> Result<(), String> {
+    let sum = |count: fn(&PathRule) -> usize| expression.paths.iter().map(count).sum::<usize>();
+    let patterns = sum(PathRule::patterns) + expression.deps.len();
+    if patterns > MAX_PATTERNS {
+        return Err(format!("{patterns} patterns and deps, at most {MAX_PATTERNS} are allowed"));
+    }
+    let strings = sum(PathRule::words) + expression.values.len();
+    if strings > MAX_STRINGS {
+        return Err(format!("{strings} strings and value rules, at most {MAX_STRINGS} are allowed"));
+    }
+    Ok(())
 }
 
 struct Reader<'w> {

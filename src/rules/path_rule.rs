@@ -24,13 +24,44 @@ pub enum PathRule {
 impl PathRule {
     /// Whether a path satisfies the rule.
     pub fn holds(&self, path: &str) -> bool {
+        self.holds_counting(path, &mut 0)
+    }
+
+    /// As [`holds`](Self::holds); adds the steps it took to `steps`, see [`Pattern::is_match_counting`].
+    pub fn holds_counting(&self, path: &str, steps: &mut u64) -> bool {
         match self {
-            PathRule::Text(rule) => rule.holds(path),
-            PathRule::Match(patterns) => patterns.iter().any(|pattern| pattern.is_match(path)),
-            PathRule::Unmatch(patterns) => !patterns.iter().any(|pattern| pattern.is_match(path)),
-            PathRule::PlainOrPattern(plain, pattern) => {
-                plain.holds(path) || pattern.as_ref().is_some_and(|pattern| pattern.is_match(path))
+            PathRule::Text(rule) => {
+                *steps += rule.steps(path);
+                rule.holds(path)
             }
+            PathRule::Match(patterns) => {
+                patterns.iter().any(|pattern| pattern.is_match_counting(path, steps))
+            }
+            PathRule::Unmatch(patterns) => {
+                !patterns.iter().any(|pattern| pattern.is_match_counting(path, steps))
+            }
+            PathRule::PlainOrPattern(plain, pattern) => {
+                *steps += plain.steps(path);
+                plain.holds(path)
+                    || pattern.as_ref().is_some_and(|pattern| pattern.is_match_counting(path, steps))
+            }
+        }
+    }
+
+    /// Returns how many patterns the rule has.
+    pub fn patterns(&self) -> usize {
+        match self {
+            PathRule::Text(_) => 0,
+            PathRule::Match(patterns) | PathRule::Unmatch(patterns) => patterns.len(),
+            PathRule::PlainOrPattern(_, pattern) => usize::from(pattern.is_some()),
+        }
+    }
+
+    /// Returns how many words of plain text the rule has.
+    pub fn words(&self) -> usize {
+        match self {
+            PathRule::Text(rule) | PathRule::PlainOrPattern(rule, _) => rule.words.len(),
+            PathRule::Match(_) | PathRule::Unmatch(_) => 0,
         }
     }
 }
@@ -119,6 +150,17 @@ impl TextRule {
             Quantity::One => self.any(path),
             Quantity::None => !self.any(path),
             Quantity::All => self.words.iter().all(|word| self.finds(path, word)),
+        }
+    }
+
+    /// Returns an upper bound of the steps that [`holds`](Self::holds) takes, in the unit of a pattern's steps.
+    fn steps(&self, path: &str) -> u64 {
+        let (words, bytes) = (self.words.len() as u64, path.len() as u64);
+        match self.how {
+            How::Equals if self.quantity != Quantity::All => 8,
+            How::Equals | How::StartsWith | How::EndsWith => 2 * words,
+            How::Contains if self.fold => words * (4 + 2 * bytes),
+            How::Contains => words * (8 + bytes / 8),
         }
     }
 

@@ -2,6 +2,7 @@
 //! from step to step. Which elements belong to it is decided by the expression, not here.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ranked::{Id, Ranked};
@@ -50,7 +51,7 @@ pub struct Entry<'v> {
 impl<'v> Changes<'v> {
     /// How many ranks of the window are occupied.
     pub fn n(&self) -> usize {
-        self.view.occupied(self.view.rows.len())
+        self.view.n()
     }
 
     /// How many ranks have changed. None at all if the last ranks have only become vacant.
@@ -61,6 +62,11 @@ impl<'v> Changes<'v> {
     /// Whether no rank has another element or value: then only [`Changes::n`] is new.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Returns the changed ranks, counted from 0.
+    pub fn ranks(&self) -> Range<usize> {
+        self.start..self.start + self.count
     }
 
     /// The changed ranks, ascending.
@@ -103,6 +109,19 @@ impl SortedView {
     /// The whole window, as it is sent once at the beginning, even if it is empty.
     pub fn snapshot(&self) -> Changes<'_> {
         self.changed(self.sort.from - 1, usize::MAX)
+    }
+
+    /// Returns those of the ranks, counted from 0, that are in the window and occupied.
+    pub fn window(&self, ranks: Range<usize>) -> Changes<'_> {
+        match ranks.end.checked_sub(1) {
+            Some(last) => self.changed(ranks.start, last),
+            None => Changes { view: self, start: ranks.start, count: 0 },
+        }
+    }
+
+    /// Returns how many ranks of the window are occupied.
+    pub fn n(&self) -> usize {
+        self.occupied(self.rows.len())
     }
 
     /// Adds an element, or gives it another value: JSON text, `None` for a method. Gives what

@@ -33,9 +33,17 @@ impl Bench {
         Peer(self.bus.connect())
     }
 
-    /// Feeds the bytes of one frame.
+    /// Feeds the bytes of one frame, and has the bus do all the work it leads to.
     pub fn feed(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
         self.bus.receive(peer.0, bytes.as_ref(), self.now);
+        self.settle();
+    }
+
+    /// Has the bus do all the work it can do before somebody reads.
+    pub fn settle(&mut self) {
+        while self.bus.has_work() {
+            self.bus.work(self.now);
+        }
     }
 
     /// Feeds a message.
@@ -45,8 +53,12 @@ impl Bench {
 
     /// The messages that wait for a peer, as text, each from a frame of its own.
     pub fn texts(&mut self, peer: Peer) -> Vec<String> {
-        let bytes = self.bus.unsent(peer.0).to_vec();
-        self.bus.advance(peer.0, bytes.len());
+        let mut bytes = Vec::new();
+        while !self.bus.unsent(peer.0).is_empty() {
+            bytes.extend_from_slice(self.bus.unsent(peer.0));
+            self.bus.advance(peer.0, self.bus.unsent(peer.0).len());
+            self.settle();
+        }
         let mut rest = &bytes[..];
         let mut texts = Vec::new();
         while !rest.is_empty() {
@@ -140,6 +152,7 @@ impl Bench {
 
     pub fn leave(&mut self, peer: Peer) {
         self.bus.disconnect(peer.0);
+        self.settle();
     }
 
     pub fn log(&mut self) -> Vec<LogLine> {

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{interval_at, sleep, timeout};
 
 use super::core::Core;
+use crate::daemon::bus::SLICE;
 use crate::daemon::{Bus, ClientKey};
 use crate::protocol::encoding::Encoding;
 use crate::transport::{Error, ErrorKind, Served};
@@ -37,6 +38,8 @@ pub struct Connection {
     served: RefCell<Served>,
     /// Empty between writes; its memory goes round between bus and socket.
     frames: RefCell<Vec<u8>>,
+    /// How many messages of the last read the bus has got, and how that read ended, if not all yet.
+    paused: RefCell<Option<(usize, Result<bool, Error>)>>,
     ended: Cell<bool>,
     /// Whether the peer has half-closed it and gets what it is owed before the end.
     finishing: Cell<bool>,
@@ -79,6 +82,7 @@ impl Connection {
             key,
             served: RefCell::new(served),
             frames: RefCell::default(),
+            paused: RefCell::default(),
             ended: Cell::new(false),
             finishing: Cell::new(false),
             job: RefCell::default(),
@@ -106,28 +110,36 @@ impl Connection {
         let is_websocket = self.served.borrow().is_websocket();
         let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         while !self.ended.get() {
-            let is_blocked = self.served.borrow().unsent() > 0;
-            let is_full = core.bus.borrow().is_full(self.key);
-            let ready = tokio::select! {
-                ready = watcher.ready(is_blocked), if !is_full => ready,
-                () = self.changed.notified() => continue,
-                _ = pings.tick(), if is_websocket => {
-                    if self.served.borrow_mut().ping().is_err() {
-                        return Turn::Over;
+            let paused = self.paused.take();
+            let turn = match paused {
+                Some((next, result)) => self.go_on(core, next, result),
+                None => {
+                    let is_blocked = self.served.borrow().unsent() > 0;
+                    let is_full = core.bus.borrow().is_full(self.key);
+                    let ready = tokio::select! {
+                        ready = watcher.ready(is_blocked), if !is_full => ready,
+                        () = self.changed.notified() => continue,
+                        _ = pings.tick(), if is_websocket => {
+                            if self.served.borrow_mut().ping().is_err() {
+                                return Turn::Over;
+                            }
+                            continue;
+                        }
+                    };
+                    let Ok(ready) = ready else { return Turn::Over };
+                    if ready.writable && is_blocked {
+                        self.flush(&mut core.bus.borrow_mut());
+                        core.touched();
                     }
-                    continue;
+                    if !ready.readable {
+                        continue;
+                    }
+                    self.read(core)
                 }
             };
-            let Ok(ready) = ready else { return Turn::Over };
-            if ready.writable && is_blocked {
-                self.flush(&mut core.bus.borrow_mut());
-            }
-            if !ready.readable {
-                continue;
-            }
-            match self.read(core) {
+            match turn {
                 Turn::Done => {}
-                Turn::More => tokio::task::yield_now().await,
+                Turn::More => core.let_others_read().await,
                 over => return over,
             }
         }
@@ -141,14 +153,15 @@ impl Connection {
         tokio::pin!(login);
         self.finishing.set(true);
         while !self.ended.get() {
-            let (is_owed, is_waiting) = {
+            let (is_owed, is_logging_in) = {
                 let mut bus = core.bus.borrow_mut();
                 bus.end_input(self.key);
-                let is_owed = bus.is_owed(self.key) || !bus.unsent(self.key).is_empty();
-                (is_owed, bus.is_waiting(self.key))
+                let is_owed =
+                    bus.is_owed(self.key) || bus.is_waiting(self.key) || !bus.unsent(self.key).is_empty();
+                (is_owed, bus.is_logging_in(self.key))
             };
             let is_blocked = self.served.borrow().unsent() > 0;
-            if !is_owed && !is_waiting && !is_blocked {
+            if !is_owed && !is_blocked {
                 return;
             }
             core.touched();
@@ -158,7 +171,7 @@ impl Connection {
                     Err(_) => return,
                 },
                 () = self.changed.notified() => {}
-                () = &mut login, if is_waiting => return,
+                () = &mut login, if is_logging_in => return,
             }
         }
     }
@@ -179,13 +192,26 @@ impl Connection {
 
     /// Hands the messages that were read to the bus, then looks how reading ended.
     fn hand_over(&self, core: &Core, result: Result<bool, Error>) -> Turn {
+        self.go_on(core, 0, result)
+    }
+
+    /// Hands over the messages from the one with the number `next` on. Where they give the bus more than a slice of
+    /// work, others have their turn before the rest.
+    fn go_on(&self, core: &Core, mut next: usize, result: Result<bool, Error>) -> Turn {
         let now = Instant::now();
+        let end = core.bus.borrow().spent() + SLICE;
         let count = self.served.borrow().messages().len();
-        for first in (0..count).step_by(MESSAGES_BETWEEN_WRITES) {
+        for first in (next..count).step_by(MESSAGES_BETWEEN_WRITES) {
             if first > 0 {
                 core.flush();
             }
             for message in self.served.borrow().messages().skip(first).take(MESSAGES_BETWEEN_WRITES) {
+                if core.bus.borrow().spent() >= end {
+                    self.paused.replace(Some((next, result)));
+                    core.touched();
+                    return Turn::More;
+                }
+                next += 1;
                 // An empty one is an old way to keep a connection alive.
                 if !message.is_empty() {
                     core.bus.borrow_mut().receive(self.key, message, now);

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -16,12 +16,17 @@ use crate::daemon::login::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};
 use crate::transport::ServerTls;
 
+/// How long what is due waits for input to be read.
+const READING_BEFORE_EXPIRY: Duration = Duration::from_secs(1);
+
 /// Shared by all tasks of one daemon; they are on one thread.
 pub struct Core {
     pub bus: RefCell<Bus>,
     connections: RefCell<HashMap<ClientKey, Rc<Connection>>>,
     /// Wakes the housekeeper: a message has been handled.
     work: Notify,
+    /// Connections that have read something and have more to read.
+    reading: Cell<usize>,
     stopping: Cell<bool>,
     log: LogSink,
     /// Whether the log has been told that a foreign Web page is connected.
@@ -36,6 +41,7 @@ impl Core {
             bus: RefCell::new(bus),
             connections: RefCell::default(),
             work: Notify::new(),
+            reading: Cell::new(0),
             stopping: Cell::new(false),
             log,
             page_noted: Cell::new(false),
@@ -76,10 +82,36 @@ impl Core {
                 }
                 None => core.work.notified().await,
             }
-            core.bus.borrow_mut().handle_deadline(Instant::now());
+            core.expire().await;
+            core.bus.borrow_mut().work(Instant::now());
             core.begin_jobs();
             core.flush();
+            if core.bus.borrow().has_work() {
+                core.touched();
+                tokio::task::yield_now().await;
+            }
         }
+    }
+
+    /// Does what is due. What lies in the sockets is read before: it may be the answer whose time is up, which
+    /// came in time while this thread had no time.
+    async fn expire(&self) {
+        let now = Instant::now();
+        if self.bus.borrow().next_deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        tokio::task::yield_now().await;
+        while self.reading.get() > 0 && now.elapsed() < READING_BEFORE_EXPIRY {
+            tokio::task::yield_now().await;
+        }
+        self.bus.borrow_mut().handle_deadline(now);
+    }
+
+    /// Waits until others have had their turn; the caller has more to read.
+    pub async fn let_others_read(&self) {
+        self.reading.set(self.reading.get() + 1);
+        tokio::task::yield_now().await;
+        self.reading.set(self.reading.get() - 1);
     }
 
     /// Begins what the bus wants done. A login ends with the connection that waits for it; a change that has
@@ -116,6 +148,11 @@ impl Core {
         for key in dirty {
             if let Some(connection) = self.connections.borrow().get(&key) {
                 connection.flush(&mut self.bus.borrow_mut());
+            }
+        }
+        for key in self.bus.borrow_mut().take_resumed() {
+            if let Some(connection) = self.connections.borrow().get(&key) {
+                connection.wake();
             }
         }
         for key in self.bus.borrow_mut().take_closing() {

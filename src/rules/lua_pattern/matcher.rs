@@ -46,9 +46,12 @@ pub(super) fn find(program: &Program, subject: &[u8], fold: bool) -> Option<Foun
     Some(Found { start, end, captures: run.captures })
 }
 
-/// Whether there is a match, as [`find`].
-pub(super) fn is_match(program: &Program, subject: &[u8], fold: bool) -> bool {
-    Run::new(program, subject, fold).search_patiently().is_some()
+/// Returns whether there is a match, as [`find`], and adds the steps that took to `steps`.
+pub(super) fn is_match(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> bool {
+    let mut run = Run::new(program, subject, fold);
+    let found = run.search_patiently().is_some();
+    *steps += run.steps_taken();
+    found
 }
 
 struct Run<'a> {
@@ -56,6 +59,8 @@ struct Run<'a> {
     subject: &'a [u8],
     fold: bool,
     steps_left: u32,
+    /// All steps that the searches of this run were allowed.
+    steps_given: u64,
     captures: [Span; MAX_CAPTURES],
     /// Bit (number of the quantified item, position): entered there, the item fails. Empty: not
     /// remembered.
@@ -65,7 +70,15 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(program: &'a Program, subject: &'a [u8], fold: bool) -> Self {
         let captures = [Span::default(); MAX_CAPTURES];
-        Run { program, subject, fold, steps_left: EASY_STEPS, captures, failed: Vec::new() }
+        let steps_given = u64::from(EASY_STEPS);
+        Run { program, subject, fold, steps_left: EASY_STEPS, steps_given, captures, failed: Vec::new() }
+    }
+
+    /// Returns the steps taken so far. Looking for a start and clearing the memory count as well: a step is
+    /// worth eight bytes of either.
+    fn steps_taken(&self) -> u64 {
+        let looked_at = (self.subject.len() / 8 + self.failed.len()) as u64;
+        self.steps_given - u64::from(self.steps_left) + looked_at + 1
     }
 
     fn given_up(&self) -> bool {
@@ -97,6 +110,7 @@ impl<'a> Run<'a> {
             self.steps_left = MAX_STEPS_REMEMBERING;
             self.failed = vec![0; bits.div_ceil(64)];
         }
+        self.steps_given += u64::from(self.steps_left);
         // A match whose steps ran out never reports success: each way out of it fails.
         self.search()
     }

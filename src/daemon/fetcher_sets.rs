@@ -1,0 +1,249 @@
+//! [`FetcherSets`]: which fetchers watch which elements, shared between elements.
+//!
+//! Most elements are watched by the same few fetchers, so an element holds only the key of a set. A fetcher that
+//! matches 200,000 elements makes one set more, not 200,000 entries. A fetcher that ends leaves its key behind in
+//! the sets; [`FetcherSets::sweep`] takes such keys out later, for many fetchers in one pass.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::fetchers::FetcherKey;
+use super::slab::{Key, Slab};
+
+/// Names a set for as long as an element or another set refers to it.
+pub type SetKey = Key<FetcherSet>;
+
+/// A set of fetchers.
+#[derive(Debug)]
+pub struct FetcherSet {
+    members: Members,
+    /// How many elements and merged sets refer to this set.
+    references: usize,
+}
+
+#[derive(Debug)]
+enum Members {
+    /// The keys in ascending order.
+    Listed(Arc<[FetcherKey]>),
+    /// A sweep has left this set with the members of that one.
+    MergedInto(SetKey),
+}
+
+/// All sets that elements refer to, none twice.
+#[derive(Debug, Default)]
+pub struct FetcherSets {
+    slab: Slab<FetcherSet>,
+    by_members: HashMap<Arc<[FetcherKey]>, SetKey>,
+    /// A set, the fetcher that joined it, and the set with both: most elements have the set of the one before.
+    last_join: Option<(SetKey, FetcherKey, SetKey)>,
+    /// Fetchers that have ended since the last sweep began.
+    ended: usize,
+    /// The sets that the sweep under way has not seen.
+    unswept: Vec<SetKey>,
+}
+
+impl FetcherSets {
+    /// Returns the set with these members, which must be in ascending order, for one more element.
+    pub fn acquire(&mut self, members: &[FetcherKey]) -> SetKey {
+        let key = match self.by_members.get(members) {
+            Some(key) => *key,
+            None => {
+                let members: Arc<[FetcherKey]> = members.into();
+                let listed = Members::Listed(members.clone());
+                let key = self.slab.insert(FetcherSet { members: listed, references: 0 });
+                self.by_members.insert(members, key);
+                key
+            }
+        };
+        self.refer(key);
+        key
+    }
+
+    /// Takes back that an element refers to a set.
+    pub fn release(&mut self, key: SetKey) {
+        let Some(set) = self.slab.get_mut(key) else {
+            return;
+        };
+        set.references -= 1;
+        if set.references > 0 {
+            return;
+        }
+        match self.slab.remove(key).map(|set| set.members) {
+            Some(Members::Listed(members)) if self.by_members.get(&members) == Some(&key) => {
+                self.by_members.remove(&members);
+            }
+            Some(Members::MergedInto(other)) => self.release(other),
+            _ => {}
+        }
+    }
+
+    /// Moves an element from its set to the one that has `fetcher` as well.
+    pub fn join(&mut self, key: &mut SetKey, fetcher: FetcherKey) {
+        if let Some((before, joined)) =
+            self.last_join.filter(|(_, by, _)| *by == fetcher).map(|(a, _, b)| (a, b))
+        {
+            if before == *key && self.slab.get(joined).is_some() {
+                return self.switch(key, joined);
+            }
+        }
+        let before = *key;
+        let members = self.members(key);
+        let Err(position) = members.binary_search(&fetcher) else {
+            return;
+        };
+        let mut extended = Vec::with_capacity(members.len() + 1);
+        extended.extend_from_slice(&members[..position]);
+        extended.push(fetcher);
+        extended.extend_from_slice(&members[position..]);
+        let joined = self.acquire(&extended);
+        self.release(std::mem::replace(key, joined));
+        self.last_join = Some((before, fetcher, joined));
+    }
+
+    /// Moves an element from its set to `other`, which another element refers to.
+    fn switch(&mut self, key: &mut SetKey, other: SetKey) {
+        self.refer(other);
+        self.release(std::mem::replace(key, other));
+    }
+
+    /// Returns the members of an element's set; some may have ended. `key` is updated where sets were merged.
+    pub fn members(&mut self, key: &mut SetKey) -> Arc<[FetcherKey]> {
+        loop {
+            match self.slab.get(*key).map(|set| &set.members) {
+                Some(Members::Listed(members)) => return members.clone(),
+                Some(Members::MergedInto(other)) => {
+                    let other = *other;
+                    self.switch(key, other);
+                }
+                None => return Arc::default(),
+            }
+        }
+    }
+
+    /// Notes that a fetcher has ended. Returns whether a sweep should begin.
+    pub fn note_ended(&mut self) -> bool {
+        self.ended += 1;
+        // A sweep looks at each set, so it waits until that is little for each fetcher.
+        let is_due = self.unswept.is_empty() && self.ended * SETS_PER_FETCHER >= self.slab.len();
+        if is_due {
+            self.ended = 0;
+            self.unswept = self.slab.iter().map(|(key, _)| key).collect();
+        }
+        is_due
+    }
+
+    /// Takes fetchers that have ended out of one more set. Returns how many members that set had, or `None`
+    /// when the sweep is over.
+    pub fn sweep(&mut self, is_live: impl Fn(FetcherKey) -> bool) -> Option<usize> {
+        let key = self.unswept.pop()?;
+        let Some(Members::Listed(members)) = self.slab.get(key).map(|set| &set.members) else {
+            return Some(0);
+        };
+        let members = members.clone();
+        if members.iter().any(|member| !is_live(*member)) {
+            let live: Arc<[FetcherKey]> = members.iter().copied().filter(|member| is_live(*member)).collect();
+            self.replace(key, &members, live);
+        }
+        Some(members.len())
+    }
+
+    /// Gives a set other members, or merges it into the set that has them already.
+    fn replace(&mut self, key: SetKey, before: &Arc<[FetcherKey]>, after: Arc<[FetcherKey]>) {
+        self.by_members.remove(before);
+        let same = self.by_members.get(&after).copied();
+        let members = match same {
+            Some(other) => {
+                self.refer(other);
+                Members::MergedInto(other)
+            }
+            None => {
+                self.by_members.insert(after.clone(), key);
+                Members::Listed(after)
+            }
+        };
+        if let Some(set) = self.slab.get_mut(key) {
+            set.members = members;
+        }
+    }
+
+    fn refer(&mut self, key: SetKey) {
+        if let Some(set) = self.slab.get_mut(key) {
+            set.references += 1;
+        }
+    }
+
+    /// Returns how many sets there are.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Returns whether there is no set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A sweep begins when no more than so many sets are to be looked at for each fetcher that has ended.
+const SETS_PER_FETCHER: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::super::slab::Slab;
+    use super::*;
+
+    /// As many fetcher keys, in ascending order.
+    fn keys<const N: usize>() -> [FetcherKey; N] {
+        let mut slab = Slab::default();
+        std::array::from_fn(|_| slab.insert(()).cast())
+    }
+
+    fn sweep(sets: &mut FetcherSets, ended: FetcherKey) {
+        while sets.sweep(|fetcher| fetcher != ended).is_some() {}
+    }
+
+    #[test]
+    fn elements_with_the_same_fetchers_share_a_set() {
+        let [a, b] = keys();
+        let mut sets = FetcherSets::default();
+        let mut elements = [sets.acquire(&[]), sets.acquire(&[])];
+        sets.join(&mut elements[0], b);
+        sets.join(&mut elements[0], a);
+        sets.join(&mut elements[1], a);
+        sets.join(&mut elements[1], b);
+        sets.join(&mut elements[1], b);
+        assert_eq!(elements[0], elements[1]);
+        assert_eq!(&*sets.members(&mut elements[0]), [a, b]);
+        assert_eq!(sets.len(), 1);
+        elements.into_iter().for_each(|set| sets.release(set));
+        assert!(sets.is_empty() && sets.by_members.is_empty());
+    }
+
+    #[test]
+    fn a_sweep_merges_sets_that_have_become_the_same() {
+        let [a, b] = keys();
+        let mut sets = FetcherSets::default();
+        let mut both = sets.acquire(&[a, b]);
+        let mut one = sets.acquire(&[a]);
+        assert!(sets.note_ended());
+        sweep(&mut sets, b);
+        assert_eq!(&*sets.members(&mut both), [a]);
+        assert_eq!(&*sets.members(&mut one), [a]);
+        assert_eq!((both, sets.len()), (one, 1));
+        sets.release(both);
+        sets.release(one);
+        assert!(sets.is_empty() && sets.by_members.is_empty());
+    }
+
+    #[test]
+    fn merged_sets_vanish_with_their_elements() {
+        let [a, b, c] = keys();
+        let mut sets = FetcherSets::default();
+        let elements = [sets.acquire(&[a, b, c]), sets.acquire(&[a, b]), sets.acquire(&[a])];
+        for ended in [c, b, a] {
+            assert!(sets.note_ended());
+            sweep(&mut sets, ended);
+        }
+        elements.into_iter().for_each(|set| sets.release(set));
+        assert!(sets.is_empty() && sets.by_members.is_empty());
+    }
+}

@@ -1,0 +1,356 @@
+//! The first look of a fetch, and `get`: both go through all elements that a path hint allows, in slices.
+//!
+//! A fetch whose path rules can take long is looked at twice. The first pass only tests paths, and refuses the
+//! fetch if that takes more than [`PATTERN_STEPS`] and [`PATTERN_STEPS_PER_PATH`] allow. The second reports the elements as the connection
+//! reads. Elements that are added after the second has begun are reported like to any fetcher; elements that
+//! change before the pass comes to them are reported once, with the value they have then.
+
+use crate::protocol::changes::push_entry;
+use crate::protocol::error::INVALID_PARAMS;
+use crate::rules::{Expression, SortedView};
+
+use super::access::Permission;
+use super::bus::Bus;
+use super::client::ClientKey;
+use super::elements::{Cursor, Element, ElementKey};
+use super::fetchers::{FetcherKey, Reported};
+use super::reply::{into_text, Outcome, TOO_LONG};
+use super::window::{fetch_only_marker, Window};
+use super::work::{Progress, STEPS_PER_UNIT};
+
+/// Steps that a fetch may take to test all paths, apart from those for each path.
+const PATTERN_STEPS: u64 = 20_000_000;
+
+/// Steps that a fetch may take for each path on average. Usual patterns take less than a
+/// hundred.
+const PATTERN_STEPS_PER_PATH: u64 = 5_000;
+
+/// The first look of a fetch.
+#[derive(Debug)]
+pub(super) struct FirstLook {
+    pub(super) client: ClientKey,
+    fetcher: FetcherKey,
+    /// The id of the fetch in one spelling.
+    id_key: Box<str>,
+    /// The id of the request, as JSON text.
+    request: Option<Box<str>>,
+    /// The result of the request, as JSON text.
+    result: &'static str,
+    pass: Pass,
+}
+
+#[derive(Debug)]
+enum Pass {
+    /// Tests the paths.
+    Testing(Cursor, Cost),
+    /// Reports the elements.
+    Showing(Cursor),
+    /// Reports the window of a sorted fetch.
+    Sorted(Window),
+}
+
+/// The steps that patterns have taken, of one fetch or of one connection.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Cost {
+    steps: u64,
+    paths: u64,
+}
+
+/// A `get`.
+#[derive(Debug)]
+pub(super) struct Get {
+    pub(super) client: ClientKey,
+    request: Option<Box<str>>,
+    expression: Expression,
+    cursor: Cursor,
+    cost: Cost,
+    /// The elements in their order, if it is sorted, until all are in it.
+    view: Option<SortedView>,
+    /// The next rank to write.
+    rank: usize,
+    json: Vec<u8>,
+    count: usize,
+}
+
+impl FirstLook {
+    pub(super) fn new(
+        client: ClientKey,
+        fetcher: FetcherKey,
+        id_key: Box<str>,
+        request: Option<&str>,
+        cursor: Cursor,
+    ) -> FirstLook {
+        let pass = Pass::Testing(cursor, Cost::default());
+        FirstLook { client, fetcher, id_key, request: request.map(Into::into), result: "true", pass }
+    }
+
+    /// Has the request be answered with another result than `true`: JSON text.
+    pub(super) fn answered_with(self, result: &'static str) -> FirstLook {
+        FirstLook { result, ..self }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Value(self.result.to_owned())
+    }
+}
+
+impl Cost {
+    /// Counts the steps for one path.
+    pub(super) fn add(&mut self, steps: u64) {
+        self.steps += steps;
+        self.paths += 1;
+    }
+
+    /// Returns whether that is more than a fetch, or a connection with all its fetches, may take.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.steps > PATTERN_STEPS + self.paths * PATTERN_STEPS_PER_PATH
+    }
+
+    /// Refuses what costs too much.
+    fn refusal(&self) -> Outcome {
+        let reason = "matching the patterns takes too long";
+        let data = format!("{{\"patternCost\":{},\"reason\":\"{reason}\"}}", self.steps);
+        Outcome::Refused(INVALID_PARAMS, Some(data))
+    }
+}
+
+impl Get {
+    pub(super) fn new(
+        client: ClientKey,
+        request: Option<&str>,
+        expression: Expression,
+        cursor: Cursor,
+    ) -> Get {
+        Get {
+            client,
+            request: request.map(Into::into),
+            view: expression.sort().cloned().map(SortedView::new),
+            expression,
+            cursor,
+            cost: Cost::default(),
+            rank: 0,
+            json: vec![b'['],
+            count: 0,
+        }
+    }
+}
+
+impl Bus {
+    /// Goes on with the first look of a fetch.
+    pub(super) fn look_first(&mut self, job: &mut FirstLook, until: u64) -> Progress {
+        if self.clients.get(job.client).is_none_or(|client| client.condemned) {
+            self.end_fetcher(job.fetcher);
+            return Progress::Done;
+        }
+        while self.work.spent() < until {
+            let progress = match &mut job.pass {
+                Pass::Testing(cursor, cost) => match self.test_next(job.fetcher, cursor, cost) {
+                    Tested::More => continue,
+                    Tested::TooMuch => {
+                        let refusal = cost.refusal();
+                        self.end_fetcher(job.fetcher);
+                        self.answer(job.client, job.request.as_deref(), &refusal);
+                        return Progress::Done;
+                    }
+                    Tested::All => {
+                        job.pass = self.accept(job);
+                        continue;
+                    }
+                },
+                Pass::Showing(_) if !self.has_room(job.client) => return Progress::Blocked,
+                Pass::Showing(cursor) => match self.elements.advance(cursor) {
+                    Some(element) => {
+                        self.show(job.fetcher, element);
+                        continue;
+                    }
+                    None => match self.begin_window(job.client, job.fetcher) {
+                        Some(window) => {
+                            job.pass = Pass::Sorted(window);
+                            continue;
+                        }
+                        None => Progress::Done,
+                    },
+                },
+                Pass::Sorted(window) => self.send_window(window, until),
+            };
+            if progress == Progress::Done && self.clients.dialect(job.client).wants_adds_first() {
+                self.answer(job.client, job.request.as_deref(), &job.outcome());
+            }
+            return progress;
+        }
+        Progress::Unfinished
+    }
+
+    fn test_next(&mut self, fetcher: FetcherKey, cursor: &mut Cursor, cost: &mut Cost) -> Tested {
+        let Some(fetcher) = self.fetchers.get(fetcher).filter(|fetcher| fetcher.expression.is_costly())
+        else {
+            return Tested::All;
+        };
+        let next = self.elements.advance(cursor).and_then(|key| self.elements.get(key));
+        let Some(element) = next else {
+            return Tested::All;
+        };
+        let steps = cost.test(&fetcher.expression, &element.path).1;
+        self.work.spend(1 + steps / STEPS_PER_UNIT);
+        match cost.is_too_much() {
+            true => Tested::TooMuch,
+            false => Tested::More,
+        }
+    }
+
+    /// Begins to report to a fetcher.
+    fn accept(&mut self, job: &FirstLook) -> Pass {
+        if let Some((client, fetcher)) =
+            self.clients.get_mut(job.client).zip(self.fetchers.get_mut(job.fetcher))
+        {
+            fetcher.weight = fetcher.expression.weight();
+            client.fetch_weight += fetcher.weight;
+            if let Some(replaced) = client.fetchers.insert(job.id_key.clone(), job.fetcher) {
+                self.end_fetcher(replaced);
+            }
+        }
+        self.fetchers.activate(job.fetcher);
+        // The answer comes first: many peers listen for adds only from then on. Others rely on the reverse.
+        if !self.clients.dialect(job.client).wants_adds_first() {
+            self.answer(job.client, job.request.as_deref(), &job.outcome());
+        }
+        let hint = self.fetchers.get(job.fetcher).map(|fetcher| fetcher.expression.path_hint());
+        Pass::Showing(self.elements.cursor(hint.unwrap_or(crate::rules::PathHint::Any)))
+    }
+
+    /// Returns the job that reports the whole window of a fetch, if it is sorted.
+    fn begin_window(&mut self, client: ClientKey, key: FetcherKey) -> Option<Window> {
+        let fetcher = self.fetchers.get_mut(key)?;
+        let Reported::Sorted(sorted) = &mut fetcher.reported else {
+            return None;
+        };
+        sorted.unsent = Some(sorted.view.snapshot().ranks());
+        Some(Window::new(client, key))
+    }
+
+    /// Goes on with a `get`.
+    pub(super) fn collect(&mut self, job: &mut Get, until: u64) -> Progress {
+        if self.clients.get(job.client).is_none_or(|client| client.condemned) {
+            return Progress::Done;
+        }
+        let room = self.clients.room(job.client);
+        while self.work.spent() < until {
+            let max = job.expression.max().filter(|_| job.view.is_none()).unwrap_or(usize::MAX);
+            let next = if job.count < max { self.elements.advance(&mut job.cursor) } else { None };
+            match next {
+                Some(key) => self.take_into(job, key),
+                None if self.write_ranks(job, until, room) => {}
+                None => return Progress::Unfinished,
+            }
+            let is_done = next.is_none();
+            let outcome = match () {
+                () if job.cost.is_too_much() => job.cost.refusal(),
+                () if job.json.len() > room => {
+                    Outcome::Refused(crate::protocol::error::INTERNAL_ERROR, Some(TOO_LONG.to_owned()))
+                }
+                () if is_done => Outcome::Value(finished(&mut job.json)),
+                () => continue,
+            };
+            self.answer(job.client, job.request.as_deref(), &outcome);
+            return Progress::Done;
+        }
+        Progress::Unfinished
+    }
+
+    /// Takes an element into what `get` answers, if it matches.
+    fn take_into(&mut self, job: &mut Get, key: ElementKey) {
+        self.work.spend(1);
+        let Some(element) = self.elements.get(key) else {
+            return;
+        };
+        let (is_match, steps) = job.cost.test(&job.expression, &element.path);
+        let rights = self.clients.rights(job.client);
+        let is_wanted = is_match
+            && (element.is_state || self.clients.dialect(job.client).gets_methods())
+            && !self.clients.is_leaving(element.owner)
+            && element.allows(rights, Permission::Fetch)
+            && (!job.expression.needs_value() || job.expression.matches_value(element.raw()))
+            && self.dependencies_hold(&job.expression, &element.path, job.client);
+        let bytes = element.value.as_ref().map_or(0, |value| value.len()) as u64;
+        self.work.spend(steps / STEPS_PER_UNIT + job.expression.value_rules() as u64 * (1 + bytes / 256));
+        if !is_wanted {
+            return;
+        }
+        job.count += 1;
+        match &mut job.view {
+            Some(view) => {
+                self.work.spend(20);
+                view.set(&element.path, element.value.clone());
+            }
+            None => {
+                self.work.spend(2 + bytes / 512);
+                write_item(&mut job.json, element, element.is_fetch_only(rights));
+            }
+        }
+    }
+
+    /// Writes the window of a sorted `get`. Returns whether that is done before so many units are spent.
+    fn write_ranks(&mut self, job: &mut Get, until: u64, room: usize) -> bool {
+        let Some(view) = &job.view else {
+            return true;
+        };
+        let ranks = view.snapshot().ranks();
+        let from = job.rank.max(ranks.start);
+        let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(job.client));
+        for entry in view.window(from..ranks.end).iter() {
+            if self.work.spent() >= until {
+                return false;
+            }
+            if job.json.len() > room {
+                return true;
+            }
+            let value = entry.value.map(|value| &**value);
+            push_entry(&mut job.json, entry.path, value, entry.index, is_fetch_only(entry.path));
+            job.json.push(b',');
+            job.rank = entry.index;
+            self.work.spend(2 + value.map_or(0, str::len) as u64 / 512);
+        }
+        true
+    }
+}
+
+/// What testing one more path came to.
+enum Tested {
+    More,
+    All,
+    TooMuch,
+}
+
+impl Cost {
+    /// Tests a path and counts what that takes. Returns whether it matches, and the steps.
+    fn test(&mut self, expression: &Expression, path: &str) -> (bool, u64) {
+        let mut steps = 0;
+        let is_match = expression.matches_path_counting(path, &mut steps);
+        self.add(steps);
+        (is_match, steps)
+    }
+}
+
+/// Closes the array of a `get`.
+fn finished(json: &mut Vec<u8>) -> String {
+    if json.last() == Some(&b',') {
+        json.pop();
+    }
+    json.push(b']');
+    into_text(std::mem::take(json))
+}
+
+/// Appends an item of an unsorted `get` and a comma.
+fn write_item(json: &mut Vec<u8>, element: &Element, fetch_only: bool) {
+    json.extend_from_slice(b"{\"path\":");
+    json.extend_from_slice(element.path_json.as_bytes());
+    json.extend_from_slice(b",\"event\":\"add\"");
+    if let Some(value) = &element.value {
+        json.extend_from_slice(b",\"value\":");
+        json.extend_from_slice(value.as_bytes());
+    }
+    if fetch_only {
+        json.extend_from_slice(b",\"fetchOnly\":true");
+    }
+    json.extend_from_slice(b"},");
+}
