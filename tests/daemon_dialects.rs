@@ -162,3 +162,30 @@ fn cpp_gets_states_without_methods() {
         }
     }
 }
+
+#[test]
+fn the_cpp_library_gets_the_initial_adds_before_the_response() {
+    let mut bench = Bench::new();
+    let owner = bench.peer();
+    bench.add(owner, "a", json!(1));
+    bench.add(owner, "b", json!(2));
+    let peer = cpp(&mut bench);
+    bench.feed(peer, r#"{"jsonrpc":"2.0","id":1,"method":"add","params":{"path":"own","value":3}}"#);
+    assert_eq!(bench.read_one(peer)["id"], 1);
+    bench.feed(
+        peer,
+        r#"{"jsonrpc":"2.0","id":2,"method":"fetch","params":{"id":"f","path":{"startsWith":""}}}"#,
+    );
+    let messages = bench.read(peer);
+    let told: Vec<_> = messages.iter().map(|message| message["params"]["path"].clone()).collect();
+    assert_eq!(told, [json!("a"), json!("b"), json!("own"), Value::Null]);
+    assert_eq!(messages[3], json!({"id": 2, "result": true}));
+    // Nothing is behind an empty result, and later news come as to all.
+    bench.feed(
+        peer,
+        r#"{"jsonrpc":"2.0","id":3,"method":"fetch","params":{"id":"g","path":{"equals":"none"}}}"#,
+    );
+    assert_eq!(bench.read_one(peer), json!({"id": 3, "result": true}));
+    bench.change(owner, "a", json!(5));
+    assert_eq!(bench.read_one(peer)["params"], json!({"path": "a", "event": "change", "value": 5}));
+}

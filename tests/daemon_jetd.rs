@@ -48,6 +48,10 @@ fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead
 fn ask(stream: &mut TcpStream, message: &str) -> String {
     stream.write_all(&(message.len() as u32).to_be_bytes()).expect("sent");
     stream.write_all(message.as_bytes()).expect("sent");
+    read(stream)
+}
+
+fn read(stream: &mut TcpStream) -> String {
     let mut header = [0; 4];
     stream.read_exact(&mut header).expect("an answer");
     let mut body = vec![0; u32::from_be_bytes(header) as usize];
@@ -452,4 +456,29 @@ fn a_log_that_nobody_reads_stops_nobody() {
     let id = jetd.0.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().expect("runs");
     assert!(jetd.0.wait().expect("ends").success());
+}
+
+#[test]
+fn an_answer_that_came_in_time_counts_even_if_jetd_was_stopped_meanwhile() {
+    let (jetd, addresses, _log) = started(&["-p0", "-l", "127.0.0.1"], 1);
+    let connect = || TcpStream::connect(&addresses[0]).expect("connects");
+    let (mut owner, mut requester) = (connect(), connect());
+    ask(&mut owner, r#"{"id":1,"method":"add","params":{"path":"m"}}"#);
+    let call = r#"{"id":2,"method":"call","params":{"path":"m","timeout":3}}"#;
+    requester.write_all(&(call.len() as u32).to_be_bytes()).expect("sent");
+    requester.write_all(call.as_bytes()).expect("sent");
+    let routed = read(&mut owner);
+    let id = routed.split('"').nth(3).expect("an id").to_owned();
+    let signal = |name: &str| {
+        let process = jetd.0.id().to_string();
+        assert!(Command::new("kill").args([name, &process]).status().expect("runs").success());
+    };
+    signal("-STOP");
+    let answer = format!(r#"{{"id":"{id}","result":"in time"}}"#);
+    owner.write_all(&(answer.len() as u32).to_be_bytes()).expect("sent");
+    owner.write_all(answer.as_bytes()).expect("sent");
+    // Time itself is what is tested: the call has to be overdue when jetd goes on.
+    std::thread::sleep(std::time::Duration::from_millis(3200));
+    signal("-CONT");
+    assert_eq!(read(&mut requester), r#"{"id":2,"result":"in time"}"#);
 }
