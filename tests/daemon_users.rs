@@ -251,6 +251,28 @@ fn a_flood_of_wrong_passwords_slows_nobody_else() {
 }
 
 #[test]
+fn parallel_guesses_are_slow_in_sum_and_beyond_twenty_refused() {
+    let daemon = Daemon::new();
+    let start = Instant::now();
+    let mut guessers: Vec<_> = (0..60).map(|_| daemon.connect()).collect();
+    guessers.iter_mut().for_each(|guesser| guesser.send(&login(1, "wrong")));
+    let answers: Vec<Value> = guessers.iter_mut().map(Peer::read).collect();
+    let (refused, verified): (Vec<&Value>, Vec<&Value>) =
+        answers.iter().partition(|answer| answer["error"]["code"] == -32000);
+    assert!(refused.len() >= 30, "{}", refused.len());
+    for answer in refused {
+        assert_eq!(answer["error"]["message"], "Too many logins");
+        assert!(
+            answer["error"]["data"]["retryAfter"].as_u64().is_some_and(|seconds| seconds >= 1),
+            "{answer}"
+        );
+    }
+    assert!(verified.len() >= 20, "{}", verified.len());
+    let least = Duration::from_secs((verified.len() as u64 - 1) / 5);
+    assert!(start.elapsed() >= least, "{} in {:?}", verified.len(), start.elapsed());
+}
+
+#[test]
 fn passwords_are_changed_while_the_daemon_runs() {
     let daemon = Daemon::new();
     let (mut ann, mut root) = (daemon.connect(), daemon.connect());

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
+use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS};
 use crate::users::{Auth, Password};
 
 use super::access::{GroupSet, Rights};
@@ -79,6 +79,8 @@ pub enum Verdict {
     ReadOnly,
     /// There is a user of that name already.
     UserExists,
+    /// Too many wait; the seconds after which to come again.
+    TooMany(u64),
     /// It cannot be done with that name or password; why, for people.
     Unfit(String),
     /// It could not be done; why, for people.
@@ -121,6 +123,9 @@ impl Bus {
             }
             Verdict::InvalidUser => flag("invalidUser"),
             Verdict::InvalidPassword => flag("invalidPassword"),
+            Verdict::TooMany(seconds) => {
+                Outcome::Refused(TOO_MANY_LOGINS, Some(format!("{{\"retryAfter\":{seconds}}}")))
+            }
             Verdict::Changed => Outcome::Done,
             Verdict::ReadOnly => Outcome::refused("noAccess", &waiting.user),
             Verdict::UserExists => Outcome::refused("userExists", &waiting.user),

@@ -5,7 +5,7 @@
 //! to send one write. What lives here is what the thread does; `handle` starts and stops it, `gate` holds it while the
 //! process forks, `places` says where to listen, `listener` accepts,
 //! `connection` reads and writes, `core` is what they share,
-//! `logins` knows the passwords and `attempts` who got them wrong.
+//! `logins` knows the passwords and `attempts` who got them wrong, `turns` which login is next.
 
 mod attempts;
 mod connection;
@@ -15,6 +15,7 @@ mod handle;
 mod listener;
 mod logins;
 mod places;
+mod turns;
 
 use std::io;
 use std::sync::{Arc, Mutex};

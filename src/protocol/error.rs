@@ -26,6 +26,9 @@ pub const RESPONSE_TIMEOUT: Code = Code { code: -32001, message: "Response Timeo
 /// The connection, or that of the owner of a path, is gone.
 pub const CONNECTION_CLOSED: Code = Code { code: -32000, message: "Connection closed" };
 
+/// More logins wait than the daemon verifies in some seconds; `data.retryAfter` says in how many.
+pub const TOO_MANY_LOGINS: Code = Code { code: -32000, message: "Too many logins" };
+
 /// Appends an error object. `data` is left out when there is none.
 pub fn object(out: &mut Vec<u8>, code: Code, data: Option<Raw>) {
     out.extend_from_slice(b"{\"code\":");

@@ -136,6 +136,10 @@ impl Core {
             let text = format!("a login from {} is refused", connection.name());
             self.bus.borrow_mut().note(Some(connection.key), text, Instant::now());
         }
+        if matches!(verdict, Verdict::TooMany(_)) {
+            let text = format!("a login from {} is refused: too many logins", connection.name());
+            self.bus.borrow_mut().note(Some(connection.key), text, Instant::now());
+        }
         self.bus.borrow_mut().conclude(job.ticket, verdict, Instant::now());
         connection.wake();
         self.touched();

@@ -8,13 +8,14 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 
 use super::attempts::{Attempts, Place};
+use super::turns::{Step, Turns};
 use crate::daemon::login::{Task, Verdict};
 use crate::users::{self, Auth, Hash, Password, User, Users};
 
@@ -36,6 +37,9 @@ pub struct Logins {
     users: RefCell<Users>,
     file: Option<PathBuf>,
     attempts: RefCell<Attempts>,
+    turns: RefCell<Turns>,
+    /// Wakes the logins that wait: a lane is free, or another login has come, begun or left.
+    changed: Arc<Notify>,
     trusted: Arc<Semaphore>,
     suspect: Arc<Semaphore>,
     /// Held by who changes users.
@@ -50,6 +54,8 @@ impl Logins {
             users: RefCell::new(accounts.users),
             file: accounts.file,
             attempts: RefCell::default(),
+            turns: RefCell::default(),
+            changed: Arc::new(Notify::new()),
             trusted: Arc::new(Semaphore::new(1)),
             suspect: Arc::new(Semaphore::new(1)),
             change: Mutex::new(()),
@@ -88,6 +94,7 @@ impl Logins {
             (Err(verdict), _) => verdict,
             (Ok(true), Some(auth)) => {
                 self.attempts.borrow_mut().succeeded(user, place);
+                self.turns.borrow_mut().succeeded(user, place, Instant::now());
                 Verdict::Verified(auth)
             }
             (Ok(_), Some(_)) => Verdict::InvalidPassword,
@@ -121,24 +128,54 @@ impl Logins {
         place: Place,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Verdict> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let trust = self.attempts.borrow().trust(user, place, Instant::now());
-            if trust.delay > waited {
-                sleep(trust.delay - waited).await;
-                waited = trust.delay;
-                continue;
+        let entered = self.turns.borrow_mut().enter(user, place, Instant::now());
+        let waiting = Waiting { logins: self, id: entered.map_err(Verdict::TooMany)? };
+        self.changed.notify_waiters();
+        let lane = loop {
+            // Before looking: what changes from then on wakes it.
+            let changed = self.changed.notified();
+            let step = self.step(waiting.id, Instant::now());
+            match step {
+                Step::Begin(lane) => break lane,
+                Step::TooMany(seconds) => return Err(Verdict::TooMany(seconds)),
+                Step::Wait(Some(until)) => tokio::select! {
+                    () = sleep_until(until.into()) => {}
+                    () = changed => {}
+                },
+                Step::Wait(None) => changed.await,
             }
-            let queue = if trust.is_suspect { &self.suspect } else { &self.trusted };
-            let turn = queue.clone().acquire_owned().await.map_err(failed)?;
-            // Those before it in the queue may have failed, so a flood that comes at once gets no further
-            // than one that comes in a row.
-            let now = self.attempts.borrow().trust(user, place, Instant::now());
-            if now.delay <= waited && (trust.is_suspect || !now.is_suspect) {
-                self.attempts.borrow_mut().begun(user, place, Instant::now());
-                return hash_off_thread(turn, work).await;
-            }
-        }
+        };
+        // It is free, and only this thread takes it.
+        let turn = self.lanes()[lane].clone().acquire_owned().await.map_err(failed)?;
+        self.attempts.borrow_mut().begun(user, place, Instant::now());
+        drop(waiting);
+        self.hash_off_thread(turn, work).await
+    }
+
+    /// Does that on another thread. The turn ends when it is done, also if nobody waits for it any more.
+    async fn hash_off_thread<R: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Verdict> {
+        let changed = self.changed.clone();
+        let task = spawn_blocking(move || {
+            let result = work();
+            drop(turn);
+            changed.notify_waiters();
+            result
+        });
+        task.await.map_err(failed)
+    }
+
+    fn step(&self, id: u64, now: Instant) -> Step {
+        let free = self.lanes().map(|lane| lane.available_permits() > 0);
+        let attempts = self.attempts.borrow();
+        self.turns.borrow_mut().step(id, now, free, |user, place| attempts.trust(user, place, now))
+    }
+
+    fn lanes(&self) -> [&Arc<Semaphore>; 2] {
+        [&self.trusted, &self.suspect]
     }
 
     async fn change(&self, change: Change) -> Verdict {
@@ -148,7 +185,7 @@ impl Logins {
             Err(error) => return failed(error),
         };
         let (users, file) = (self.users.borrow().clone(), self.file.clone());
-        let made = hash_off_thread(turn, move || change.make(users, file.as_deref())).await;
+        let made = self.hash_off_thread(turn, move || change.make(users, file.as_deref())).await;
         match made.and_then(|made| made) {
             Ok(users) => {
                 self.replace(users);
@@ -159,17 +196,17 @@ impl Logins {
     }
 }
 
-/// Does that on another thread. The turn ends when it is done, also if nobody waits for it any more.
-async fn hash_off_thread<R: Send + 'static>(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> R + Send + 'static,
-) -> Result<R, Verdict> {
-    let task = spawn_blocking(move || {
-        let result = work();
-        drop(turn);
-        result
-    });
-    task.await.map_err(failed)
+/// A login that waits; it leaves when this is dropped.
+struct Waiting<'l> {
+    logins: &'l Logins,
+    id: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.logins.turns.borrow_mut().leave(self.id);
+        self.logins.changed.notify_waiters();
+    }
 }
 
 /// A change of a user's password, or with an auth a new user.
@@ -222,6 +259,8 @@ fn unfit(error: users::Error) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
