@@ -180,6 +180,8 @@ describe('A daemon that is put into the background', function()
     late = connect { port = PORT, unix = UNIX, on_close = loop.stop }
     late:state({ path = 'x', value = 1 }, { success = function() late:close() end })
     loop.run()
+    -- Its descriptor may be looked at later than the daemon.
+    while early do loop.step(1) end
     daemon.stop()
     print(early, UNIX and io.open(UNIX) or 'good')
   ]]
@@ -235,10 +237,11 @@ describe('A daemon that is put into the background', function()
       program:write(HEAD, (OLD_JETD:gsub('FLAGS', flags:format(tcp, websocket))))
       program:close()
       local pipe = assert(io.popen(('%s %s; echo parent $?'):format(child.interpreter, file)))
-      -- Which of both processes prints first is not known.
-      local first, second = pipe:read(), pipe:read()
-      local process = first:match '^%d+$' or second
-      assert.are.equal('parent 0', first == process and second or first)
+      -- Three lines; which process prints first is not known.
+      local lines = pipe:read() .. '\n' .. pipe:read() .. '\n' .. pipe:read() .. '\n'
+      local process = ('\n' .. lines):match '\n(%d+)\n'
+      assert.matches('parent 0\n', lines, 1, true)
+      assert.matches('process ' .. process .. ' goes on with the daemon\n', lines, 1, true)
       local peer = jet.new { sync = true, port = tcp }
       peer:state { path = 'a', value = 1 }
       assert.are.equal(1, jet.new({ sync = true, url = ('ws://127.0.0.1:%d/'):format(websocket) }):get 'a')
@@ -246,7 +249,7 @@ describe('A daemon that is put into the background', function()
       local output = pipe:read '*a'
       pipe:close()
       os.remove(file)
-      assert.matches('^process ' .. process .. ' goes on with the daemon\n.*stopped\n$', output)
+      assert.are.equal('stopped\n', output)
     end
   end)
 
@@ -331,6 +334,31 @@ describe('A program that forks a worker', function()
     ]]
     assert.matches('^process %d+ was forked from one that goes on: [^\n]*\nin time\nvalue 1\ngood\n$', output)
   end)
+
+  -- Not luv: its descriptor for epoll cannot be renewed, so a worker takes what it forgets out of the parent's loop.
+  for _, library in ipairs { 'builtin', 'ev', 'copas', 'cqueues' } do
+    it('keeps what its loop watches: ' .. library, function()
+      if library ~= 'builtin' and not pcall(require, library) then
+        return pending('library ' .. library .. ' is missing for this Lua')
+      end
+      assert.are.equal('7\n', run((([[
+        local adapter = require 'jet.loop'.resolve 'LIBRARY'
+        local p = jet.new { port = port, loop = 'LIBRARY', log = function() end }
+        p:state({ path = name, value = 1, set = function(value) print(value); p:close() end }, { success = adapter.stop })
+        p:loop(false)
+        local process = C.fork()
+        C.alarm(25)
+        if process == 0 then
+          p:loop(false)
+          C._exit(0)
+        end
+        C.waitpid(process, ffi.new 'int[1]', 0)
+        local command = [=[%s -e 'local p = require "jet".new { sync = true, port = %d } pcall(p.set, p, "%s", 7)' &]=]
+        os.execute(command:format(arg[-1], port, name))
+        p:loop(false)
+      ]]):gsub('LIBRARY', library))))
+    end)
+  end
 
   it('keeps its daemon', function()
     local output = run [[

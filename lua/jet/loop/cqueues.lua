@@ -89,6 +89,13 @@ function adapter.new(controller)
     end
   end
 
+  -- Without this, the controller would change what that of the parent process watches. It refuses while it runs.
+  function self.forked()
+    if controller.reset then
+      pcall(controller.reset, controller)
+    end
+  end
+
   --- Steps the controller, or lets it go on if this is one of its threads.
   local function turn()
     if cqueues.running() == controller then
