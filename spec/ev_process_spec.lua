@@ -3,6 +3,7 @@
 
 local adapters = require 'spec.support.adapters'
 local child = require 'spec.support.child'
+local jetd = require 'spec.support.jetd'
 
 -- What every program starts with.
 local HEAD = [[
@@ -134,5 +135,35 @@ describe('jet.ev', function()
       assert.is_false(ok)
       assert.matches("ev_process_spec.lua:%d+: bad argument 'fd' to 'IO.new'", message)
     end
+  end)
+
+  it('prints what a callback raises and goes on', function()
+    local status, output = child.run [[
+      local ev = require 'jet.ev'
+      local loop = ev.Loop.new()
+      ev.Timer.new(function() error 'oops' end, 0.01):start(loop)
+      ev.Timer.new(function() print 'later' end, 0.02):start(loop)
+      loop:loop()
+      print 'ended'
+    ]]
+    assert.are.equal(0, status, output)
+    assert.matches('^CALLBACK FAILED: [^\n]*oops\n', output)
+    assert.matches('later\nended\n$', output)
+  end)
+
+  it('goes on with the loop of the program after pi:loop in a callback', function()
+    local status, output = child.run([[
+      package.loaded.ev = require 'jet.ev'
+      local ev, peer = require 'ev', require 'jet.peer'
+      local loop, port = ev.Loop.default, tonumber((...))
+      ev.Timer.new(function()
+        local p
+        p = peer.new { port = port, loop = loop, on_connect = function() p:close() end }
+        print(p:loop())
+        ev.Timer.new(function() print 'later' end, 0.01):start(loop)
+      end, 0.01):start(loop)
+      loop:loop()
+    ]], jetd.shared().port)
+    assert.are.equal('0: true\nlater\n', status .. ': ' .. output)
   end)
 end)

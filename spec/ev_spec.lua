@@ -178,14 +178,99 @@ describe('jet.ev', function()
     assert.equal('new', called)
   end)
 
-  it('lets an error of a callback out of loop and goes on afterwards', function()
-    ev.Timer.new(function() error('oops') end, 0.01):start(loop)
-    assert.has_error(function() loop:loop() end)
-    assert.equal(0, loop:depth())
-    local called = false
-    ev.Timer.new(function() called = true end, 0.01):start(loop)
+  it('tells timers that are due together which of them is pending', function()
+    for _, action in ipairs { 'is_pending', 'clear_pending' } do
+      local pending, called = 0, 0
+      local timers = {}
+      local function on(other)
+        return function()
+          called = called + 1
+          if timers[other]:is_pending() then
+            pending = pending + 1
+            if action == 'clear_pending' then
+              assert.equal(ev.TIMER, timers[other]:clear_pending(loop))
+              assert.is_false(timers[other]:is_pending())
+            end
+          end
+        end
+      end
+      timers[1], timers[2] = ev.Timer.new(on(2), 0.01), ev.Timer.new(on(1), 0.01)
+      -- Both are started in one turn, so they are due together.
+      ev.Timer.new(function()
+        timers[1]:start(loop)
+        timers[2]:start(loop)
+      end, 0.001):start(loop)
+      run(loop)
+      assert.equal(1, pending)
+      assert.equal(action == 'is_pending' and 2 or 1, called)
+    end
+  end)
+
+  it('calls watchers in the order of their priorities', function()
+    local order = {}
+    ev.Timer.new(function()
+      for priority = ev.MINPRI, ev.MAXPRI do
+        local timer = ev.Timer.new(function() order[#order + 1] = priority end, 0.01)
+        assert.equal(0, timer:priority(priority))
+        assert.equal(priority, timer:priority())
+        timer:start(loop)
+      end
+    end, 0.001):start(loop)
     run(loop)
-    assert.is_true(called)
+    assert.same({ 2, 1, 0, -1, -2 }, order)
+    assert.has_error(function() ev.Timer.new(print, 1):priority(3) end)
+    assert.has_error(function() ev.Timer.new(print, 1):priority('x') end)
+  end)
+
+  it('calls idle watchers of a lower priority when the higher ones have stopped', function()
+    local order = {}
+    local function idle(name, priority, is_daemon)
+      local calls = 0
+      local watcher = ev.Idle.new(function(on, watcher)
+        order[#order + 1] = name
+        calls = calls + 1
+        if calls == 2 then watcher:stop(on) end
+      end)
+      watcher:priority(priority)
+      watcher:start(loop, is_daemon)
+    end
+    idle('low', 0)
+    idle('high', ev.MAXPRI)
+    idle('daemon', ev.MINPRI, true)
+    run(loop)
+    assert.same({ 'high', 'high', 'low', 'low' }, order)
+  end)
+
+  it('has one time for a turn', function()
+    local before, after, later
+    ev.Timer.new(function()
+      before = loop:now()
+      local deadline = socket.gettime() + 0.02
+      repeat until socket.gettime() > deadline
+      after = loop:now()
+      later = loop:update_now()
+    end, 0.01):start(loop)
+    run(loop)
+    assert.equal(before, after)
+    assert.is_true(later - after >= 0.015)
+    assert.equal(later <= loop:now(), true)
+  end)
+
+  it('counts turns and objects, and names its backend', function()
+    local fresh = ev.Loop.new()
+    assert.equal(0, fresh:iteration())
+    fresh:loop()
+    assert.equal(1, fresh:count())
+    assert.equal(2, fresh:backend())
+    assert.equal(1, ev.Loop.new(1):backend())
+    collectgarbage()
+    local base = ev.object_count()
+    local held = { ev.Timer.new(print, 1) }
+    assert.equal(base + #held, ev.object_count())
+    held[1] = nil
+    collectgarbage()
+    assert.equal(base, ev.object_count())
+    assert.same({ 10, 12, 17 }, { ev.SIGUSR1, ev.SIGUSR2, ev.SIGCHLD })
   end)
 
   it('names wrong arguments at the line of the caller', function()

@@ -55,7 +55,8 @@ local function promises(name)
         adapter.run()
       end)
       ok = pcall(adapter.run)
-      assert(not ok)
+      -- lua-ev prints what a callback raised, and goes on.
+      assert(ok == (name == 'ev'))
       -- A stop now ends this run, not one that is gone.
       local beyond = false
       adapter.after(0, adapter.stop)

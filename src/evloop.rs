@@ -94,6 +94,11 @@ impl EventLoop {
         self.watched.len() + self.running.len()
     }
 
+    /// Returns whether something that was found in the last wait has not been handed out yet.
+    pub fn has_more(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next thing that happens, waiting for it at most so long (`None`: no limit). `None` if
     /// there is nothing to wait for.
     ///

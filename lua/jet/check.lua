@@ -171,13 +171,13 @@ local COMPARED = 64
 ---@return integer
 function check.distance(a, b)
   a = a:sub(1, COMPARED)
-  local row, before, last = {}, nil, nil
+  local row, last = {}, nil
   for j = 0, #b do
     row[j] = j
   end
   for i = 1, #a do
-    before, last = last, row
-    row = { [0] = i }
+    local before = last
+    last, row = row, { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
       local best = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)

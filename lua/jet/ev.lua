@@ -2,10 +2,12 @@
 --
 -- For programs written for lua-ev on a machine that has no libev: `package.loaded.ev = require
 -- 'jet.ev'` before anything requires `ev`. Offered are Loop, Timer, IO, Signal, Idle and Async,
--- as https://github.com/brimworks/lua-ev documents them; Child and Stat are not.
+-- as https://github.com/brimworks/lua-ev documents them; Child and Stat are not. Loops and watchers
+-- are tables here.
 
 require 'jet.built_for'
 local Loop = require 'jet.ev.loop'
+local Watcher = require 'jet.ev.watcher'
 local watchers = require 'jet.ev.watchers'
 
 ---@class jet.ev
@@ -43,7 +45,18 @@ local ev = {
   SIGPIPE = 13,
   SIGALRM = 14,
   SIGTERM = 15,
+
+  -- Those of Linux.
+  SIGUSR1 = 10,
+  SIGUSR2 = 12,
+  SIGCHLD = 17,
 }
+
+--- How many loops and watchers there are that were not collected yet.
+---@return integer
+function ev.object_count()
+  return Watcher.count()
+end
 
 --- The version of libev whose behaviour this follows.
 ---@return integer major

@@ -82,6 +82,7 @@ impl UserData for LoopCore {
         });
         methods.add_method("wait", |_, core, seconds: Option<f64>| Ok(wait(&core.0, seconds)));
         methods.add_method("count", |_, core, ()| Ok(core.0.borrow().count()));
+        methods.add_method("more", |_, core, ()| Ok(core.0.borrow().has_more()));
     }
 }
 

@@ -1,28 +1,48 @@
 --- `ev.Loop`: a loop that runs as long as a watcher that counts is active.
 
 local builtin = require 'jet.loop.builtin'
+local core = require 'jet.core'
+local guard = require 'jet.guard'
 local IO = require 'jet.ev.io'
+local Watcher = require 'jet.ev.watcher'
+
+local IDLE = 0x2000
+local MINPRI, MAXPRI = -2, 2
+
+-- The number libev gives to poll(2), which this loop waits with.
+local BACKEND_POLL = 2
 
 ---@class jet.ev.Loop
 ---@field _adapter jet.BuiltinLoop
 ---@field _references integer active watchers that keep the loop running
 ---@field _registered integer what watchers have registered with the adapter
 ---@field _idle table<table, boolean> the active idle watchers
+---@field _queues table<integer, table> by priority the watchers that are pending, `first` to `last`
+---@field _now number seconds since the epoch, as of this turn
+---@field _turn number the same on the clock of `core.now`
 local Loop = {}
 Loop.__index = Loop
 
 --- Wraps a built-in loop.
 ---@param adapter jet.BuiltinLoop
+---@param backend? integer
 ---@return jet.ev.Loop
-local function wrap(adapter)
-  local loop = setmetatable({
+local function wrap(adapter, backend)
+  local queues = {}
+  for priority = MINPRI, MAXPRI do
+    queues[priority] = { first = 1, last = 0 }
+  end
+  local loop = Watcher.track(setmetatable({
     _adapter = adapter,
     _references = 0,
     _registered = 0,
     _idle = {},
     _depth = 0,
     _iteration = 0,
-  }, Loop)
+    _queues = queues,
+    _backend = backend or BACKEND_POLL,
+  }, Loop))
+  loop:update_now()
   -- Peers may use the same built-in loop: what they registered counts as well.
   adapter.alive = function()
     return adapter.count() - loop._registered + loop._references > 0
@@ -33,18 +53,18 @@ local function wrap(adapter)
   return loop
 end
 
-local default = wrap(builtin.default())
-
 --- Makes a new loop.
+---@param flags? integer a backend of libev; `backend` returns it, but this loop always waits with poll(2)
 ---@return jet.ev.Loop
-function Loop.new()
-  return wrap(builtin.new())
+function Loop.new(flags)
+  local known = flags == 1 or flags == 4 or flags == 8 or flags == 16 or flags == 32
+  return wrap(builtin.new(), known and flags or nil)
 end
 
 --- Whether this is `ev.Loop.default`.
 ---@return boolean
 function Loop:is_default()
-  return self == default
+  return self == Loop.default
 end
 
 --- How many times this loop has waited.
@@ -53,60 +73,132 @@ function Loop:iteration()
   return self._iteration
 end
 
+--- As `iteration`, which earlier versions of lua-ev called so.
+Loop.count = Loop.iteration
+
 --- How many calls of `loop` are under way.
 ---@return integer
 function Loop:depth()
   return self._depth
 end
 
---- Seconds since the epoch, as of the last `update_now`. This loop never caches it.
+--- Seconds since the epoch, as of the beginning of this turn or the last `update_now`.
 ---@return number
 function Loop:now()
-  return require('jet.core').wall_clock()
+  return self._now
 end
 
---- As `now`.
----@return number
+--- Reads the clock anew.
+---@return number now
 function Loop:update_now()
-  return self:now()
+  self._now, self._turn = core.wall_clock(), core.now()
+  return self._now
 end
 
---- The number libev gives to poll(2).
+--- How long this turn is under way. Timers that start in it start together.
+---@return number seconds 0 outside of `loop`
+function Loop:_behind()
+  return self._depth > 0 and core.now() - self._turn or 0
+end
+
+--- The number of a backend of libev.
 ---@return integer
 function Loop:backend()
-  return 2
+  return self._backend
 end
 
 --- For processes that forked; poll(2) needs nothing of the kind.
 function Loop:fork() -- luacheck: no unused args
 end
 
---- Handles one happening, or the idle watchers if there is none.
+--- Has a watcher called in this turn.
+---@param watcher jet.ev.Watcher
+---@param revents integer
+function Loop:_queue(watcher, revents)
+  local before = watcher._pending
+  if before then
+    -- Only READ and WRITE can come together.
+    if before ~= revents and before ~= 3 then
+      watcher._pending = revents == 3 and 3 or before + revents
+    end
+    return
+  end
+  watcher._pending = revents
+  local queue = self._queues[watcher._priority]
+  queue.last = queue.last + 1
+  queue[queue.last] = watcher
+end
+
+--- Takes the next watcher that is pending, the ones of high priority first.
+---@param self jet.ev.Loop
+---@return jet.ev.Watcher|nil
+local function take(self)
+  for priority = MAXPRI, MINPRI, -1 do
+    local queue = self._queues[priority]
+    while queue.first <= queue.last do
+      local watcher = queue[queue.first]
+      queue[queue.first] = nil
+      queue.first = queue.first + 1
+      if watcher._pending then
+        return watcher
+      end
+    end
+  end
+end
+
+--- Calls what is pending. What a callback raises is printed, as lua-ev does.
+---@param self jet.ev.Loop
+local function invoke(self)
+  local watcher = take(self)
+  while watcher do
+    local revents = watcher._pending
+    watcher._pending = nil
+    local ok, text = guard.call(false, watcher._callback, self, watcher, revents)
+    if not ok then
+      core.print_error('CALLBACK FAILED: ' .. tostring(text))
+    end
+    watcher = take(self)
+  end
+end
+
+--- Has the idle watchers of the highest priority called.
+---@param self jet.ev.Loop
+local function queue_idle(self)
+  local highest = MINPRI
+  for watcher in pairs(self._idle) do
+    highest = math.max(highest, watcher._priority)
+  end
+  for watcher in pairs(self._idle) do
+    if watcher._priority == highest then
+      self:_queue(watcher, IDLE)
+    end
+  end
+end
+
+--- Waits, and handles all that has happened, or the idle watchers if nothing has.
 ---@param self jet.ev.Loop
 local function step(self)
   self._iteration = self._iteration + 1
-  if next(self._idle) == nil then
-    self._adapter.step()
-    return
+  local adapter, is_idle = self._adapter, next(self._idle) ~= nil
+  local happened = adapter.step(is_idle and 0 or nil)
+  self:update_now()
+  while adapter.more() do
+    happened = adapter.step(0) or happened
   end
-  if self._adapter.step(0) then
-    return
+  if is_idle and not happened then
+    queue_idle(self)
   end
-  local idle = {}
-  for watcher in pairs(self._idle) do
-    idle[#idle + 1] = watcher
-  end
-  for _, watcher in ipairs(idle) do
-    if self._idle[watcher] then
-      watcher:_call(self, 0x2000)
-    end
-  end
+  invoke(self)
 end
 
 --- Runs until no watcher that counts is active, or until `unloop`.
 function Loop:loop()
   local adapter = self._adapter
+  if not adapter.alive() then
+    self._iteration = self._iteration + 1
+  end
   self._depth = self._depth + 1
+  self:update_now()
   local ok, raised = pcall(adapter.run, function()
     step(self)
   end)
@@ -121,6 +213,6 @@ function Loop:unloop()
   self._adapter.stop_all()
 end
 
-Loop.default = default
+Loop.default = wrap(builtin.default())
 
 return Loop

@@ -2,13 +2,38 @@
 
 local check = require 'jet.check'
 
+local MINPRI, MAXPRI = -2, 2
+
+-- What `ev.object_count` counts.
+local objects = setmetatable({}, { __mode = 'k' })
+
 --- What all watchers have in common.
 ---@class jet.ev.Watcher
 ---@field _callback fun(loop: jet.ev.Loop, watcher: jet.ev.Watcher, revents: integer)
 ---@field _loop jet.ev.Loop|nil the loop it is active on
 ---@field _daemon boolean|nil whether it does not keep the loop running
-local Watcher = {}
+---@field _pending integer|nil what it is going to be called with in this turn
+---@field _priority integer
+local Watcher = { _priority = 0 }
 Watcher.__index = Watcher
+
+--- Counts an object until it is collected.
+---@param object table
+---@return table object
+function Watcher.track(object)
+  objects[object] = true
+  return object
+end
+
+--- How many loops and watchers there are.
+---@return integer
+function Watcher.count()
+  local n = 0
+  for _ in pairs(objects) do
+    n = n + 1
+  end
+  return n
+end
 
 --- Makes a class of watchers.
 ---@return table
@@ -28,12 +53,11 @@ function Watcher.check_loop(loop, func)
   end
 end
 
---- Calls the program back.
+--- Has the loop call the watcher in this turn.
 ---@param loop jet.ev.Loop
 ---@param revents integer
 function Watcher:_call(loop, revents)
-  self._pending = false
-  self._callback(loop, self, revents)
+  loop:_queue(self, revents)
 end
 
 --- Activates the watcher on a loop.
@@ -61,8 +85,9 @@ function Watcher:stop(loop)
     if not self._daemon then
       active._references = active._references - 1
     end
-    self._loop, self._pending = nil, false
+    self._loop = nil
   end
+  self._pending = nil
 end
 
 --- Whether the watcher is active.
@@ -74,14 +99,15 @@ end
 --- Whether it has something to tell and its callback has not been called yet.
 ---@return boolean
 function Watcher:is_pending()
-  return self._pending == true
+  return self._pending ~= nil
 end
 
 --- Forgets what it has to tell.
----@return integer revents 0
+---@return integer revents what that was, 0 for nothing
 function Watcher:clear_pending()
-  self._pending = false
-  return 0
+  local revents = self._pending
+  self._pending = nil
+  return revents or 0
 end
 
 --- Reads the callback, or replaces it.
@@ -96,10 +122,20 @@ function Watcher:callback(new)
   return old
 end
 
---- The priority; this loop has only one.
----@return integer
-function Watcher:priority() -- luacheck: no unused args
-  return 0
+--- Reads the priority, or replaces it. In a turn of the loop watchers with a higher one are called first; idle watchers
+-- only if none of a higher one is active.
+---@param new? integer from -2 to 2
+---@return integer old
+function Watcher:priority(new)
+  local old = self._priority
+  if new ~= nil then
+    check.type(new, 'number', 'priority', 'priority')
+    if new % 1 ~= 0 or new < MINPRI or new > MAXPRI then
+      check.fail(("bad argument 'priority' to 'priority' (%d to %d expected, got %s)"):format(MINPRI, MAXPRI, tostring(new)), 1)
+    end
+    self._priority = new
+  end
+  return old
 end
 
 return Watcher

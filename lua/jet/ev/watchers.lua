@@ -20,7 +20,7 @@ function Timer.new(callback, after, again)
   check.type(callback, 'function', 'on_timeout', 'Timer.new')
   check.type(after, 'number', 'after_seconds', 'Timer.new')
   check.type(again, 'number|nil', 'repeat_seconds', 'Timer.new')
-  return setmetatable({ _callback = callback, _after = after, _repeat = again or 0 }, Timer)
+  return Watcher.track(setmetatable({ _callback = callback, _after = after, _repeat = again or 0 }, Timer))
 end
 
 --- Registers the next time it is due.
@@ -28,7 +28,7 @@ end
 ---@param seconds number
 function Timer:_arm(loop, seconds)
   loop._registered = loop._registered + 1
-  self._cancel = loop._adapter.after(seconds, function()
+  self._cancel = loop._adapter.after(seconds - loop:_behind(), function()
     loop._registered = loop._registered - 1
     self._cancel = nil
     if self._repeat > 0 then
@@ -79,7 +79,7 @@ local Signal = class()
 function Signal.new(callback, number)
   check.type(callback, 'function', 'on_signal', 'Signal.new')
   check.type(number, 'number', 'signum', 'Signal.new')
-  return setmetatable({ _callback = callback, _number = number }, Signal)
+  return Watcher.track(setmetatable({ _callback = callback, _number = number }, Signal))
 end
 
 function Signal:_activate(loop)
@@ -94,9 +94,9 @@ function Signal:_activate(loop)
   self._signals = signals
   loop._registered = loop._registered + 1
   loop._adapter.watch(signals:fd(), 'r', function()
-    while signals:read() do
-      self._pending = true
-    end
+    repeat
+      local more = signals:read()
+    until not more
     self:_call(loop, SIGNAL)
   end)
 end
@@ -116,7 +116,7 @@ local Idle = class()
 ---@return jet.ev.Idle
 function Idle.new(callback)
   check.type(callback, 'function', 'on_idle', 'Idle.new')
-  return setmetatable({ _callback = callback }, Idle)
+  return Watcher.track(setmetatable({ _callback = callback }, Idle))
 end
 
 function Idle:_activate(loop)
@@ -135,7 +135,7 @@ local Async = class()
 ---@return jet.ev.Async
 function Async.new(callback)
   check.type(callback, 'function', 'on_async', 'Async.new')
-  return setmetatable({ _callback = callback }, Async)
+  return Watcher.track(setmetatable({ _callback = callback }, Async))
 end
 
 -- The loop sleeps while it waits for a `send` only: something has to be there to wait for.
@@ -157,13 +157,11 @@ function Async:send(loop)
   if self._pending or self._loop ~= loop then
     return
   end
-  self._pending = true
+  self:_call(loop, ASYNC)
+  -- The loop is not to sleep now.
   loop._registered = loop._registered + 1
   loop._adapter.after(0, function()
     loop._registered = loop._registered - 1
-    if self._pending and self._loop == loop then
-      self:_call(loop, ASYNC)
-    end
   end)
 end
 

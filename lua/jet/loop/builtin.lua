@@ -53,6 +53,12 @@ function builtin.new()
     return engine:count() > 0
   end
 
+  --- Whether something that was found in the last wait is not handled yet.
+  ---@return boolean
+  function adapter.more()
+    return engine:more()
+  end
+
   --- Waits for one thing and handles it.
   ---@param seconds? number how long at most
   ---@return boolean handled false if the time was over, a signal came, or there is nothing to wait for

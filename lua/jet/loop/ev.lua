@@ -24,6 +24,14 @@ function adapter.new(loop)
   if adapters[loop] then
     return adapters[loop]
   end
+  -- lua-ev's unloop ends all runs of the loop, also one around that of `pi:loop` that the program has begun itself.
+  local function unloop()
+    if ev == package.loaded['jet.ev'] then
+      loop._adapter.stop()
+    else
+      loop:unloop()
+    end
+  end
   local watched = {}
   -- One entry for each `run` under way; true once that one is to end.
   local stopped = {}
@@ -109,7 +117,7 @@ function adapter.new(loop)
       stopped[#stopped] = true
       self.unwinding = true
     end
-    loop:unloop()
+    unloop()
   end
 
   adapters[loop] = self
