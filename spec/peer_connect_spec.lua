@@ -127,6 +127,55 @@ describe('peer.new', function()
     assert.is_not_nil(seen.id)
   end)
 
+  --- The order in which callbacks of a peer are called that asks before it is connected.
+  ---@param config jet.Config
+  ---@return string[]
+  local function order_of(config)
+    local order = {}
+    local function note(name)
+      return function() order[#order + 1] = name end
+    end
+    local path = support.prefix() .. 's'
+    config.on_connect = note 'on_connect'
+    local p = support.peer(config)
+    p:state({ path = path, value = 1 }, { success = note 'state' })
+    p:fetch({ path = { equals = path } }, note 'add', { success = note 'fetch' })
+    p:set(path .. 'no', 1, { error = note 'set' })
+    wait(count(order, 5), 'all callbacks')
+    -- The connection works both ways afterwards.
+    support.settle(p)
+    p:remove(path)
+    wait(count(order, 6), 'the remove')
+    return order
+  end
+
+  it('answers what was asked before the connection before on_connect if it has a name or encoding', function()
+    for _, config in ipairs { { name = 'Bob' }, { encoding = 'msgpack' }, { name = 'Bob', encoding = 'msgpack' } } do
+      assert.are.same({ 'state', 'fetch', 'add', 'set', 'on_connect', 'add' }, order_of(config))
+    end
+    assert.are.same({ 'on_connect', 'state', 'fetch', 'add', 'set', 'add' }, order_of {})
+  end)
+
+  it('sends its name after all that was asked before', function()
+    local order = {}
+    local server = wire.daemon(function(connection)
+      connection:greet()
+      while true do
+        local message = connection:read()
+        if not message then return end
+        order[#order + 1] = message.method
+        if message.id then connection:reply(message, true) end
+      end
+    end)
+    local p
+    p = support.peer { port = server.port, name = 'Bob', on_connect = function() p:set('late', 1) end }
+    p:state { path = 'a', value = 1 }
+    p:fetch({}, print)
+    p:call 'm'
+    wait(count(order, 5), 'the messages')
+    assert.are.same({ 'add', 'fetch', 'call', 'config', 'set' }, order)
+  end)
+
   it('takes any value as name', function()
     for _, name in ipairs { '', 5, false, peer.null, { a = { 1 } } } do
       support.connected { name = name }

@@ -58,12 +58,12 @@ end
 describe('A peer with a user', function()
   after_each(support.cleanup)
 
-  it('is logged in before anything else of it is sent', function()
+  it('is logged in before anything of the program is sent, and tells its name last', function()
     local order = {}
     local server = wire.daemon(function(connection)
       connection:greet(OURS)
       connection:reply(connection:expect 'authenticate', GROUPS)
-      for _, method in ipairs { 'config', 'add' } do
+      for _, method in ipairs { 'add', 'config' } do
         connection:reply(connection:expect(method), true)
         order[#order + 1] = method
       end
@@ -71,7 +71,7 @@ describe('A peer with a user', function()
     end)
     local p = support.peer(ann { port = server.port, name = 'me' })
     p:state { path = 'early', value = 1 }
-    wait(function() return #order == 2 end, 'the add')
+    wait(function() return #order == 2 and p:info() end, 'the name')
     local info = p:info()
     assert.are.equal('accepted', info.authentication)
     assert.are.equal('ann', info.user)

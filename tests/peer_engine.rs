@@ -34,7 +34,7 @@ fn a_daemon_without_info_is_the_lua_daemon() {
 }
 
 #[test]
-fn the_name_is_told_before_the_program_may_speak() {
+fn the_name_follows_what_the_program_has_sent_and_ready_its_answer() {
     let mut peer = Peer::with(Options { name: Some(r#""bench 1""#.into()), ..Options::default() });
     peer.engine.add("early", Some(json("1")), ASK).unwrap();
     peer.engine.connected(peer.now);
@@ -43,11 +43,30 @@ fn the_name_is_told_before_the_program_may_speak() {
         peer.said(),
         [
             r#"{"id":2,"method":"info","params":{}}"#,
+            r#"{"id":1,"method":"add","params":{"path":"early","value":1}}"#,
             r#"{"id":3,"method":"config","params":{"name":"bench 1"}}"#
         ]
     );
+    assert_eq!(peer.hear(r#"{"id":1,"result":true}"#), ["1 ok true"]);
+    // What a success callback sends meanwhile is not kept.
+    peer.engine.remove("early", TELL).unwrap();
+    assert_eq!(peer.said(), [r#"{"method":"remove","params":{"path":"early"}}"#]);
     assert_eq!(peer.hear(r#"{"id":3,"result":true}"#), ["ready"]);
-    assert_eq!(peer.said(), [r#"{"id":1,"method":"add","params":{"path":"early","value":1}}"#]);
+    assert_eq!(peer.engine.next_timeout(peer.now), None);
+}
+
+#[test]
+fn a_name_without_an_answer_is_waited_for_no_longer_than_two_seconds() {
+    let mut peer = Peer::with(Options { name: Some("5".into()), ..Options::default() });
+    peer.engine.connected(peer.now);
+    let deadline = peer.now + Duration::from_secs(2);
+    assert!(peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#)).is_empty());
+    assert_eq!(peer.engine.next_timeout(peer.now), Some(deadline));
+    assert!(peer.pass(Duration::from_millis(1999)).is_empty());
+    let events = peer.pass(Duration::from_millis(1));
+    assert_eq!(events, ["note the daemon does not answer the greeting, going on without", "ready"]);
+    assert_eq!(peer.engine.next_timeout(peer.now), None);
+    assert!(peer.hear(r#"{"id":2,"result":true}"#).is_empty());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn all_is_msgpack_after_the_daemon_agreed() {
 }
 
 #[test]
-fn what_was_sent_before_waits_for_the_daemon_to_agree() {
+fn what_was_sent_before_leaves_first_and_what_follows_waits_for_the_daemon_to_agree() {
     let mut peer = Peer::with(Options { name: Some("\"early\"".into()), ..options() });
     peer.engine.add("a", Some(raw("1")), ASK).unwrap();
     let (fetcher, _) = peer.fetch(r#"{"path":{"equals":"a"}}"#);
@@ -69,17 +69,29 @@ fn what_was_sent_before_waits_for_the_daemon_to_agree() {
     peer.said();
     peer.hear(&format!(r#"{{"id":3,"result":{OWN}}}"#));
     let config = r#"{"id":4,"method":"config","params":{"name":"early","encoding":"msgpack"}}"#;
-    assert_eq!(peer.said(), [config]);
+    let early: Vec<Value> = peer.said().iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    let methods: Vec<_> = early.iter().map(|message| message["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["add", "fetch", "config", "change", "config"]);
+    // The program's own `config` cannot change the encoding behind the peer's back.
+    assert_eq!(early[2]["params"], json!({"debug": true}));
+    assert_eq!(early[4], serde_json::from_str::<Value>(config).unwrap());
+    assert_eq!(peer.hear(r#"{"id":1,"result":true}"#), ["1 ok true"]);
+    // Whatever is sent now, answers too, could not be read before the daemon has agreed.
+    peer.engine.set("b", Some(raw("3")), TELL).unwrap();
+    peer.engine.answer("\"r1\"", raw("[4]")).unwrap();
+    peer.engine.unfetch(fetcher, ASK).unwrap();
+    peer.engine.fetch(Some(fetcher), raw("{}"), ASK).unwrap();
+    peer.engine.change("a", Some(raw("5"))).unwrap();
     // There is no going on without an answer: what would follow could not be read.
     assert_eq!(peer.engine.next_timeout(peer.now), None);
     assert_eq!(peer.pass(std::time::Duration::from_secs(60)), [] as [&str; 0]);
     assert_eq!(peer.said(), [] as [&str; 0]);
     assert_eq!(peer.hear(r#"{"id":4,"result":true}"#), ["ready"]);
     let messages = said(&mut peer);
-    let methods: Vec<_> = messages.iter().map(|message| message["method"].as_str().unwrap()).collect();
-    assert_eq!(methods, ["add", "fetch", "config", "change"]);
-    // The program's own `config` cannot change it behind the peer's back.
-    assert_eq!(messages[2]["params"], json!({"debug": true}));
+    let methods: Vec<_> =
+        messages.iter().map(|message| message["method"].as_str().unwrap_or_default()).collect();
+    assert_eq!(methods, ["set", "", "unfetch", "fetch", "change"]);
+    assert_eq!(messages[1], json!({"id": "r1", "result": [4]}));
     assert_eq!(fetcher, 0);
 }
 
@@ -204,14 +216,14 @@ fn both_forms_of_a_message_keep_the_limit() {
 fn what_waited_and_is_too_long_as_msgpack_is_refused() {
     let mut peer = Peer::with(Options { max_message: 1000, ..options() });
     let value = format!("[{}]", vec!["0.1"; 200].join(","));
+    peer.engine.connected(peer.now);
+    peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#));
+    peer.said();
     peer.engine.set("long", Some(raw(&value)), ASK).unwrap();
     peer.engine.set("short", Some(raw("1")), ASK).unwrap();
-    peer.engine.connected(peer.now);
-    peer.hear(&format!(r#"{{"id":3,"result":{OWN}}}"#));
-    peer.said();
-    let events = peer.hear(r#"{"id":4,"result":true}"#);
+    let events = peer.hear(r#"{"id":2,"result":true}"#);
     assert_eq!(events[0], "ready");
-    assert!(events[1].starts_with("1 error ") && events[1].contains("exceeds the limit"), "{events:?}");
+    assert!(events[1].starts_with("3 error ") && events[1].contains("exceeds the limit"), "{events:?}");
     let messages = said(&mut peer);
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["params"]["path"], "short");

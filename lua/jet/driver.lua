@@ -60,6 +60,7 @@ function Driver.new(options, adapter, settings)
     on_connect = settings.on_connect,
     on_close = settings.on_close,
     event_first = settings.event_first,
+    introduces = options.name ~= nil or options.encoding ~= nil,
     max_message = options.max_message,
     max_depth = options.max_depth,
     refuse_latin1 = options.invalid_utf8 == 'error',
@@ -110,6 +111,13 @@ function Driver:start()
   local ok, reason = self.core:dial()
   if not ok then
     return self:lost(reason, true)
+  end
+  if self.introduces and not self.blocking then
+    -- The name and encoding are sent behind what the program asks for in this turn of the loop.
+    self.adapter.after(0, function()
+      self:ready(false, false)
+    end)
+    return
   end
   -- The connection may be there or refused at once; callbacks come from the loop all the same.
   self.starting = true

@@ -8,7 +8,7 @@ use crate::json::{write, Raw};
 
 use super::dialect::Dialect;
 use super::early::Asked;
-use super::engine::{Engine, Phase, Role};
+use super::engine::{Engine, Role};
 use super::messages::{member, write_members, write_path};
 use super::outgoing::{Failure, RequestOptions, Sent};
 use super::requests::{Purpose, Service};
@@ -54,7 +54,7 @@ impl Engine {
         params.pop();
         params.push(b'}');
         let params = String::from_utf8_lossy(&params);
-        if self.phase == Phase::Ready {
+        if self.knows_daemon() {
             self.write_add(Raw::trusted(&params), id, options)?;
         } else {
             self.early.wait(Asked::Add(params.as_ref().into()), params.len(), id, options);

@@ -11,7 +11,7 @@ use crate::protocol::framing::Decoder;
 use crate::protocol::message::Message;
 
 use super::dialect::Dialect;
-use super::engine::{Engine, Phase};
+use super::engine::Engine;
 use super::event::Event;
 use super::messages::write_members;
 use super::outgoing::{Failure, RequestOptions, Sent};
@@ -107,7 +107,7 @@ impl Engine {
     pub(super) fn config(&mut self, params: Raw, options: RequestOptions) -> Sent {
         self.check_limits(options.respond)?;
         let id = options.respond.then(|| self.requests.begin(Purpose::Program(Service::Done)));
-        if self.phase == Phase::Ready {
+        if self.knows_daemon() {
             self.write_config(params, id, options)?;
         } else {
             let params = params.text();

@@ -67,9 +67,8 @@ impl Engine {
     pub(super) fn encoding_answered(&mut self, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
         match outcome {
             Ok(_) => {
+                // The output is empty: what was written since the question waits beside it.
                 self.encoder.encoding = Encoding::Msgpack;
-                let written = std::mem::take(&mut self.out);
-                self.send_frames(&written, events);
                 self.become_ready(events);
             }
             Err(error) => {

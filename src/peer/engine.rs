@@ -78,7 +78,8 @@ pub(super) enum Phase {
     Greeting(Instant),
     /// The daemon has been asked to log somebody in. The connection ends without its answer at the instant.
     LoggingIn(Instant),
-    /// The daemon has been asked to change the encoding. Nothing can be sent before it answers.
+    /// The daemon has been asked to change the encoding. Nothing can be sent before it answers: all messages,
+    /// also answers to requests, are kept.
     Switching,
     /// The program's messages go straight to the output.
     Ready,
@@ -117,6 +118,10 @@ pub struct Engine {
     /// Ids, as JSON text, of sets that are answered with an object if `true` is all there is to
     /// say; see [`Dialect::has_fragile_peers`].
     pub(super) fragile_sets: HashSet<Box<str>>,
+    /// When the daemon's answer to the name of this peer is not waited for any more.
+    pub(super) introducing: Option<Instant>,
+    /// Whether the program knows that the peer is ready.
+    pub(super) announced: bool,
     /// Frames that leave with the next write.
     pub(super) out: Vec<u8>,
     /// The one fetch for all, if this daemon has no more than one.
@@ -147,6 +152,8 @@ impl Engine {
             requests: Requests::default(),
             elements: HashMap::new(),
             fragile_sets: HashSet::new(),
+            introducing: None,
+            announced: false,
             out: Vec::new(),
             shared: None,
             early: Early::default(),
@@ -207,6 +214,11 @@ impl Engine {
     /// Whether the daemon is known and the program's messages leave at once.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
+    }
+
+    /// Whether messages are written as this daemon takes them, if not sent yet.
+    pub(super) fn knows_daemon(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Switching)
     }
 
     /// Whether the connection is gone.

@@ -14,7 +14,7 @@ use crate::json::{write, Raw};
 
 use super::dialect::Dialect;
 use super::early::Asked;
-use super::engine::{Engine, Phase};
+use super::engine::Engine;
 use super::event::Event;
 use super::local_fetch::LocalFetch;
 use super::messages::write_members;
@@ -165,7 +165,7 @@ impl Engine {
         };
         let again = fetchers.active.insert(number, fetcher).is_some();
         let id = options.respond.then(|| self.requests.begin(Purpose::Fetch(number, round)));
-        if self.phase != Phase::Ready {
+        if !self.knows_daemon() {
             self.early.wait(Asked::Fetch(number, round), expression.len(), id, options);
             return Ok((number, id));
         }
@@ -184,7 +184,7 @@ impl Engine {
         self.check_limits(options.respond)?;
         let was_active = self.fetchers.active.remove(&number).is_some();
         let id = options.respond.then(|| self.requests.begin(Purpose::Unfetch(number, was_active)));
-        if self.phase != Phase::Ready {
+        if !self.knows_daemon() {
             self.early.wait(Asked::Unfetch, 0, id, options);
             return Ok(id);
         }

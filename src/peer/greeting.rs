@@ -1,5 +1,8 @@
-//! What is said on a new connection before the program's first message: the question what the
-//! daemon is (`info`), then the login (`login`), the name of this peer and the encoding, if the program gave them.
+//! What this peer itself sends on a new connection: the question what the daemon is (`info`), the login (`login`),
+//! and, if the program gave them, its name and encoding in one `config`.
+//!
+//! The `config` follows what the program has sent so far, and the connection is announced as ready when it is
+//! answered: programs expect the answers to their first requests before `on_connect` then.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +37,10 @@ impl Engine {
     pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Greeting(deadline) | Phase::LoggingIn(deadline) => Some(deadline),
-            Phase::Ready => self.requests.next_due(now).into_iter().chain(self.routes.next_due(now)).min(),
+            Phase::Ready | Phase::Switching => {
+                let due = [self.introducing, self.requests.next_due(now), self.routes.next_due(now)];
+                due.into_iter().flatten().min()
+            }
             _ => None,
         }
     }
@@ -45,13 +51,17 @@ impl Engine {
         events.extend(self.unsaid.drain(..).map(|text| Event::Note(text.into())));
         match self.phase {
             Phase::Greeting(deadline) if deadline <= now => {
-                events.push(Event::Note("the daemon does not answer the greeting, going on without".into()));
+                events.push(unanswered());
                 if !self.log_in(events) {
                     self.become_ready(events);
                 }
             }
             Phase::LoggingIn(deadline) if deadline <= now => self.login_unanswered(events),
-            Phase::Ready => {
+            Phase::Ready | Phase::Switching => {
+                if self.introducing.is_some_and(|deadline| deadline <= now) {
+                    events.push(unanswered());
+                    self.announce(events);
+                }
                 self.end_overdue(now, events);
                 self.retry_routes(now, events);
             }
@@ -91,7 +101,8 @@ impl Engine {
         self.introduce(encoding, events);
     }
 
-    /// Tells the name of this peer, and the encoding if it is not the one there is.
+    /// Sends what the program has sent so far, then the name of this peer, and the encoding if it is not the one
+    /// there is.
     pub(super) fn introduce(&mut self, encoding: Encoding, events: &mut Vec<Event<'_>>) {
         let name = self.options.name.clone();
         let purpose = match encoding {
@@ -99,6 +110,12 @@ impl Engine {
             Encoding::Json => Purpose::Name,
             Encoding::Msgpack => Purpose::Encoding,
         };
+        if let Phase::Greeting(deadline) = self.phase {
+            // A change of the encoding has no deadline: what followed it could not be read.
+            self.introducing = (encoding == Encoding::Json).then_some(deadline);
+        }
+        self.phase = Phase::Ready;
+        self.send_early(events);
         let service = self.dialect.config_service();
         let written = self.greet(purpose, service, |out| {
             if let Some(name) = name {
@@ -109,7 +126,7 @@ impl Engine {
             }
         });
         match encoding {
-            _ if !written => self.become_ready(events),
+            _ if !written => self.announce(events),
             Encoding::Json => {}
             Encoding::Msgpack => self.phase = Phase::Switching,
         }
@@ -121,16 +138,24 @@ impl Engine {
             let note = format!("the daemon did not take the name of this peer: {}", error.text());
             events.push(Event::Note(note));
         }
-        self.become_ready(events);
+        self.announce(events);
     }
 
-    /// Lets the program's messages go.
+    /// Tells the program that the peer is ready, once.
+    fn announce(&mut self, events: &mut Vec<Event<'_>>) {
+        self.introducing = None;
+        if !std::mem::replace(&mut self.announced, true) {
+            events.push(Event::Ready);
+        }
+    }
+
+    /// Announces the peer as ready and lets the program's messages go.
     pub(super) fn become_ready(&mut self, events: &mut Vec<Event<'_>>) {
         if !matches!(self.phase, Phase::Greeting(_) | Phase::Switching) {
             return;
         }
         self.phase = Phase::Ready;
-        events.push(Event::Ready);
+        self.announce(events);
         self.send_early(events);
     }
 
@@ -152,4 +177,8 @@ impl Engine {
         }
         written
     }
+}
+
+fn unanswered() -> Event<'static> {
+    Event::Note("the daemon does not answer the greeting, going on without".into())
 }

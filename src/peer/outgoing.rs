@@ -144,7 +144,7 @@ impl Engine {
             write_path(out, path, extra);
         })?;
         if let (Some(id), Service::Set | Service::SetValue | Service::Value) = (sent, service) {
-            if self.phase == Phase::Ready && self.dialect.hides_timeouts() {
+            if self.knows_daemon() && self.dialect.hides_timeouts() {
                 self.watch_over(id, &whole_params(path, extra, options));
             }
         }
@@ -293,14 +293,18 @@ impl Engine {
             self.overflow();
             return Err(Failure::Unsent(self.options.max_unsent));
         }
-        let mark = framing::begin(&mut self.out);
-        self.out.extend_from_slice(b"{\"id\":");
-        self.out.extend_from_slice(id.as_bytes());
-        self.out.push(b',');
-        body(&mut self.out);
-        self.out.push(b'}');
         let max_message = self.max_outgoing();
-        let ended = self.encoder.end(&mut self.out, mark, max_message);
+        let out = match self.phase {
+            Phase::Switching => &mut self.early.frames,
+            _ => &mut self.out,
+        };
+        let mark = framing::begin(out);
+        out.extend_from_slice(b"{\"id\":");
+        out.extend_from_slice(id.as_bytes());
+        out.push(b',');
+        body(out);
+        out.push(b'}');
+        let ended = self.encoder.end(out, mark, max_message);
         ended.map_err(|error| self.too_long(error))
     }
 }
