@@ -242,7 +242,8 @@ describe('jet.daemon', function()
     local port
     do
       local function nothing() end
-      local own = { watch = nothing, after = nothing, run = nothing, stop = nothing }
+      local function after() return nothing end
+      local own = { watch = nothing, after = after, run = nothing, stop = nothing }
       local instance = daemon.new { port = 0, loop = own }
       instance.start()
       port = instance.port()

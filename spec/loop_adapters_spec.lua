@@ -232,8 +232,27 @@ end
 
 describe('jet.loop', function()
   it('takes a table with the four functions of an adapter', function()
-    local own = { watch = function() end, after = function() end, run = function() end, stop = function() end }
+    local cancelled = 0
+    local function nothing() end
+    local function after() return function() cancelled = cancelled + 1 end end
+    local own = { watch = nothing, after = after, run = nothing, stop = nothing }
     assert.equal(own, loops.resolve(own))
+    assert.equal(own, loops.resolve(own))
+    assert.equal(1, cancelled)
+  end)
+
+  it('says what is wrong with the after of such a table', function()
+    local function nothing() end
+    for after, text in pairs {
+      [function() return {} end] = "'after' has to return a function that cancels, got table",
+      [nothing] = "'after' has to return a function that cancels, got nil",
+      [function(self, seconds) return self.x, seconds end] = "'after(seconds, callback)' raises: ",
+    } do
+      local own = { watch = nothing, after = after, run = nothing, stop = nothing }
+      local adapter, message = loops.resolve(own)
+      assert.is_nil(adapter)
+      assert.matches(text, message, 1, true)
+    end
   end)
 
   it('names the function that such a table lacks', function()

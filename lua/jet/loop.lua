@@ -4,6 +4,7 @@
 
 require 'jet.built_for'
 local builtin = require 'jet.loop.builtin'
+local check = require 'jet.check'
 local core = require 'jet.core'
 
 ---@class jet.Adapter
@@ -77,24 +78,45 @@ local function load(name, loop)
   return nil, ("bad argument 'config.loop' to 'new' (%s: %s)"):format(name, tostring(adapter))
 end
 
+-- Adapters of programs that were tried.
+local tried = setmetatable({}, { __mode = 'k' })
+
+--- Tries whether `after` takes its arguments and returns what it has to.
+---@param loop table
+---@return string|nil fault
+local function try_after(loop)
+  local ok, cancel = pcall(loop.after, 0, function() end)
+  if not ok then
+    return ("'after(seconds, callback)' raises: %s"):format(tostring(cancel))
+  elseif not check.callable(cancel) then
+    return ("'after' has to return a function that cancels, got %s"):format(type(cancel))
+  end
+  cancel()
+end
+
 --- Checks a table of the program's own.
 ---@param loop table
 ---@return jet.Adapter|nil
 ---@return string|nil message
 local function own(loop)
+  local fault
   for _, name in ipairs(FUNCTIONS) do
-    if type(loop[name]) ~= 'function' then
-      local message = "bad argument 'config.loop' to 'new' (a loop of one's own needs the function '%s')"
-      return nil, message:format(name)
+    if not fault and not check.callable(loop[name]) then
+      fault = ("a loop of one's own needs the function '%s'"):format(name)
     end
   end
+  fault = fault or not tried[loop] and try_after(loop) or nil
+  if fault then
+    return nil, ("bad argument 'config.loop' to 'new' (%s)"):format(fault)
+  end
+  tried[loop] = true
   return loop
 end
 
 --- The adapter for a loop.
 ---@param loop any nil for lua-ev's default loop if the program has lua-ev, else the built-in one;
--- a loop of lua-ev or `jet.ev`, the module luv or copas, a cqueues controller, a table with the
--- four functions of an adapter, or the name of one of them
+-- a loop of lua-ev or `jet.ev`, the module luv or copas, `{ uv = luv, schedule = f }`, a cqueues controller, a
+-- table with the four functions of an adapter, or the name of one of them
 ---@return jet.Adapter|nil
 ---@return string|nil message
 function loops.resolve(loop)
@@ -115,7 +137,9 @@ function loops.resolve(loop)
       return load(known.name, loop)
     end
   end
-  if type(loop) == 'table' then
+  if type(loop) == 'table' and loop.uv and check.callable(loop.schedule) then
+    return load('scheduled', loop)
+  elseif type(loop) == 'table' then
     return own(loop)
   end
   return nil, ("bad argument 'config.loop' to 'new' (event loop expected, got %s)"):format(tostring(loop))

@@ -1,0 +1,98 @@
+--- Adapter for luv where callbacks have to run through a function of the host, as in Neovim:
+-- `loop = { uv = vim.uv, schedule = vim.schedule }`. luv's own callbacks run in Neovim's fast context there, in which
+-- most of its API is refused.
+
+local luv = require 'jet.loop.luv'
+local runs = require 'jet.loop.runs'
+
+local adapter = {}
+
+local adapters = setmetatable({}, { __mode = 'k' })
+
+-- Milliseconds: how long a turn waits at most, and how often it looks whether it is over.
+local TURN, INTERVAL = 1000, 10
+
+--- Makes the adapter of a luv module and a scheduler; the same one each time.
+---@param loop {uv: table, schedule: fun(f: fun()), wait: function|nil} `wait` as `vim.wait`, for `pi:loop`
+---@return jet.Adapter
+function adapter.new(loop)
+  local uv, schedule = loop.uv, loop.schedule
+  if adapters[uv] then
+    return adapters[uv]
+  end
+  local inner = luv.new(uv)
+  local watched, timers, woken = {}, 0, false
+  local under_way = runs.new(function()
+    woken = true
+  end)
+  local self = { name = 'scheduled', stop = under_way.stop }
+
+  -- A descriptor is not watched between its callback being scheduled and called.
+  local function arm(fd, entry)
+    inner.watch(fd, entry.interest, function(readable, writable)
+      inner.watch(fd, nil)
+      schedule(function()
+        if watched[fd] == entry then
+          arm(fd, entry)
+          under_way.call(entry.callback, readable, writable)
+        end
+      end)
+    end)
+  end
+
+  function self.watch(fd, interest, callback)
+    watched[fd] = interest and { interest = interest, callback = callback }
+    if interest then
+      arm(fd, watched[fd])
+    else
+      inner.watch(fd, nil)
+    end
+  end
+
+  function self.after(seconds, callback)
+    local active = true
+    timers = timers + 1
+    local function over()
+      local was = active
+      timers = timers - (active and 1 or 0)
+      active = false
+      return was
+    end
+    local cancel = inner.after(seconds, function()
+      schedule(function()
+        if over() then
+          under_way.call(callback)
+        end
+      end)
+    end)
+    return function()
+      if over() then
+        cancel()
+      end
+    end
+  end
+
+  local function alive()
+    return timers > 0 or next(watched) ~= nil
+  end
+
+  -- Only the host can run what was scheduled: it waits, and handles its events meanwhile.
+  function self.run()
+    local vim = rawget(_G, 'vim')
+    local wait = loop.wait or vim and vim.wait
+    if not wait then
+      error("this loop needs the function 'wait', like vim.wait, to be run", 0)
+    end
+    under_way.run(function()
+      woken = false
+      wait(TURN, function()
+        return woken or not alive()
+      end, INTERVAL)
+    end, alive)
+  end
+
+  adapters[uv] = self
+  return self
+end
+
+return adapter
