@@ -35,6 +35,19 @@ pub(super) struct Recheck {
     last: Option<Dependent>,
 }
 
+/// The job that forgets what depended on paths for a fetcher.
+#[derive(Debug)]
+pub(super) struct Forget {
+    fetcher: FetcherKey,
+    paths: Vec<String>,
+}
+
+impl Forget {
+    pub(super) fn new(fetcher: FetcherKey, paths: HashSet<String>) -> Forget {
+        Forget { fetcher, paths: paths.into_iter().collect() }
+    }
+}
+
 impl Dependents {
     fn insert(&mut self, path: String, dependent: Dependent) {
         self.by_path.entry(path).or_default().insert(dependent);
@@ -49,17 +62,20 @@ impl Dependents {
         }
     }
 
-    fn remove_fetcher(&mut self, path: &str, fetcher: FetcherKey) {
-        if let Some(dependents) = self.by_path.get_mut(path) {
-            let from = dependents.range((fetcher, ElementKey::LOWEST)..);
-            let its: Vec<_> = from.take_while(|(dependent, _)| *dependent == fetcher).copied().collect();
-            its.iter().for_each(|dependent| {
-                dependents.remove(dependent);
-            });
-            if dependents.is_empty() {
-                self.by_path.remove(path);
-            }
+    /// Removes one dependent of a fetcher. Returns whether there was one.
+    fn remove_one(&mut self, path: &str, fetcher: FetcherKey) -> bool {
+        let Some(dependents) = self.by_path.get_mut(path) else {
+            return false;
+        };
+        let next = dependents.range((fetcher, ElementKey::LOWEST)..).next().copied();
+        let Some(dependent) = next.filter(|(dependent, _)| *dependent == fetcher) else {
+            return false;
+        };
+        dependents.remove(&dependent);
+        if dependents.is_empty() {
+            self.by_path.remove(path);
         }
+        true
     }
 
     fn next(&self, path: &str, last: Option<Dependent>) -> Option<Dependent> {
@@ -115,12 +131,18 @@ impl Bus {
         }
     }
 
-    /// Takes back [`register_dependencies`](Self::register_dependencies) for all elements of a fetcher.
-    pub(super) fn forget_dependents(&mut self, fetcher: FetcherKey, paths: &HashSet<String>) {
-        for path in paths {
-            self.work.spend(2);
-            self.dependents.remove_fetcher(path, fetcher);
+    /// Takes back [`register_dependencies`](Self::register_dependencies) for all elements of a fetcher that has ended.
+    pub(super) fn forget_dependents(&mut self, job: &mut Forget, until: u64) -> Progress {
+        while self.work.spent() < until {
+            self.work.spend(3);
+            let Some(path) = job.paths.last() else {
+                return Progress::Done;
+            };
+            if !self.dependents.remove_one(path, job.fetcher) {
+                job.paths.pop();
+            }
         }
+        Progress::Unfinished
     }
 
     /// An element has changed: looks again at what depends on it.

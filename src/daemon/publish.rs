@@ -1,10 +1,11 @@
 //! From a change of an element to the notifications of those who fetch it.
 
-use crate::rules::{transition, Event};
+use crate::rules::{transition, Event, Steps};
 
 use super::access::{Access, Permission};
 use super::bus::Bus;
 use super::client::ClientKey;
+use super::conditions::Forget;
 use super::elements::{Element, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
 use super::news::News;
@@ -149,11 +150,11 @@ impl Bus {
         let Some((fetcher, element)) = self.fetchers.get(fetcher_key).zip(self.elements.get(key)) else {
             return;
         };
-        let mut steps = 0;
+        let mut steps = Steps::default();
         let is_for_it = fetcher.expression.matches_path_counting(&element.path, &mut steps)
             && self.may(fetcher.client, element, Permission::Fetch);
-        self.work.spend(steps / STEPS_PER_UNIT);
-        if !is_for_it || self.clients.is_leaving(element.owner) {
+        self.work.spend(steps.taken / STEPS_PER_UNIT);
+        if !is_for_it || steps.are_too_many() || self.clients.is_leaving(element.owner) {
             return;
         }
         let mut news = News::of(element);
@@ -184,13 +185,13 @@ impl Bus {
             if self.clients.get(fetcher.client).is_none_or(|client| client.condemned) {
                 return false;
             }
-            let mut steps = 0;
+            let mut steps = Steps::default();
             let is_match = fetcher.expression.matches_path_counting(path, &mut steps);
-            self.work.spend(steps / STEPS_PER_UNIT);
+            self.work.spend(steps.taken / STEPS_PER_UNIT);
             if fetcher.expression.is_costly() {
                 self.clients.charge(fetcher.client, steps);
             }
-            is_match
+            is_match && !steps.are_too_many()
         });
         found.sort_unstable();
         found
@@ -204,7 +205,9 @@ impl Bus {
         if let Some(client) = self.clients.get_mut(fetcher.client) {
             client.fetch_weight -= fetcher.weight;
         }
-        self.forget_dependents(key, &fetcher.dependencies);
+        if !fetcher.dependencies.is_empty() {
+            self.work.push(Job::Forget(Forget::new(key, fetcher.dependencies)));
+        }
         if self.sets.note_ended() {
             self.work.push(Job::Sweep);
         }

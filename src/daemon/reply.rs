@@ -9,6 +9,8 @@ use crate::protocol::error::{self, Code, INTERNAL_ERROR};
 use crate::protocol::framing::{self, TooLong};
 use crate::protocol::text::shown;
 
+use crate::rules::Steps;
+
 use super::access::Rights;
 use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey, Leaving};
@@ -246,7 +248,7 @@ impl Clients {
     }
 
     /// Charges a connection with what matching its patterns with a new path has cost.
-    pub(super) fn charge(&mut self, key: ClientKey, steps: u64) {
+    pub(super) fn charge(&mut self, key: ClientKey, steps: Steps) {
         let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
             return;
         };

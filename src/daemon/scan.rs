@@ -7,7 +7,7 @@
 
 use crate::protocol::changes::push_entry;
 use crate::protocol::error::INVALID_PARAMS;
-use crate::rules::{Expression, SortedView};
+use crate::rules::{Expression, SortedView, Steps};
 
 use super::access::Permission;
 use super::bus::Bus;
@@ -54,6 +54,8 @@ enum Pass {
 pub(super) struct Cost {
     steps: u64,
     paths: u64,
+    /// Whether matching one path was given up.
+    is_given_up: bool,
 }
 
 /// A `get`.
@@ -96,14 +98,15 @@ impl FirstLook {
 
 impl Cost {
     /// Counts the steps for one path.
-    pub(super) fn add(&mut self, steps: u64) {
-        self.steps += steps;
+    pub(super) fn add(&mut self, steps: Steps) {
+        self.steps += steps.taken;
         self.paths += 1;
+        self.is_given_up |= steps.are_too_many();
     }
 
     /// Returns whether that is more than a fetch, or a connection with all its fetches, may take.
     pub(super) fn is_too_much(&self) -> bool {
-        self.steps > PATTERN_STEPS + self.paths * PATTERN_STEPS_PER_PATH
+        self.is_given_up || self.steps > PATTERN_STEPS + self.paths * PATTERN_STEPS_PER_PATH
     }
 
     /// Refuses what costs too much.
@@ -324,10 +327,10 @@ enum Tested {
 impl Cost {
     /// Tests a path and counts what that takes. Returns whether it matches, and the steps.
     fn test(&mut self, expression: &Expression, path: &str) -> (bool, u64) {
-        let mut steps = 0;
+        let mut steps = Steps::default();
         let is_match = expression.matches_path_counting(path, &mut steps);
         self.add(steps);
-        (is_match, steps)
+        (is_match, steps.taken)
     }
 }
 

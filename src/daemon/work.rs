@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::conditions::Recheck;
+use super::conditions::{Forget, Recheck};
 use super::leaving::Leave;
 use super::scan::{FirstLook, Get};
 use super::window::Window;
@@ -47,7 +47,9 @@ pub(super) enum Job {
     Held(ClientKey),
     /// A look at the elements that depend on a path.
     Recheck(Recheck),
-    /// Cleaning up what ended fetchers left.
+    /// Cleaning up the dependencies of an ended fetcher.
+    Forget(Forget),
+    /// Cleaning up what ended fetchers left in the sets of elements.
     Sweep,
 }
 
@@ -136,6 +138,7 @@ impl Bus {
             Job::Leave(job) => self.leave(job, until),
             Job::Held(client) => self.catch_up(*client, until, now),
             Job::Recheck(job) => self.recheck(job, until),
+            Job::Forget(job) => self.forget_dependents(job, until),
             Job::Sweep => self.sweep(until),
         }
     }

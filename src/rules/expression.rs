@@ -3,7 +3,7 @@
 use super::dep::Dep;
 use super::lua_pattern::Captures;
 use super::parse;
-use super::path_rule::{How, PathRule, Quantity};
+use super::path_rule::{How, PathRule, Quantity, Steps};
 use super::sort::Sort;
 use super::value_test::ValueTest;
 use crate::json::Raw;
@@ -55,8 +55,9 @@ impl Expression {
         self.paths.iter().all(|rule| rule.holds(path))
     }
 
-    /// As [`matches_path`](Self::matches_path); adds the steps it took to `steps`, each of a few nanoseconds.
-    pub fn matches_path_counting(&self, path: &str, steps: &mut u64) -> bool {
+    /// As [`matches_path`](Self::matches_path), and counts the steps it takes. What it returns means nothing when
+    /// these are [too many](Steps::are_too_many).
+    pub fn matches_path_counting(&self, path: &str, steps: &mut Steps) -> bool {
         self.paths.iter().all(|rule| rule.holds_counting(path, steps))
     }
 

@@ -23,7 +23,7 @@ pub use field_path::FieldPath;
 pub use filter::{transition, Event};
 pub use lua_pattern::{Capture, Captures, Pattern};
 pub use nearest::nearest;
-pub use path_rule::{How, PathRule, Quantity, TextRule};
+pub use path_rule::{How, PathRule, Quantity, Steps, TextRule};
 pub use ranked::{Id, Ranked};
 pub use sort::{Sort, SortBy, SortKey};
 pub use sorted_view::{Changes, Entry, SortedView};

@@ -7,6 +7,23 @@ use super::lua_pattern::Pattern;
 /// search in place is quicker, but its time grows with the product of both lengths.
 const FOLD_IN_PLACE: usize = 512;
 
+/// Most steps that are taken for one path, about as many as three milliseconds have.
+const MAX_STEPS: u64 = 1_000_000;
+
+/// The steps that matching a path takes; a step takes a few nanoseconds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// How many were taken.
+    pub taken: u64,
+}
+
+impl Steps {
+    /// Returns whether so many were taken that matching was given up.
+    pub fn are_too_many(&self) -> bool {
+        self.taken > MAX_STEPS
+    }
+}
+
 /// One rule on a path. All rules of an expression must hold.
 #[derive(Debug, Clone)]
 pub enum PathRule {
@@ -24,26 +41,27 @@ pub enum PathRule {
 impl PathRule {
     /// Whether a path satisfies the rule.
     pub fn holds(&self, path: &str) -> bool {
-        self.holds_counting(path, &mut 0)
+        self.holds_counting(path, &mut Steps::default())
     }
 
-    /// As [`holds`](Self::holds); adds the steps it took to `steps`, see [`Pattern::is_match_counting`].
-    pub fn holds_counting(&self, path: &str, steps: &mut u64) -> bool {
+    /// As [`holds`](Self::holds), and counts the steps it takes. What it returns means nothing when these are
+    /// [too many](Steps::are_too_many).
+    pub fn holds_counting(&self, path: &str, steps: &mut Steps) -> bool {
+        let matches_one = |patterns: &[Pattern], steps: &mut Steps| {
+            patterns
+                .iter()
+                .any(|pattern| steps.are_too_many() || pattern.is_match_counting(path, &mut steps.taken))
+        };
         match self {
             PathRule::Text(rule) => {
-                *steps += rule.steps(path);
+                steps.taken += rule.steps(path);
                 rule.holds(path)
             }
-            PathRule::Match(patterns) => {
-                patterns.iter().any(|pattern| pattern.is_match_counting(path, steps))
-            }
-            PathRule::Unmatch(patterns) => {
-                !patterns.iter().any(|pattern| pattern.is_match_counting(path, steps))
-            }
+            PathRule::Match(patterns) => matches_one(patterns, steps),
+            PathRule::Unmatch(patterns) => !matches_one(patterns, steps),
             PathRule::PlainOrPattern(plain, pattern) => {
-                *steps += plain.steps(path);
-                plain.holds(path)
-                    || pattern.as_ref().is_some_and(|pattern| pattern.is_match_counting(path, steps))
+                steps.taken += plain.steps(path);
+                plain.holds(path) || matches_one(pattern.as_slice(), steps)
             }
         }
     }
