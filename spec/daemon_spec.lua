@@ -280,6 +280,27 @@ describe('jet.daemon', function()
     assert.is_false(pcall(peer.call, peer, 'a', { ('x'):rep(1000) }))
   end)
 
+  it('limits the fetches of one peer', function()
+    local instance = started { max_fetches = 2 }
+    local port = instance.port()
+    local peer = jet.new { port = port, loop = loop }
+    local refusal
+    for _ = 1, 2 do
+      peer:fetch({ path = { equals = 'a' } }, function() end)
+    end
+    peer:fetch({ path = { equals = 'b' } }, function() end, {
+      error = function(err)
+        refusal = err
+      end,
+    })
+    run_until(loop, function()
+      return refusal
+    end)
+    assert.are.equal(-32602, refusal.code)
+    assert.is_string(refusal.data.tooManyFetches)
+    peer:close()
+  end)
+
   it('makes the files of Unix sockets with the mode asked for, and replaces no other file', function()
     local path = os.tmpname()
     local file = assert(io.open(path, 'w'))

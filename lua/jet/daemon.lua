@@ -35,6 +35,7 @@ local daemon = {}
 ---@field max_message? integer bytes of one message, default 10000000
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait for one peer, default 256 MiB
+---@field max_fetches? integer fetches of one peer, default 100000; a pattern counts as 100, a value rule as 10
 ---@field max_requests? integer requests of one peer that may wait for an answer, default 1000000
 
 --- PEM files. Without `port` and `ws_port` here, those of the daemon are encrypted; else these are, beside
@@ -76,6 +77,7 @@ local OPTIONS = {
   max_message = 'number',
   max_depth = 'number',
   max_unsent = 'number',
+  max_fetches = 'number',
   max_requests = 'number',
 }
 
@@ -90,7 +92,7 @@ local TLS_OPTIONS = {
   ws_port = 'number|string|nil',
 }
 
-local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_requests' }
+local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_fetches', 'max_requests' }
 
 --- Raises at the line that called `new`.
 ---@param option string

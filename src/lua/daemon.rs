@@ -166,6 +166,7 @@ fn read(options: &Table) -> std::result::Result<Wanted, String> {
             max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
             max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
             max_unsent: field::<Option<_>>(options, "max_unsent")?.unwrap_or(defaults.max_unsent),
+            max_fetches: field::<Option<_>>(options, "max_fetches")?.unwrap_or(defaults.max_fetches),
             max_requests: field::<Option<_>>(options, "max_requests")?.unwrap_or(defaults.max_requests),
             timeout: field::<Option<_>>(options, "timeout")?.unwrap_or(defaults.timeout),
             simple_fetch: field::<Option<_>>(options, "simple_fetch")?.unwrap_or(defaults.simple_fetch),

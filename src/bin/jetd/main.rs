@@ -108,12 +108,16 @@ struct Serve {
     simple_fetch: bool,
 
     /// Largest message in bytes, both ways
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message, value_parser = bytes,
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_message, value_parser = limit,
           allow_negative_numbers = true)]
     max_message: usize,
 
+    /// Most fetches of one peer; each pattern counts as 100, each value rule as 10
+    #[arg(long, value_name = "NUMBER", default_value_t = Config::default().max_fetches, value_parser = limit)]
+    max_fetches: usize,
+
     /// Most bytes that may wait for one peer before it is given up
-    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_unsent, value_parser = bytes,
+    #[arg(long, value_name = "BYTES", default_value_t = Config::default().max_unsent, value_parser = limit,
           allow_negative_numbers = true)]
     max_unsent: usize,
 
@@ -142,7 +146,7 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// Reads a limit, which is at least 1.
-fn bytes(text: &str) -> Result<usize, String> {
+fn limit(text: &str) -> Result<usize, String> {
     let limit = text.parse().ok().filter(|limit| *limit > 0);
     limit.ok_or_else(|| "whole number of at least 1 expected".to_owned())
 }
@@ -213,6 +217,7 @@ fn serve(arguments: &Serve, parent: Option<Background>, log: &LogWriter) -> io::
 fn start(arguments: &Serve, log: LogWriter) -> io::Result<Handle> {
     let config = Config {
         max_message: arguments.max_message,
+        max_fetches: arguments.max_fetches,
         max_unsent: arguments.max_unsent,
         timeout: arguments.timeout,
         simple_fetch: arguments.simple_fetch,
