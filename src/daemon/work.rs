@@ -1,7 +1,7 @@
-//! [`Work`]: what grows with the number of elements, cut into slices.
+//! Jobs: what grows with the number of elements, cut into slices.
 //!
 //! The first look of a fetch, `get`, a large window of a sorted fetch and the end of a connection are jobs. Each
-//! request begins its job at once; what is not done after [`AT_ONCE`] units waits in a queue, from which
+//! request begins its job at once; what is not done after 2,000 units waits in a queue, from which
 //! [`Bus::work`] takes turns. So other connections are served between two slices, and output leaves. A job whose
 //! connection does not read is parked there until it does.
 //!

@@ -15,7 +15,7 @@ fn main() {
         println!("{}", bound.address().expect("TCP").port());
         let listener = bound.listen(MAX_MESSAGE).expect("listens");
         loop {
-            let served = listener.accept().await.expect("accepts");
+            let served = listener.accept(|line| eprintln!("{line}")).await.expect("accepts");
             tokio::task::spawn_local(echo(served));
         }
     });

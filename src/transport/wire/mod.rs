@@ -88,7 +88,7 @@ impl Wire {
     /// The peer's end. Its [`output`](Self::output) begins the handshakes.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`](super::ErrorKind::Options): a certificate file that cannot be read, a header that is none, or a
+    /// [`ErrorKind::Options`]: a certificate file that cannot be read, a header that is none, or a
     /// layer that this build does not have.
     pub fn client(options: &Options) -> Result<Wire, Error> {
         let default_port = if options.tls.is_some() { 443 } else { 80 };
@@ -102,7 +102,7 @@ impl Wire {
     /// The daemon's end: of a WebSocket, or of the trivial protocol; over TLS with this configuration.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`](super::ErrorKind::Options) if this build does not have such a layer.
+    /// [`ErrorKind::Options`] if this build does not have such a layer.
     pub fn server(tls: Option<&ServerTls>, websocket: bool, max_message: usize) -> Result<Wire, Error> {
         let tls = tls.map(Tls::server).transpose()?;
         let web = websocket.then(|| Web::server(max_message)).transpose()?;
