@@ -182,6 +182,19 @@ fn the_first_look_of_a_fetch_waits_for_who_reads_and_what_follows_waits_for_it()
 }
 
 #[test]
+fn a_first_look_never_fills_up_what_may_be_unsent() {
+    let mut bench = Bench::with(Config { max_unsent: 10_000, ..Config::default() });
+    let (owner, fetcher, other) = (bench.peer(), bench.peer(), bench.peer());
+    add_states(&mut bench, owner, "state/", 1_000);
+    for params in [json!({"id": "f"}), json!({"id": "g", "sort": {"byPath": true, "to": 50}})] {
+        feed(&mut bench, fetcher, json!({"id": 1, "method": "fetch", "params": params}));
+        let (messages, _) = work_on(&mut bench, fetcher, other);
+        assert!(bench.bus.take_closing().is_empty(), "it is given up while it reads");
+        assert!(messages.len() > 1);
+    }
+}
+
+#[test]
 fn an_owner_answers_others_while_its_own_fetch_is_looked_at() {
     let mut bench = Bench::new();
     let (owner, other) = (bench.peer(), bench.peer());

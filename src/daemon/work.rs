@@ -157,17 +157,25 @@ impl Bus {
 
     /// Has the parked jobs of a connection go on if it has read enough.
     pub(super) fn unpark(&mut self, key: ClientKey) {
+        let enough = self.ready_bytes() / 2;
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        if !client.parked.is_empty() && client.unsent().len() < READY_BYTES / 2 {
+        if !client.parked.is_empty() && client.unsent().len() < enough {
             self.work.queue.extend(client.parked.drain(..));
         }
     }
 
     /// Returns whether a job may write to a connection. One that is gone takes everything.
     pub(super) fn has_room(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_none_or(|client| client.condemned || client.unsent().len() < READY_BYTES)
+        self.clients
+            .get(key)
+            .is_none_or(|client| client.condemned || client.unsent().len() < self.ready_bytes())
+    }
+
+    /// Returns how many bytes a job keeps ready for a connection, which is less than what ends it.
+    fn ready_bytes(&self) -> usize {
+        READY_BYTES.min(self.config().max_unsent / 2).max(2)
     }
 
     fn sweep(&mut self, until: u64) -> Progress {
