@@ -126,10 +126,10 @@ describe('The access of an element', function()
     local path = support.prefix() .. 'x'
     p:state { path = path, value = 1, set = handler, access = { fetchGroups = {}, setGroups = {} } }
     p:state { path = path .. '2', value = 1, access = {} }
+    support.settle(p)
     assert.is_true(support.result(function(callbacks)
       other:set(path, 2, callbacks)
     end))
-    support.settle(p)
     support.wait_log 'no users: access protects nothing'
     assert.are.same({}, support.take_log())
   end)
