@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running jetd that ends with the test.
 struct Jetd(Child);
@@ -224,8 +224,14 @@ fn large_messages_cost_a_connection_no_memory_afterwards() {
         assert!(ask(peer, r#"{"id":1,"method":"get","params":{}}"#).len() > large.len());
         assert!(ask(peer, &format!(r#"{{"id":1,"method":"echo","params":"{large}"}}"#)).len() > large.len());
     }
-    let grown = resident(&jetd).saturating_sub(before);
-    assert!(grown < PEERS * 250, "{grown} KiB for {PEERS} connections");
+    // The last answers may be given back after they have been read here.
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut grown = usize::MAX;
+    while grown >= PEERS * 250 {
+        assert!(Instant::now() < until, "{grown} KiB for {PEERS} connections");
+        std::thread::sleep(Duration::from_millis(20));
+        grown = resident(&jetd).saturating_sub(before);
+    }
 }
 
 #[test]
@@ -465,20 +471,29 @@ fn an_answer_that_came_in_time_counts_even_if_jetd_was_stopped_meanwhile() {
     let (mut owner, mut requester) = (connect(), connect());
     ask(&mut owner, r#"{"id":1,"method":"add","params":{"path":"m"}}"#);
     let call = r#"{"id":2,"method":"call","params":{"path":"m","timeout":3}}"#;
-    requester.write_all(&(call.len() as u32).to_be_bytes()).expect("sent");
-    requester.write_all(call.as_bytes()).expect("sent");
-    let routed = read(&mut owner);
-    let id = routed.split('"').nth(3).expect("an id").to_owned();
     let signal = |name: &str| {
         let process = jetd.0.id().to_string();
         assert!(Command::new("kill").args([name, &process]).status().expect("runs").success());
     };
-    signal("-STOP");
-    let answer = format!(r#"{{"id":"{id}","result":"in time"}}"#);
-    owner.write_all(&(answer.len() as u32).to_be_bytes()).expect("sent");
-    owner.write_all(answer.as_bytes()).expect("sent");
-    // Time itself is what is tested: the call has to be overdue when jetd goes on.
-    std::thread::sleep(std::time::Duration::from_millis(3200));
-    signal("-CONT");
-    assert_eq!(read(&mut requester), r#"{"id":2,"result":"in time"}"#);
+    // On a busy machine the call may be overdue before the answer is there: then it is tried again.
+    for _ in 0..10 {
+        let begun = Instant::now();
+        requester.write_all(&(call.len() as u32).to_be_bytes()).expect("sent");
+        requester.write_all(call.as_bytes()).expect("sent");
+        let routed = read(&mut owner);
+        let id = routed.split('"').nth(3).expect("an id").to_owned();
+        signal("-STOP");
+        let answer = format!(r#"{{"id":"{id}","result":"in time"}}"#);
+        owner.write_all(&(answer.len() as u32).to_be_bytes()).expect("sent");
+        owner.write_all(answer.as_bytes()).expect("sent");
+        let is_in_time = begun.elapsed() < Duration::from_secs(3);
+        // Time itself is what is tested: the call has to be overdue when jetd goes on.
+        std::thread::sleep(Duration::from_millis(3200));
+        signal("-CONT");
+        let answer = read(&mut requester);
+        if is_in_time {
+            return assert_eq!(answer, r#"{"id":2,"result":"in time"}"#);
+        }
+    }
+    panic!("this machine is too slow for an answer within 3 s");
 }
