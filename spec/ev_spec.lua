@@ -1,6 +1,10 @@
 --- lua-ev's API on the built-in loop.
 
+local core = require 'jet.core'
+local daemon = require 'jet.daemon'
 local ev = require 'jet.ev'
+local jet = require 'jet'
+local loops = require 'jet.loop'
 local socket = require 'socket'
 
 --- The number of this process.
@@ -35,6 +39,84 @@ describe('jet.ev', function()
     assert.is_true(ev.Loop.default:is_default())
     assert.is_false(loop:is_default())
     assert.is_true(math.abs(loop:now() - os.time()) < 2)
+  end)
+
+  it('has loops and watchers that are userdata, as in lua-ev', function()
+    local objects = {
+      loop,
+      ev.Loop.default,
+      ev.Timer.new(print, 1),
+      ev.IO.new(print, 0, ev.READ),
+      ev.Signal.new(print, ev.SIGUSR1),
+      ev.Idle.new(print),
+      ev.Async.new(print),
+    }
+    for _, object in ipairs(objects) do
+      assert.equal('userdata', type(object))
+      assert.is_nil(object.mine)
+      object.mine = object
+      assert.equal(object, object.mine)
+      object.mine = nil
+    end
+    assert.not_equal(ev.Timer.new(print, 1), ev.Timer.new(print, 1))
+    assert.has_error(function() core.object(5) end)
+  end)
+
+  it('lets go of objects that refer to each other', function()
+    collectgarbage()
+    local base = ev.object_count()
+    local function make()
+      local timer = ev.Timer.new(print, 1)
+      local other = ev.Loop.new()
+      timer.other, other.timer = other, timer
+      timer:start(other)
+    end
+    make()
+    collectgarbage()
+    collectgarbage()
+    assert.equal(base, ev.object_count())
+  end)
+
+  it('refuses userdata that are no loops', function()
+    for _, wrong in ipairs { io.stdout, core.object {}, core.loop() } do
+      local ok, message = pcall(function() ev.Timer.new(print, 1):start(wrong) end)
+      assert.is_false(ok)
+      assert.matches("bad argument 'loop' to 'start' (loop of jet.ev expected, got userdata)", message, 1, true)
+    end
+  end)
+
+  it('has loops that a daemon and a peer run on', function()
+    for _, on in ipairs { ev.Loop.default, loop } do
+      local instance = daemon.new { port = 0, loop = on }
+      instance:start()
+      local connected = false
+      local peer = jet.new {
+        port = instance.port(),
+        loop = on,
+        on_connect = function()
+          connected = true
+          on:unloop()
+        end,
+      }
+      run(on)
+      peer:close()
+      instance:stop()
+      assert.is_true(connected)
+    end
+  end)
+
+  it('is told apart from a loop of lua-ev', function()
+    local before, started = package.loaded.ev, 0
+    local timer = { start = function() started = started + 1 end, stop = function() end }
+    package.loaded.ev = { READ = 1, WRITE = 2, Timer = { new = function() return timer end } }
+    local theirs = core.object { unloop = function() end, update_now = function() end }
+    local adapters = { loops.resolve(theirs), loops.resolve(loop) }
+    for _, adapter in ipairs(adapters) do
+      adapter.after(30, print)()
+    end
+    package.loaded.ev = before
+    assert.same({ 'ev', 'ev' }, { adapters[1].name, adapters[2].name })
+    assert.equal(1, started)
   end)
 
   it('returns at once from a loop without watchers', function()

@@ -3,7 +3,7 @@
 -- For programs written for lua-ev on a machine that has no libev: `package.loaded.ev = require
 -- 'jet.ev'` before anything requires `ev`. Offered are Loop, Timer, IO, Signal, Idle and Async,
 -- as https://github.com/brimworks/lua-ev documents them; Child and Stat are not. Loops and watchers
--- are tables here.
+-- are userdata there and here.
 
 require 'jet.built_for'
 local Loop = require 'jet.ev.loop'

@@ -23,7 +23,7 @@ function IO.new(callback, fd, revents)
   if revents ~= READ and revents ~= WRITE and revents ~= READ + WRITE then
     check.fail("bad argument 'revents' to 'IO.new' (READ, WRITE or both expected)", 1)
   end
-  return Watcher.track(setmetatable({ _callback = callback, _fd = fd, _revents = revents }, IO))
+  return Watcher.object({ _callback = callback, _fd = fd, _revents = revents }, IO)
 end
 
 --- The descriptor.

@@ -32,7 +32,7 @@ local function wrap(adapter, backend)
   for priority = MINPRI, MAXPRI do
     queues[priority] = { first = 1, last = 0 }
   end
-  local loop = Watcher.track(setmetatable({
+  local loop = Watcher.object({
     _adapter = adapter,
     _references = 0,
     _registered = 0,
@@ -41,7 +41,7 @@ local function wrap(adapter, backend)
     _iteration = 0,
     _queues = queues,
     _backend = backend or BACKEND_POLL,
-  }, Loop))
+  }, Loop)
   loop:update_now()
   -- Peers may use the same built-in loop: what they registered counts as well.
   adapter.alive = function()

@@ -1,6 +1,7 @@
 --- What the watchers of `jet.ev` have in common; the kinds of watchers are in files beside this one.
 
 local check = require 'jet.check'
+local core = require 'jet.core'
 
 local MINPRI, MAXPRI = -2, 2
 
@@ -17,10 +18,14 @@ local objects = setmetatable({}, { __mode = 'k' })
 local Watcher = { _priority = 0 }
 Watcher.__index = Watcher
 
---- Counts an object until it is collected.
----@param object table
----@return table object
-function Watcher.track(object)
+--- Makes a loop or watcher, and counts it until it is collected. It is a userdata, as in lua-ev; `fields` stays behind
+-- it and gets what is assigned to it.
+---@generic T
+---@param fields table
+---@param class T
+---@return T object
+function Watcher.object(fields, class)
+  local object = core.object(setmetatable(fields, class))
   objects[object] = true
   return object
 end
@@ -43,11 +48,20 @@ function Watcher.class()
   return new
 end
 
+--- Whether a value is a loop of `jet.ev`. Userdata of other libraries are not asked for fields, which may raise.
+---@param value any
+---@return boolean
+function Watcher.is_loop(value)
+  local meta = type(value) == 'userdata' and getmetatable(value)
+  local fields = type(meta) == 'table' and rawget(meta, '__index')
+  return type(fields) == 'table' and rawget(fields, '_adapter') ~= nil
+end
+
 --- Checks the loop argument that most methods take.
 ---@param loop any
 ---@param func string
 function Watcher.check_loop(loop, func)
-  if type(loop) ~= 'table' or not loop._adapter then
+  if not Watcher.is_loop(loop) then
     local message = "bad argument 'loop' to '%s' (loop of jet.ev expected, got %s)"
     check.fail(message:format(func, type(loop)), 2)
   end

@@ -20,7 +20,7 @@ function Timer.new(callback, after, again)
   check.type(callback, 'function', 'on_timeout', 'Timer.new')
   check.type(after, 'number', 'after_seconds', 'Timer.new')
   check.type(again, 'number|nil', 'repeat_seconds', 'Timer.new')
-  return Watcher.track(setmetatable({ _callback = callback, _after = after, _repeat = again or 0 }, Timer))
+  return Watcher.object({ _callback = callback, _after = after, _repeat = again or 0 }, Timer)
 end
 
 --- Registers the next time it is due.
@@ -79,7 +79,7 @@ local Signal = class()
 function Signal.new(callback, number)
   check.type(callback, 'function', 'on_signal', 'Signal.new')
   check.type(number, 'number', 'signum', 'Signal.new')
-  return Watcher.track(setmetatable({ _callback = callback, _number = number }, Signal))
+  return Watcher.object({ _callback = callback, _number = number }, Signal)
 end
 
 function Signal:_activate(loop)
@@ -116,7 +116,7 @@ local Idle = class()
 ---@return jet.ev.Idle
 function Idle.new(callback)
   check.type(callback, 'function', 'on_idle', 'Idle.new')
-  return Watcher.track(setmetatable({ _callback = callback }, Idle))
+  return Watcher.object({ _callback = callback }, Idle)
 end
 
 function Idle:_activate(loop)
@@ -135,7 +135,7 @@ local Async = class()
 ---@return jet.ev.Async
 function Async.new(callback)
   check.type(callback, 'function', 'on_async', 'Async.new')
-  return Watcher.track(setmetatable({ _callback = callback }, Async))
+  return Watcher.object({ _callback = callback }, Async)
 end
 
 -- The loop sleeps while it waits for a `send` only: something has to be there to wait for.

@@ -1,5 +1,7 @@
 --- Adapter for lua-ev, and for `jet.ev`, which has the same API.
 
+local Watcher = require 'jet.ev.watcher'
+
 local adapter = {}
 
 --- The module a loop belongs to.
@@ -7,7 +9,7 @@ local adapter = {}
 ---@return table
 local function module_of(loop)
   local own = package.loaded['jet.ev']
-  if own and getmetatable(loop) == own.Loop then
+  if own and Watcher.is_loop(loop) then
     return own
   end
   return require 'ev'

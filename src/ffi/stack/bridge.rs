@@ -62,7 +62,7 @@ impl Bridge {
         bridge
     }
 
-    /// Sets the functions `stage`, `take`, `encode`, `decode` and `array` in `module`.
+    /// Sets the functions that Lua calls directly, and `null`, in `module`.
     ///
     /// # Errors
     /// When Lua runs out of memory.

@@ -1,4 +1,4 @@
-//! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`, `pin`.
+//! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`, `object`, `pin`.
 //!
 //! A function made by mlua costs several times as much as the conversion of a small value, so
 //! these few are plain. Lua calls them in protected mode already. They must not panic, and own
@@ -43,12 +43,13 @@ pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
     ffi::lua_setmetatable(state, 3);
     // Only now that `release` is sure to come.
     handle.write(Rc::into_raw(Rc::clone(bridge)));
-    let functions: [(&CStr, ffi::lua_CFunction); 6] = [
+    let functions: [(&CStr, ffi::lua_CFunction); 7] = [
         (c"stage", stage),
         (c"take", take),
         (c"encode", encode),
         (c"decode", decode),
         (c"array", array),
+        (c"object", object),
         (c"pin", pin),
     ];
     for (name, function) in functions {
@@ -230,5 +231,22 @@ unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
         ffi::lua_setmetatable(state, 1);
     }
     ffi::lua_settop(state, 1);
+    1
+}
+
+/// `object(fields)`: a new userdata that has the fields and methods of that table, and gets its new fields. It holds
+/// nothing but that table, in a metatable of its own.
+///
+/// Called by Lua only: `state` is valid and in protected mode. Nothing of Rust's is here when Lua raises.
+unsafe extern "C-unwind" fn object(state: *mut lua_State) -> c_int {
+    ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
+    ffi::lua_settop(state, 1);
+    ffi::lua_newuserdata(state, 0);
+    ffi::lua_createtable(state, 0, 2);
+    for name in [c"__index", c"__newindex"] {
+        ffi::lua_pushvalue(state, 1);
+        ffi::lua_setfield(state, 3, name.as_ptr());
+    }
+    ffi::lua_setmetatable(state, 2);
     1
 }
