@@ -96,6 +96,27 @@ fn pings_are_answered_while_nobody_writes() {
 }
 
 #[test]
+fn pongs_that_nobody_reads_count_as_unsent() {
+    const ENOUGH: usize = 100_000;
+    let (address, server) = foreign(|socket, _| {
+        let ping = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
+        let mut stream = socket.get_ref();
+        // Ends with the connection.
+        while stream.write_all(&ping).is_ok() {}
+    });
+    let mut connection = dial(url(address, "/")).expect("connects");
+    let end = std::time::Instant::now() + 3 * PATIENCE;
+    while connection.unsent() <= ENOUGH {
+        assert!(std::time::Instant::now() < end, "{} bytes are unsent", connection.unsent());
+        connection.wait(connection.wants(), Some(end)).expect("poll");
+        connection.drive(std::time::Instant::now()).expect("drives");
+        connection.read().expect("open");
+    }
+    drop(connection);
+    server.join().expect("script");
+}
+
+#[test]
 fn a_close_frame_tells_why_after_the_last_messages() {
     let (address, server) = foreign(|mut socket, _| {
         socket.send(Message::text("last")).expect("sent");
