@@ -163,6 +163,9 @@ impl PeerCore {
             Err(NothingToDo) => return (None, None),
         };
         let events = self.hand_out(input.fresh, input.note);
+        if let Ok(Some(connection)) = self.connection.try_borrow_mut().as_deref_mut().map(Option::as_mut) {
+            connection.release();
+        }
         if self.closing.get() {
             self.close();
         }

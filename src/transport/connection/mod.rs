@@ -268,6 +268,11 @@ impl Connection {
         self.wire.messages()
     }
 
+    /// Forgets the batch, which gives the memory of large messages back.
+    pub fn release(&mut self) {
+        self.wire.clear();
+    }
+
     /// Whether that message of the batch came in a binary frame of a WebSocket.
     pub fn is_binary(&self, message: usize) -> bool {
         self.wire.is_binary(message)
