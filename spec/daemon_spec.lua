@@ -1,5 +1,6 @@
 --- The daemon as Lua programs have it: `jet.daemon.new`, `start`, `stop`, and its log.
 
+local child = require 'spec.support.child'
 local daemon = require 'jet.daemon'
 local jet = require 'jet'
 local builtin = require 'jet.loop.builtin'
@@ -37,6 +38,9 @@ describe('jet.daemon', function()
   local function started(options)
     options = options or {}
     options.port, options.loop = options.port or 0, loop
+    if not (options.info or options.crit) then
+      options.log = options.log or false
+    end
     local instance = daemon.new(options)
     instance.start()
     running[#running + 1] = instance
@@ -69,7 +73,7 @@ describe('jet.daemon', function()
   end)
 
   it('starts and stops called with a dot or a colon', function()
-    local instance = daemon.new { port = 0, loop = loop }
+    local instance = daemon.new { port = 0, loop = loop, log = false }
     instance:start()
     local port = instance:port()
     assert.is_number(port)
@@ -123,7 +127,7 @@ describe('jet.daemon', function()
     end)
     assert.is_truthy(message:find(here, 1, true), message)
     assert.is_truthy(message:find('address already in use', 1, true), message)
-    local second = daemon.new { port = instance.port(), loop = loop }
+    local second = daemon.new { port = instance.port(), loop = loop, log = false }
     message = raised(function()
       second:start()
     end)
@@ -244,7 +248,7 @@ describe('jet.daemon', function()
       local function nothing() end
       local function after() return nothing end
       local own = { watch = nothing, after = after, run = nothing, stop = nothing }
-      local instance = daemon.new { port = 0, loop = own }
+      local instance = daemon.new { port = 0, loop = own, log = false }
       instance.start()
       port = instance.port()
     end
@@ -342,6 +346,27 @@ describe('jet.daemon', function()
     instance.stop()
     assert.is_truthy(lines[1]:find('^without users, .* interface %('), lines[1])
     assert.is_nil(lines[2])
+  end)
+
+  it('tells standard error what matters if there is no function for the log', function()
+    local code = [[
+      local mode, taken = ...
+      local options = { port = 0, ws_port = tonumber(taken) }
+      if mode == 'silent' then options.log = false end
+      if mode == 'info' then options.info = function() end end
+      local instance = require 'jet.daemon'.new(options)
+      instance.start()
+      instance.stop()
+    ]]
+    local taken = started({ interface = '127.0.0.1' }).port()
+    local status, text = child.run(code, 'plain', taken)
+    assert.are.equal(0, status, text)
+    assert.is_truthy(text:find('jet: without users, whoever reaches ', 1, true), text)
+    assert.is_truthy(text:find('address already in use', 1, true), text)
+    for _, mode in ipairs { 'silent', 'info' } do
+      status, text = child.run(code, mode, taken)
+      assert.are.same({ 0, '' }, { status, text })
+    end
   end)
 
   it('counts the lines that the program did not take', function()

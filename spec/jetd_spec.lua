@@ -27,7 +27,7 @@ end
 --- A port nobody uses.
 ---@return integer
 local function free_port()
-  local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+  local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }
   daemon.start()
   local port = daemon.port()
   daemon.stop()
@@ -105,7 +105,7 @@ describe('bin/jetd.lua', function()
   end)
 
   it('fails in the foreground when it cannot work in the background', function()
-    local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+    local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }
     daemon.start()
     local output = shell(('$JETD -d -p%d -w0 2>&1; echo status $?'):format(daemon.port()))
     daemon.stop()
@@ -156,7 +156,7 @@ describe('bin/jetd.lua', function()
   end)
 
   it('says why it cannot start', function()
-    local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+    local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }
     daemon.start()
     local output = shell(('$JETD -p%d 2>&1; echo status $?'):format(daemon.port()))
     daemon.stop()

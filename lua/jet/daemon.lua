@@ -26,7 +26,7 @@ local daemon = {}
 ---@field users_file? string instead of `users`: a file as `jetd passwd` writes it; passwords that peers change are written there
 ---@field interface? string address or name to listen on; all interfaces by default
 ---@field loop? any an event loop as for `jet.peer`; it delivers the log
----@field log? fun(...) gets what `info` and `crit` would, if they are not given
+---@field log? false|fun(...) gets what `info` and `crit` would, if not given; without all three, stderr gets what matters; false: nothing does
 ---@field info? fun(...) somebody did something odd
 ---@field crit? fun(...) something was given up
 ---@field debug? fun(name: string, direction: '->'|'<-', json: string) messages of peers with `config{debug = true}`
@@ -215,6 +215,21 @@ local function engine_options(options)
   return wanted
 end
 
+--- How the warning begins that other machines reach a daemon without users.
+local OPEN = 'without users, whoever reaches '
+
+--- Whether standard error gets a line: if the program has no function for the log at all, and it matters.
+---@param options jet.DaemonOptions
+---@param level string
+---@param text string
+---@return boolean
+local function is_alarming(options, level, text)
+  if options.log ~= nil or options.info or options.crit then
+    return false
+  end
+  return level == 'crit' or text:sub(1, #OPEN) == OPEN
+end
+
 --- Hands what the daemon has logged to the program.
 ---@param engine userdata
 ---@param options jet.DaemonOptions
@@ -229,6 +244,8 @@ local function deliver(engine, options)
       local sink = options[level] or options.log
       if sink then
         guard.call(nil, sink, text)
+      elseif is_alarming(options, level, text) then
+        guard.report(nil, text)
       end
     end
     level, text, name, direction = engine:next_line()
