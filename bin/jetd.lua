@@ -40,6 +40,13 @@ local function usage(file, code)
   os.exit(code, true)
 end
 
+--- Says what is wrong with the flags, shows how to call this, and ends.
+---@param problem string
+local function misused(problem)
+  io.stderr:write('jetd.lua: ', problem, '\n')
+  usage(io.stderr, 1)
+end
+
 local index = 1
 while arg[index] do
   local word = arg[index]
@@ -51,12 +58,16 @@ while arg[index] do
       index = index + 1
       value = arg[index]
     end
-    options[key] = tonumber(value) or usage(io.stderr, 1)
+    local flag = word:sub(1, 2)
+    if not value then
+      misused(flag .. ' needs a port')
+    end
+    options[key] = tonumber(value) or misused(("%s needs a port, not '%s'"):format(flag, value))
   elseif long then
     local value = word:match '=(.*)'
     if not value then
       index = index + 1
-      value = arg[index] or usage(io.stderr, 1)
+      value = arg[index] or misused(word .. ' needs a value')
     end
     local list = repeated[long] and (options[long] or {})
     if list then
@@ -70,8 +81,7 @@ while arg[index] do
   elseif word == '-h' or word == '--help' then
     usage(io.stdout, 0)
   else
-    io.stderr:write('jetd.lua: unknown flag ', word, '\n')
-    usage(io.stderr, 1)
+    misused('unknown flag ' .. word)
   end
   index = index + 1
 end

@@ -39,8 +39,15 @@ describe('bin/jetd.lua', function()
     local output = shell '$JETD -h 2>/dev/null; echo status $?'
     assert.is_truthy(output:find('-p<port>', 1, true), output)
     assert.is_truthy(output:find('status 0\n', 1, true), output)
-    for _, flags in ipairs { '-x', '-p', '-pabc' } do
+    for flags, problem in pairs {
+      ['-x'] = 'unknown flag -x',
+      ['-p'] = '-p needs a port',
+      ['-w'] = '-w needs a port',
+      ['-pabc'] = "-p needs a port, not 'abc'",
+      ['--pidfile'] = '--pidfile needs a value',
+    } do
       output = shell('$JETD ' .. flags .. ' 2>&1; echo status $?')
+      assert.are.equal('jetd.lua: ' .. problem .. '\n', output:match '^[^\n]*\n')
       assert.is_truthy(output:find('usage:', 1, true), output)
       assert.is_truthy(output:find('status 1\n', 1, true), output)
     end
