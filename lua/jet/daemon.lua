@@ -320,7 +320,7 @@ function daemon.new(options)
 
   function self.start()
     if engine then
-      error('the daemon is running already: address already in use', 2)
+      error('the daemon is running already', 2)
     end
     local started, why = core.daemon(wanted)
     if not started then
