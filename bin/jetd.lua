@@ -75,7 +75,7 @@ while arg[index] do
     end
     options[long] = list or value
   elseif word == '-d' or word == '--daemon' or word == '--daemonize' then
-    daemonize = true
+    daemonize, options.all_ports = true, true
   elseif word == '--simple-fetch' then
     options.simple_fetch = true
   elseif word == '-h' or word == '--help' then

@@ -123,6 +123,16 @@ describe('bin/jetd.lua', function()
     assert.is_truthy(output:find('status 1\n', 1, true), output)
   end)
 
+  it('needs its WebSocket port in the background', function()
+    local daemon = jet.daemon.new { port = 0, loop = 'builtin' }
+    daemon.start()
+    local flags = ('-d -p0 -w%d --interface 127.0.0.1'):format(daemon.port())
+    local output = shell(('$JETD %s 2>&1; echo status $?'):format(flags))
+    daemon.stop()
+    assert.is_truthy(output:find(('port %s: address already in use'):format(flags:match '-w(%d+)'), 1, true), output)
+    assert.is_truthy(output:find('status 1\n', 1, true), output)
+  end)
+
   it('takes users from a file, and warns of none then', function()
     local path = os.tmpname()
     local file = assert(io.open(path, 'w'))

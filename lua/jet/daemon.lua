@@ -17,6 +17,7 @@ local daemon = {}
 ---@class jet.DaemonOptions
 ---@field port? integer|string TCP port, default 11122; 0 chooses a free one
 ---@field ws_port? integer|string WebSocket port; none by default
+---@field all_ports? boolean `start` raises where the WebSocket port is taken, instead of going on without
 ---@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
 ---@field unix_mode? integer|string permissions of the files of Unix sockets in octal digits, default '0660'
 ---@field tls? jet.DaemonTls encrypts the ports
@@ -58,6 +59,7 @@ local DEFAULT_PORT = 11122
 local OPTIONS = {
   port = 'number|string',
   ws_port = 'number|string',
+  all_ports = 'boolean',
   unix = 'string|table',
   unix_mode = 'number|string',
   tls = 'table',
@@ -188,6 +190,7 @@ local function engine_options(options)
     port = port_number(options, 'port', DEFAULT_PORT),
     ws_port = port_number(options, 'ws_port'),
     interface = options.interface,
+    all_ports = options.all_ports,
     unix = type(options.unix) == 'string' and { options.unix } or options.unix,
     unix_mode = file_mode(options.unix_mode),
     tls = tls_options(options.tls),

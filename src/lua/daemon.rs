@@ -154,6 +154,7 @@ struct Wanted {
     places: Places,
     config: Config,
     accounts: Option<Accounts>,
+    all_ports: bool,
 }
 
 /// Reads the options that `lua/jet/daemon.lua` has checked.
@@ -162,6 +163,7 @@ fn read(options: &Table) -> std::result::Result<Wanted, String> {
     Ok(Wanted {
         places: places(options)?,
         accounts: accounts(options)?,
+        all_ports: field::<Option<_>>(options, "all_ports")?.unwrap_or_default(),
         config: Config {
             max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
             max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
@@ -254,6 +256,8 @@ fn start(wanted: Wanted) -> io::Result<Daemon> {
     let log = Arc::new(LogQueue { waiting: Mutex::new(Backlog::new(MAX_WAITING_LOG)), bell: rings });
     match wanted.places.bind_websockets() {
         Ok(websockets) => listeners.extend(websockets),
+        // A build that has no WebSocket can do nothing about it.
+        Err(error) if wanted.all_ports && cfg!(feature = "websocket") => return Err(error),
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
     }
