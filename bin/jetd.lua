@@ -1,5 +1,6 @@
 #!/usr/bin/env lua
---- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM.
+--- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM,
+-- and reads its users again on SIGHUP.
 -- The flags are those of the earlier daemon and a few more; `jetd` itself, without Lua, has all.
 
 local USAGE = [[
@@ -10,7 +11,8 @@ usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
   -w<port>        WebSocket port, default 11123
   --interface ADDRESS
                   address or name to listen on, default all interfaces
-  --users FILE    who may log in, a file made by 'jetd passwd'; without, everybody may do everything
+  --users FILE    who may log in, a file made by 'jetd passwd', read again on SIGHUP;
+                  without, everybody may do everything
   --allow-origin ORIGIN
                   Web pages that may open a WebSocket beside those of the same host, may be repeated; * for all
   --allow-host HOST
@@ -128,12 +130,8 @@ options.crit = write
 options.debug = write
 
 -- Before anybody can know that the daemon is there: a signal always ends it in order.
-local SIGINT, SIGQUIT, SIGTERM = 2, 3, 15
-local signals = assert(core.signals { SIGINT, SIGQUIT, SIGTERM })
-loop.watch(signals:fd(), 'r', function()
-  signals:read()
-  loop.stop()
-end)
+local SIGHUP, SIGINT, SIGQUIT, SIGTERM = 1, 2, 3, 15
+local signals = assert(core.signals { SIGHUP, SIGINT, SIGQUIT, SIGTERM })
 
 local made, daemon = pcall(require('jet.daemon').new, options)
 if not made then
@@ -144,6 +142,16 @@ if not started then
   fail(tostring(message))
 end
 write('jetd.lua listens on port ' .. daemon.port())
+loop.watch(signals:fd(), 'r', function()
+  local signal = signals:read()
+  while signal do
+    if signal ~= SIGHUP then
+      return loop.stop()
+    end
+    daemon.reread()
+    signal = signals:read()
+  end
+end)
 
 local pid = tostring(core.pid())
 if pidfile then

@@ -111,6 +111,27 @@ describe('bin/jetd.lua', function()
     end
   end)
 
+  it('reads its users again on SIGHUP', function()
+    local pidfile, log, users = os.tmpname(), os.tmpname(), os.tmpname()
+    local script = [[
+      USERS=%s PIDFILE=%s LOG=%s
+      echo '{"users":{}}' >$USERS; chmod 600 $USERS
+      $JETD -d -p0 -w0 --interface 127.0.0.1 --users $USERS --pidfile $PIDFILE >$LOG 2>&1
+      for signal in HUP TERM; do
+        kill -$signal $(cat $PIDFILE)
+        [ $signal = TERM ] || for try in $(seq 500); do grep -q again $LOG && break; sleep 0.02; done
+      done
+      for try in $(seq 500); do [ -e $PIDFILE ] || break; sleep 0.02; done
+      [ -e $PIDFILE ] || echo ended
+      cat $LOG]]
+    local output = shell(script:format(users, pidfile, log))
+    for _, path in ipairs { pidfile, log, users } do
+      os.remove(path)
+    end
+    local expected = '^ended\njetd.lua listens on port %d+\nthe users are read again: 0 may log in now\n$'
+    assert.is_truthy(output:find(expected), output)
+  end)
+
   it('fails in the foreground when it cannot work in the background', function()
     local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }
     daemon.start()

@@ -51,6 +51,7 @@ local daemon = {}
 ---@class jet.Daemon
 ---@field start fun() listens and serves; raises if the address is in use, the users cannot be read, or the daemon runs already
 ---@field stop fun() ends all connections; raises unless the daemon runs
+---@field reread fun() reads the users file, certificates and keys again, as far as there are some, and logs what came of it; raises unless the daemon runs
 ---@field port fun(): integer|nil the TCP port it listens on, nil unless it runs
 
 local DEFAULT_PORT = 11122
@@ -342,6 +343,13 @@ function daemon.new(options)
     unwatch(stopped)
     stopped:stop()
     deliver(stopped, options)
+  end
+
+  function self.reread()
+    if not engine then
+      error('the daemon is not running', 2)
+    end
+    engine:reread()
   end
 
   function self.port()

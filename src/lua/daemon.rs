@@ -101,6 +101,10 @@ impl UserData for Daemon {
             Ok(daemon.handle.addresses().first().map(std::net::SocketAddr::port))
         });
         methods.add_method("next_line", |_, daemon, ()| Ok(daemon.next_line()));
+        methods.add_method("reread", |_, daemon, ()| {
+            daemon.handle.reread();
+            Ok(())
+        });
         methods.add_method_mut("stop", |_, daemon, ()| {
             daemon.handle.stop();
             Ok(())
