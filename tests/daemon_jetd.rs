@@ -278,6 +278,21 @@ fn it_goes_into_the_background_when_its_ports_are_bound() {
 }
 
 #[test]
+fn in_the_background_it_does_not_keep_stdout_open() {
+    let pidfile = std::env::temp_dir().join(format!("jetd-stdout-{}", std::process::id()));
+    let pidfile_name = pidfile.to_str().expect("UTF-8");
+    let arguments = ["-d", "-p0", "-l127.0.0.1", "--pidfile", pidfile_name];
+    let mut parent = jetd(&arguments).stderr(Stdio::null()).spawn().expect("starts");
+    let mut stdout = parent.stdout.take().expect("piped");
+    assert!(parent.wait().expect("ends").success());
+    let process = std::fs::read_to_string(&pidfile).expect("written");
+    let link = std::fs::read_link(format!("/proc/{}/fd/1", process.trim())).expect("a descriptor");
+    assert!(Command::new("kill").arg(process.trim()).status().expect("runs").success());
+    assert_eq!(link, PathBuf::from("/dev/null"));
+    assert_eq!(stdout.read(&mut [0]).expect("the end"), 0);
+}
+
+#[test]
 fn help_and_version() {
     let (output, text) = run(&["--help"]);
     assert!(output.status.success());

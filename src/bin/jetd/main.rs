@@ -8,6 +8,7 @@ mod pidfile;
 mod prompt;
 mod signals;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -178,10 +179,19 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
+/// Nothing is written to stdout: who reads what the parent wrote there must not wait for the daemon to end.
+fn silence_stdout() -> io::Result<()> {
+    let null = File::options().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(null)?)
+}
+
 fn run(arguments: &Serve) -> io::Result<()> {
     raise_descriptor_limit();
     // Before there are threads, which a fork does not have.
     let parent = arguments.daemonize.then(background).transpose()?;
+    if parent.is_some() {
+        silence_stdout()?;
+    }
     let log = LogWriter::start(io::stderr())?;
     let served = serve(arguments, parent, &log);
     log.finish(LAST_LINES);
