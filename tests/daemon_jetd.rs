@@ -143,6 +143,9 @@ fn it_says_why_it_cannot_start() {
     let (output, text) = run(&["-p", port, "-l127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("jetd: cannot listen") && text.contains("address already in use"), "{text}");
+    let (output, text) = run(&["-p0", "-l", ""]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.ends_with(": the address to listen on is empty\n"), "{text}");
     for arguments in [
         &["-p", "65536"][..],
         &["--no-such-flag"],

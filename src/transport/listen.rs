@@ -66,6 +66,9 @@ impl Bound {
     /// # Errors
     /// As [`tcp`](Self::tcp).
     pub fn tcp_of(host: Option<&str>, port: u16, ipv6_only: bool) -> io::Result<Bound> {
+        if host.is_some_and(str::is_empty) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the address to listen on is empty"));
+        }
         let mut failure = None;
         for address in interfaces(host, port)? {
             match listen(&Address::Tcp(address), ipv6_only) {
