@@ -51,6 +51,9 @@ fn a_missing_or_dead_socket_is_told_with_its_name() {
     );
     drop(UnixListener::bind(&path).expect("binds"));
     assert_eq!(dial_error(Options::unix(path.clone())).to_string(), format!("connection refused ({path})"));
+    let directory = std::env::temp_dir().to_str().expect("UTF-8").to_owned();
+    let error = dial_error(Options::unix(directory.clone()));
+    assert_eq!(error.to_string(), format!("the file is not a socket ({directory})"));
     let error = dial_error(Options::unix("@jet-nobody-listens"));
     assert_eq!(error.to_string(), "connection refused (@jet-nobody-listens)");
 }

@@ -1,7 +1,10 @@
 //! Socket addresses from what people write: literals, `localhost`, Unix paths and names.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketAddrUnix};
 
@@ -21,6 +24,18 @@ impl Address {
             Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
             Address::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
             Address::Unix(_) => AddressFamily::UNIX,
+        }
+    }
+
+    /// The file of a Unix socket that has one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Address::Unix(address) => {
+                let path = address.path_bytes()?;
+                // There in the longest name only.
+                Some(Path::new(OsStr::from_bytes(path.strip_suffix(b"\0").unwrap_or(path))))
+            }
+            Address::Tcp(_) => None,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
@@ -95,7 +97,7 @@ impl Dial {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.fail("the daemon accepts no connection".to_owned(), &address);
             }
-            Err(error) => self.fail(reason(&error), &address),
+            Err(error) => self.fail(refusal(&error, &address), &address),
         }
     }
 
@@ -130,6 +132,20 @@ impl Dial {
             groups.iter().map(|(reason, addresses)| format!("{reason} ({addresses})")).collect();
         Error::new(ErrorKind::Unreachable, texts.join("; "))
     }
+}
+
+/// Why an address could not be connected to. Of a file that is no socket, the system says that it refuses.
+fn refusal(error: &io::Error, address: &Address) -> String {
+    let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_refused && address.file().is_some_and(|file| !is_socket(file)) {
+        return "the file is not a socket".to_owned();
+    }
+    reason(error)
+}
+
+fn is_socket(file: &Path) -> bool {
+    // Where it cannot be told, the system's words stand.
+    file.metadata().map_or(true, |found| found.file_type().is_socket())
 }
 
 #[cfg(test)]
