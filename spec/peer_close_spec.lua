@@ -199,4 +199,30 @@ describe('peer:loop', function()
     p:loop()
     assert.is_table(p:info())
   end)
+
+  it('keeps loop() until the callbacks of later requests are called', function()
+    local p = support.connected()
+    p:close()
+    assert.is_true(p:loop())
+    local errors = recorder()
+    local function again(...)
+      errors(...)
+      if #errors < 10 then
+        p:set('x', 1, { error = again })
+      end
+    end
+    p:set('x', 1, { error = errors })
+    p:call(5, {}, { error = errors })
+    p:loop()
+    assert.are.equal(2, #errors)
+    p:set('x', 1, { error = again })
+    -- What a callback asks for itself does not keep the loop, but the next one.
+    p:loop()
+    assert.is_true(#errors >= 3)
+    while #errors < 10 do
+      local before = #errors
+      p:loop()
+      assert.is_true(#errors > before)
+    end
+  end)
 end)

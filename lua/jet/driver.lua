@@ -21,6 +21,7 @@ local peer_loops = require 'jet.peer_loops'
 ---@field owned table<string, table> the element that gets the requests for a path
 ---@field fetchers table<integer, jet.Fetcher>
 ---@field warned table<string, boolean> warnings that were reported
+---@field owed table<table, boolean> callbacks of refused requests still to come, and whether `loop` waits for them
 ---@field closed string|nil why there is no connection any more
 ---@field failure string|nil the same if the connection could not be made or was lost
 ---@field refusal table|nil the error of the login if that is why
@@ -71,6 +72,7 @@ function Driver.new(options, adapter, settings)
     last_key = 0,
     fetchers = {},
     warned = {},
+    owed = {},
     events = {},
     cursor = 0,
     count = 0,
@@ -319,6 +321,36 @@ function Driver:sent(id, callbacks, hook)
   self:kick()
 end
 
+--- Does something for a request that was not sent, from the loop. `loop` does not return before that, unless it is
+-- asked for by what is done here: a program that tries again and again would never get out.
+---@param action fun()
+function Driver:later(action)
+  local token = {}
+  self.owed[token] = not self.delivering
+  self.adapter.after(0, function()
+    local outer = self.delivering
+    self.delivering = true
+    action()
+    self.delivering = outer
+    self.owed[token] = nil
+    peer_loops.review(self.adapter)
+  end)
+end
+
+--- Whether the connection has ended and everybody whom `loop` waits for was told.
+---@return boolean
+function Driver:is_over()
+  if not self.finished then
+    return false
+  end
+  for _, awaited in pairs(self.owed) do
+    if awaited then
+      return false
+    end
+  end
+  return true
+end
+
 --- Calls `error` of a request on a closed peer, from the loop. Reports the failure if there is no such callback.
 ---@param callbacks jet.Callbacks|nil
 ---@param what string names the request in the report, e.g. 'setting'
@@ -331,7 +363,7 @@ function Driver:refuse_closed(callbacks, what, path)
     end
     return
   end
-  self.adapter.after(0, function()
+  self:later(function()
     guard.call(self.log, callbacks.error, errors.closed())
   end)
 end
@@ -341,7 +373,7 @@ end
 ---@param func string what the program called
 ---@param err table
 function Driver:refuse(callbacks, func, err)
-  self.adapter.after(0, function()
+  self:later(function()
     if callbacks.error then
       guard.call(self.log, callbacks.error, err)
     else
@@ -441,19 +473,22 @@ function Driver:finish()
   peer_loops.review(self.adapter)
 end
 
---- Runs the loop until the connection ends, a signal comes or the loop is stopped.
+--- Runs the loop until the connection has ended, a signal comes or the loop is stopped.
 ---@param signals integer[] signal numbers; none are watched if it is empty
 ---@return boolean|nil done nil if these signals cannot be watched
 ---@return string|nil message
 function Driver:loop(signals)
-  if self.finished then
+  for token in pairs(self.owed) do
+    self.owed[token] = true
+  end
+  if self:is_over() then
     return true
   end
   self:flush()
   -- In a process that was forked another one may have the connection; then there is a timer to look again.
   self:rearm()
   return peer_loops.run(self.adapter, function()
-    return self.finished
+    return self:is_over()
   end, signals)
 end
 
