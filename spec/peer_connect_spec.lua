@@ -38,6 +38,20 @@ describe('peer.new', function()
     assert.are.equal(p, calls[1][1])
   end)
 
+  it('has info() in answers that come before on_connect', function()
+    for _, config in ipairs { { name = 'early' }, { encoding = 'msgpack' } } do
+      local connected, early, daemon = false, nil, nil
+      config.on_connect = function() connected = true end
+      local p = support.peer(config)
+      p:call('none', {}, { error = function()
+        early, daemon = not connected, (p:info() or {}).daemon
+      end })
+      wait(function() return connected and early ~= nil end, 'the answer and on_connect')
+      assert.is_true(early)
+      assert.are.equal('lua-jet-rs', daemon)
+    end
+  end)
+
   it('connects to 127.0.0.1 by default, and takes names, IPv4 and the port as a string', function()
     local port = jetd.shared().port
     for _, config in ipairs { {}, { ip = 'localhost' }, { ip = '127.0.0.1' }, { port = tostring(port) } } do

@@ -101,14 +101,15 @@ end
 -- `encoding` what messages are written in, `'json'` or `'msgpack'`. If the peer has a `user`, that too, in
 -- `authentication` whether the daemon took the login (`'accepted'`) or has no users (`'not offered'`), and in
 -- `groups` what the user may do, as far as the daemon tells.
----@return table|nil info nil before the connection is ready
+---@return table|nil info nil before the daemon has said what it is, or the connection is ready without that
 function Peer:info()
   check.self(self, 'info')
   local driver = self._driver
-  if not driver.up then
+  local daemon, text, stands_in, encoding = driver.core:info()
+  -- With a name or an encoding to tell, answers come before `on_connect`.
+  if not driver.up and (driver.closed or daemon == 'unknown' and not text) then
     return nil
   end
-  local daemon, text, stands_in, encoding = driver.core:info()
   local info = text and core.decode(text) or {}
   info.daemon, info.stands_in, info.encoding = daemon, stands_in, encoding
   local groups
