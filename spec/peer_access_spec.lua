@@ -87,6 +87,21 @@ describe('The access of an element', function()
     assert.is_truthy(texts[2]:find('"access":{"setGroups":[]}', 1, true), texts[2])
   end)
 
+  it('with the list of the other kind of element only is refused, with both it is not', function()
+    local p = support.connected()
+    local only_call, only_set = { callGroups = { 'a' } }, { fetchGroups = { 'a' }, setGroups = { 'a' } }
+    support.raises_here(function()
+      p:state { path = 'x', value = 1, access = only_call }
+    end, "'desc%.access' to 'state' %(callGroups means nothing for a state, did you mean setGroups%?%)")
+    support.raises_here(function()
+      p:method { path = 'x', call = handler, access = only_set }
+    end, "'desc%.access' to 'method' %(setGroups means nothing for a method, did you mean callGroups%?%)")
+    local blocking = support.peer { sync = true }
+    support.raises_here(function()
+      blocking:state { path = 'x', value = 1, access = only_call }
+    end, 'did you mean setGroups')
+  end)
+
   it('is checked where it is given', function()
     local p = support.connected()
     local blocking = peer.new { sync = true, port = require('spec.support.jetd').shared().port }

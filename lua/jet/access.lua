@@ -18,7 +18,11 @@ local LISTS = { 'fetchGroups', 'setGroups', 'callGroups' }
 
 local KNOWN = { fetchGroups = true, setGroups = true, callGroups = true }
 
---- Checks `desc.access`. An unknown member is refused: it might be the one that protects.
+-- The list that says who may change or use this kind of element, and the one that says nothing about it.
+local MEANT = { state = { 'setGroups', 'callGroups' }, method = { 'callGroups', 'setGroups' } }
+
+--- Checks `desc.access`. An unknown member is refused, as is the list of the other kind of element without the one of
+-- this kind: it might be the one that protects. A table with both serves for states and methods.
 ---@param given any
 ---@param func string the function that got it
 ---@param depth? integer functions of ours between that function and the program's code, and this one
@@ -43,6 +47,11 @@ function access.check(given, func, depth)
       end
       check.type(name, 'string', ('%s[%s]'):format(place, key), func, depth)
     end
+  end
+  local meant = MEANT[func]
+  if meant and given[meant[2]] and not given[meant[1]] then
+    local message = "bad argument 'desc.access' to '%s' (%s means nothing for a %s, did you mean %s?)"
+    check.fail(message:format(func, meant[2], func, meant[1]), depth + 1)
   end
 end
 
