@@ -261,6 +261,21 @@ describe('jet.loop', function()
     assert.matches("needs the function 'stop'", message, 1, true)
   end)
 
+  it('says what is wrong with a table of uv and schedule', function()
+    local uv = { new_poll = print, new_timer = print }
+    for text, loop in pairs {
+      ["'uv' has to be the module luv, got number"] = { uv = 5 },
+      ["'uv' has to be the module luv, got table"] = { uv = {}, schedule = print },
+      ["'uv' needs the function 'schedule' beside it, got number"] = { uv = uv, schedule = 5 },
+      ["'uv' needs the function 'schedule' beside it, got nil"] = { uv = uv },
+      ["'schedule' needs the module luv as 'uv' beside it"] = { schedule = print },
+    } do
+      local adapter, message = loops.resolve(loop)
+      assert.is_nil(adapter)
+      assert.matches(text, message, 1, true)
+    end
+  end)
+
   it('refuses what is no loop', function()
     for _, wrong in ipairs { 5, 'libevent', true } do
       local adapter, message = loops.resolve(wrong)

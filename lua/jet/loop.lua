@@ -94,6 +94,20 @@ local function try_after(loop)
   cancel()
 end
 
+--- What is wrong with `{ uv = luv, schedule = f }`.
+---@param loop table
+---@return string|nil fault
+local function scheduled_fault(loop)
+  local uv = loop.uv
+  if uv == nil then
+    return "'schedule' needs the module luv as 'uv' beside it"
+  elseif type(uv) ~= 'table' or uv.new_poll == nil or uv.new_timer == nil then
+    return ("'uv' has to be the module luv, got %s"):format(type(uv))
+  elseif not check.callable(loop.schedule) then
+    return ("'uv' needs the function 'schedule' beside it, got %s"):format(type(loop.schedule))
+  end
+end
+
 --- Checks a table of the program's own.
 ---@param loop table
 ---@return jet.Adapter|nil
@@ -137,7 +151,11 @@ function loops.resolve(loop)
       return load(known.name, loop)
     end
   end
-  if type(loop) == 'table' and loop.uv and check.callable(loop.schedule) then
+  if type(loop) == 'table' and loop.watch == nil and (loop.uv ~= nil or loop.schedule ~= nil) then
+    local fault = scheduled_fault(loop)
+    if fault then
+      return nil, ("bad argument 'config.loop' to 'new' (%s)"):format(fault)
+    end
     return load('scheduled', loop)
   elseif type(loop) == 'table' then
     return own(loop)
