@@ -15,6 +15,18 @@ describe('An unknown key', function()
   end)
   after_each(support.cleanup)
 
+  it('is compared with near keys only', function()
+    local check = require 'jet.check'
+    local known = { ip = true, port = true, on_close = true }
+    local function warning(key)
+      return check.unknown_keys({ [key] = 1 }, known, 'config key')[1]
+    end
+    assert.are.equal("unknown config key 'go'", warning 'go')
+    assert.are.equal("unknown config key 'user'", warning 'user')
+    assert.are.equal("unknown config key 'prot', did you mean 'port'?", warning 'prot')
+    assert.are.equal("unknown config key 'onclos', did you mean 'on_close'?", warning 'onclos')
+  end)
+
   it('next to access is an error', function()
     for _, slip in ipairs { 'acces', 'Access', 'ACCESS', 'accesss', 'axcess', 'acecss' } do
       local desc = { path = prefix .. 's', value = 1, call = print, [slip] = { fetchGroups = { 'staff' } } }

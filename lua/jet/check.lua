@@ -211,7 +211,7 @@ function check.unknown_keys(given, known, what)
           nearest, best = candidate, edits
         end
       end
-      local hint = nearest and best <= math.max(2, #nearest / 2) and (", did you mean '%s'?"):format(nearest) or ''
+      local hint = nearest and best <= math.max(1, #nearest / 3) and (", did you mean '%s'?"):format(nearest) or ''
       warnings[#warnings + 1] = ("unknown %s '%s'%s"):format(what, tostring(key), hint)
     end
   end
