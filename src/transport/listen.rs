@@ -2,6 +2,7 @@
 //! `served`.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
@@ -48,6 +49,8 @@ pub struct Bound {
     options: ServeOptions,
     file: Option<SocketFile>,
     address: Option<SocketAddr>,
+    /// As it was asked for.
+    name: String,
 }
 
 impl Bound {
@@ -102,7 +105,13 @@ impl Bound {
 
     fn new(fd: OwnedFd, file: Option<SocketFile>, asked: &dyn std::fmt::Display) -> io::Result<Bound> {
         let name = net::getsockname(&fd).map_err(|error| fault(&error.into(), asked))?;
-        Ok(Bound { fd, options: ServeOptions::default(), file, address: SocketAddr::try_from(name).ok() })
+        Ok(Bound {
+            fd,
+            options: ServeOptions::default(),
+            file,
+            address: SocketAddr::try_from(name).ok(),
+            name: asked.to_string(),
+        })
     }
 
     /// Says what is spoken there.
@@ -137,7 +146,7 @@ impl Bound {
     /// There is no descriptor left.
     pub fn try_clone(&self) -> io::Result<Bound> {
         let (fd, options) = (self.fd.try_clone()?, self.options.clone());
-        Ok(Bound { fd, options, file: None, address: self.address })
+        Ok(Bound { fd, options, file: None, address: self.address, name: self.name.clone() })
     }
 
     /// Closes it, but leaves the file of a Unix socket to the process that listens there.
@@ -169,6 +178,21 @@ impl Bound {
             noted: Cell::new(None),
             _file: self.file,
         })
+    }
+}
+
+/// Where it listens, and in parentheses what is spoken there unless it is the trivial protocol over plain TCP.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(address) = self.address else {
+            return write!(f, "{} (Unix socket)", self.name);
+        };
+        match (self.options.websocket, self.options.tls.is_some()) {
+            (false, false) => write!(f, "{address}"),
+            (true, false) => write!(f, "{address} (WebSocket)"),
+            (false, true) => write!(f, "{address} (TLS)"),
+            (true, true) => write!(f, "{address} (WebSocket, TLS)"),
+        }
     }
 }
 

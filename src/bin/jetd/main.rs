@@ -207,8 +207,8 @@ fn serve(arguments: &Serve, parent: Option<Background>, log: &LogWriter) -> io::
         let mut terminate = Listening::to(SignalKind::terminate())?;
         let mut hang_up = Listening::to(SignalKind::hangup())?;
         let mut daemon = start(arguments, log.clone())?;
-        for address in daemon.addresses() {
-            log.push(LogLine::new(Level::Info, format!("listening on {address}")));
+        for place in daemon.places() {
+            log.push(LogLine::new(Level::Info, format!("listening on {place}")));
         }
         let _file = arguments.pidfile.as_deref().map(PidFile::write).transpose()?;
         parent.into_iter().for_each(Background::ready);

@@ -130,6 +130,11 @@ impl Handle {
         &self.addresses
     }
 
+    /// All it listens on, in words for its log.
+    pub fn places(&self) -> impl Iterator<Item = String> + '_ {
+        self.origin.listeners.iter().map(BoundListener::to_string)
+    }
+
     /// Has the daemon read its users file, certificates and keys again, as far as it has some, and log what came of
     /// it. Connections stay as they are; a file that is no good changes nothing.
     pub fn reread(&self) {

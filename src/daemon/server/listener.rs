@@ -1,5 +1,6 @@
 //! Listening: from an address to connections.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -47,6 +48,13 @@ impl BoundListener {
     /// Closes this process's copy of a socket that another process listens on.
     pub(super) fn leave(self) {
         self.0.leave();
+    }
+}
+
+/// As [`Bound`] is displayed.
+impl fmt::Display for BoundListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
