@@ -166,7 +166,8 @@ fn what_waits_is_bounded() {
         bench.send(peer, message.clone());
         sent += length;
     }
-    assert!((64 * 1024..65 * 1024).contains(&sent), "{sent}");
+    // What a message takes beside its text counts as well.
+    assert!((60 * 1024..65 * 1024).contains(&sent), "{sent}");
     // Whoever drives the bus may have so much at hand.
     while sent + length <= 1 << 20 {
         bench.send(peer, message.clone());

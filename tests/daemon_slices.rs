@@ -373,3 +373,85 @@ fn elements_that_depend_on_one_path_are_looked_at_in_slices() {
     let known = |event: &str| messages.iter().filter(|message| message["params"]["event"] == event).count();
     assert_eq!(known("add") - known("remove"), 20_000);
 }
+
+#[test]
+fn an_array_of_messages_is_taken_in_slices_and_in_order() {
+    let mut bench = Bench::new();
+    let (owner, other) = (bench.peer(), bench.peer());
+    add_states(&mut bench, owner, "state/", 1_000);
+    let changes = (0..20_000).map(|n| json!({"method": "change", "params": {"path": "state/1", "value": n}}));
+    let get = json!({"id": 1, "method": "get", "params": {"path": {"equals": "state/1"}}});
+    let messages: Vec<_> = changes.chain([get]).collect();
+    feed(&mut bench, owner, json!(messages));
+    feed(&mut bench, owner, json!({"id": 2, "method": "echo", "params": "after"}));
+    let (messages, slices) = work_on(&mut bench, owner, other);
+    assert!(slices > 3, "{slices} slices");
+    assert_eq!(messages[0]["result"][0]["value"], 19_999);
+    assert_eq!(messages[1]["result"], "after");
+    assert_eq!(messages.len(), 2);
+}
+
+#[test]
+fn what_follows_a_job_in_an_array_waits_for_it() {
+    let mut bench = Bench::new();
+    let (owner, other) = (bench.peer(), bench.peer());
+    add_states(&mut bench, owner, "state/", 20_000);
+    let ask = |id: u64, method: &str| json!({"id": id, "method": method, "params": {}});
+    feed(&mut bench, owner, json!([ask(1, "get"), ask(2, "echo"), ask(3, "get"), ask(4, "echo")]));
+    feed(&mut bench, owner, ask(5, "echo"));
+    let (messages, _) = work_on(&mut bench, owner, other);
+    assert_eq!(
+        messages.iter().map(|message| message["id"].as_u64()).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5].map(Some)
+    );
+}
+
+/// An owner that is busy with a `get` of its own, and a set that it has been asked for: its routed id.
+fn busy_owner(bench: &mut Bench) -> (Peer, Peer, Value) {
+    let (owner, requester) = (bench.peer(), bench.peer());
+    add_states(bench, owner, "state/", 20_000);
+    feed(bench, requester, json!({"id": 7, "method": "set", "params": {"path": "state/1", "value": 5}}));
+    let id = take(bench, owner).remove(0)["id"].clone();
+    feed(bench, owner, json!({"id": 1, "method": "get"}));
+    (owner, requester, id)
+}
+
+#[test]
+fn a_response_in_an_array_is_taken_while_its_owner_is_busy() {
+    let mut bench = Bench::new();
+    let (owner, requester, id) = busy_owner(&mut bench);
+    feed(&mut bench, owner, json!([{"id": id, "result": true}]));
+    assert_eq!(take(&mut bench, requester), [json!({"id": 7, "result": true})]);
+}
+
+#[test]
+fn a_response_does_not_overtake_the_change_before_it() {
+    let mut bench = Bench::new();
+    let (owner, requester, id) = busy_owner(&mut bench);
+    bench.bus.receive(owner.0, br#"{"method":"change","params":{"path":"state/1","value":5}}"#, bench.now);
+    feed(&mut bench, owner, json!({"id": id, "result": true}));
+    assert_eq!(take(&mut bench, requester), Vec::<Value>::new());
+    let other = bench.peer();
+    let (messages, _) = work_on(&mut bench, requester, other);
+    assert_eq!(messages, [json!({"id": 7, "result": true})]);
+    let got = bench.ask(requester, "get", json!({"path": {"equals": "state/1"}}));
+    assert_eq!(got["result"][0]["value"], 5);
+}
+
+#[test]
+fn who_half_closes_has_changed_what_it_sent_last() {
+    let mut bench = Bench::new();
+    let (owner, fetcher, other) = (bench.peer(), bench.peer(), bench.peer());
+    add_states(&mut bench, owner, "state/", 20_000);
+    bench.fetch(fetcher, json!({"path": {"equals": "state/1"}}));
+    feed(&mut bench, owner, json!({"id": 1, "method": "get"}));
+    feed(&mut bench, owner, json!({"method": "change", "params": {"path": "state/1", "value": "last"}}));
+    while bench.bus.is_waiting(owner.0) {
+        bench.bus.end_input(owner.0);
+        slice(&mut bench, other);
+    }
+    bench.bus.end_input(owner.0);
+    bench.settle();
+    assert_eq!(bench.seen(fetcher), [r#"change state/1 "last""#, r#"remove state/1 "last""#]);
+    assert_eq!(take(&mut bench, owner)[0]["id"], 1);
+}

@@ -21,8 +21,8 @@ pub use super::log::{Level, LogLine, Traffic};
 use super::login::Job;
 use super::reply::{into_text, Clients, Outcome};
 pub use super::routing::DEFAULT_TIMEOUT;
-use super::work::Work;
 pub use super::work::SLICE;
+use super::work::{Work, AT_ONCE};
 
 /// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
 /// hundred thousand large states; a peer that is that far behind does not read.
@@ -84,6 +84,8 @@ pub struct Bus {
     pub(super) dependents: Dependents,
     pub(super) sets: FetcherSets,
     pub(super) work: Work,
+    /// The units up to which changes are reported to sorted fetches at once.
+    pub(super) windows_until: u64,
     /// Paths whose element is just going; what hangs on them is looked at when it is gone.
     pub(super) orphaned: Vec<String>,
     pub(super) deadlines: Deadlines<(ClientKey, u64)>,
@@ -105,6 +107,7 @@ impl Bus {
             dependents: Dependents::default(),
             sets: FetcherSets::default(),
             work: Work::default(),
+            windows_until: 0,
             orphaned: Vec::new(),
             deadlines: Deadlines::default(),
             open_routes: 0,
@@ -142,34 +145,63 @@ impl Bus {
         }
         match Raw::parse(&json, self.max_depth()) {
             Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {
-                raw.elements().for_each(|message| self.receive_one(key, message, now));
+                let until = self.work.spent() + AT_ONCE;
+                if let Some(at) = self.receive_array(key, raw, 0, until, now) {
+                    self.hold_rest(key, json.into(), at);
+                }
             }
-            Ok(raw) => self.receive_one(key, raw, now),
+            Ok(raw) => self.receive_now(key, raw, now),
             Err(error) => self.refuse_garbage(key, &json, &error.to_string()),
         }
     }
 
-    /// Takes a message of a connection for which a job is done. Only responses are taken at once, as others wait
-    /// for them; what else there is waits for the job.
+    /// Takes a message of a connection for which a job is done. Responses are taken at once, as others wait for them,
+    /// unless something is kept that comes before them for others as well: a message that may change an element.
+    /// What else there is waits for the job.
     fn receive_while_busy(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
         let Ok((text, _)) = self.decoded(key, bytes) else {
             self.hold_frame(key, bytes);
             return;
         };
-        let raw = Raw::parse(&text, self.max_depth()).ok().filter(|raw| raw.kind() == Kind::Object);
-        match raw.and_then(Message::read) {
-            Some(message) if message.method.is_none() && message.id.is_some() => {
-                self.receive_now(key, Raw::trusted(&text), now);
-            }
-            _ => {
-                self.hold_frame(key, bytes);
-            }
+        let is_response = |raw: Raw| {
+            Message::read(raw).is_some_and(|message| message.method.is_none() && message.id.is_some())
+        };
+        let are_responses = Raw::parse(&text, self.max_depth()).is_ok_and(|raw| match raw.kind() {
+            Kind::Array => raw.elements().all(is_response),
+            _ => is_response(raw),
+        });
+        let raw = Raw::trusted(&text);
+        if !are_responses || self.holds_changes(key) {
+            self.hold_frame(key, bytes);
+            return;
+        }
+        if self.clients.get(key).is_some_and(|client| client.debug) {
+            self.clients.log_traffic(key, true, &text);
+        }
+        match raw.kind() {
+            Kind::Array => raw.elements().for_each(|message| self.receive_now(key, message, now)),
+            _ => self.receive_now(key, raw, now),
         }
     }
 
-    pub(super) fn receive_one(&mut self, key: ClientKey, raw: Raw, now: Instant) {
-        if !self.hold_element(key, raw) {
-            self.receive_now(key, raw, now);
+    /// Takes the messages of an array from the one behind the byte `at` on. Returns where it stopped, if the others
+    /// have to wait: for a job of the connection, or because so many units are spent.
+    pub(super) fn receive_array(
+        &mut self,
+        key: ClientKey,
+        array: Raw,
+        at: usize,
+        until: u64,
+        now: Instant,
+    ) -> Option<usize> {
+        let mut messages = if at == 0 { array.elements() } else { array.elements_from(at) };
+        loop {
+            let at = messages.position();
+            let message = messages.next()?;
+            if self.is_waiting(key) || self.work.spent() >= until {
+                return Some(at);
+            }
+            self.receive_now(key, message, now);
         }
     }
 

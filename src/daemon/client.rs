@@ -72,6 +72,8 @@ pub struct Client {
     pub(super) is_busy: bool,
     /// Jobs that go on when it has read what it was sent.
     pub(super) parked: Vec<Job>,
+    /// Whether a job writes the window of one of its sorted fetches.
+    pub(super) is_writing_window: bool,
     /// How far it has left.
     pub(super) leaving: Leaving,
     /// Whether the server has forgotten it.

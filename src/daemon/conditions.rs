@@ -11,7 +11,7 @@ use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
-use super::work::{Job, Progress};
+use super::work::{Job, Progress, AT_ONCE};
 
 /// An element that depends on a path, for a fetcher.
 type Dependent = (FetcherKey, ElementKey);
@@ -100,7 +100,11 @@ impl Bus {
         expression.deps().iter().zip(paths).all(|(dep, path)| {
             let element = self.elements.find(&path).and_then(|key| self.elements.get(key));
             element.is_some_and(|element| {
-                dep.matches_value(element.raw()) && self.may(client, element, Permission::Fetch)
+                let bytes = element.value.as_ref().map_or(0, |value| value.len()) as u64;
+                self.work.spend(2 + bytes / 256);
+                !self.clients.is_leaving(element.owner)
+                    && dep.matches_value(element.raw())
+                    && self.may(client, element, Permission::Fetch)
             })
         })
     }
@@ -171,7 +175,12 @@ impl Bus {
             self.dependents.rechecks.insert(path.into(), false);
             return self.work.push(Job::Recheck(Recheck { path: path.into(), last: None }));
         }
+        let until = self.work.spent() + AT_ONCE;
         for (fetcher, element) in dependents.clone() {
+            if self.work.spent() >= until {
+                self.dependents.rechecks.insert(path.into(), false);
+                return self.work.push(Job::Recheck(Recheck { path: path.into(), last: None }));
+            }
             self.look_again(fetcher, element);
         }
     }
@@ -201,12 +210,27 @@ impl Bus {
             return;
         };
         fetcher.waiting.remove(&left);
+        self.fill(fetcher_key, self.work.spent() + AT_ONCE);
+    }
+
+    /// Reports elements that wait until a limited fetch is full again. What is left when so many units are spent
+    /// is left to a job.
+    fn fill(&mut self, fetcher_key: FetcherKey, until: u64) {
         // What waits may depend on something that has changed meanwhile.
         while let Some(fetcher) = self.fetchers.get_mut(fetcher_key).filter(|fetcher| !fetcher.is_full()) {
+            if self.work.spent() >= until {
+                return self.work.push(Job::Fill(fetcher_key));
+            }
             let Some(next) = fetcher.waiting.pop_first() else {
                 return;
             };
             self.look_again(fetcher_key, next);
         }
+    }
+
+    /// Goes on with [`fill`](Self::fill).
+    pub(super) fn fill_on(&mut self, fetcher: FetcherKey, until: u64) -> Progress {
+        self.fill(fetcher, until);
+        Progress::Done
     }
 }

@@ -36,6 +36,9 @@ pub struct FetcherSets {
     by_members: HashMap<Arc<[FetcherKey]>, SetKey>,
     /// A set, the fetcher that joined it, and the set with both: most elements have the set of the one before.
     last_join: Option<(SetKey, FetcherKey, SetKey)>,
+    /// How many members all sets have together, and how many they had after the last sweep.
+    entries: usize,
+    entries_swept: usize,
     /// Fetchers that have ended since the last sweep began.
     ended: usize,
     /// The sets that the sweep under way has not seen.
@@ -49,6 +52,7 @@ impl FetcherSets {
             Some(key) => *key,
             None => {
                 let members: Arc<[FetcherKey]> = members.into();
+                self.entries += members.len();
                 let listed = Members::Listed(members.clone());
                 let key = self.slab.insert(FetcherSet { members: listed, references: 0 });
                 self.by_members.insert(members, key);
@@ -69,27 +73,31 @@ impl FetcherSets {
             return;
         }
         match self.slab.remove(key).map(|set| set.members) {
-            Some(Members::Listed(members)) if self.by_members.get(&members) == Some(&key) => {
-                self.by_members.remove(&members);
+            Some(Members::Listed(members)) => {
+                self.entries -= members.len();
+                if self.by_members.get(&members) == Some(&key) {
+                    self.by_members.remove(&members);
+                }
             }
             Some(Members::MergedInto(other)) => self.release(other),
-            _ => {}
+            None => {}
         }
     }
 
-    /// Moves an element from its set to the one that has `fetcher` as well.
-    pub fn join(&mut self, key: &mut SetKey, fetcher: FetcherKey) {
+    /// Moves an element from its set to the one that has `fetcher` as well. Returns how many members were copied.
+    pub fn join(&mut self, key: &mut SetKey, fetcher: FetcherKey) -> usize {
         if let Some((before, joined)) =
             self.last_join.filter(|(_, by, _)| *by == fetcher).map(|(a, _, b)| (a, b))
         {
             if before == *key && self.slab.get(joined).is_some() {
-                return self.switch(key, joined);
+                self.switch(key, joined);
+                return 0;
             }
         }
         let before = *key;
         let members = self.members(key);
         let Err(position) = members.binary_search(&fetcher) else {
-            return;
+            return 0;
         };
         let mut extended = Vec::with_capacity(members.len() + 1);
         extended.extend_from_slice(&members[..position]);
@@ -98,6 +106,7 @@ impl FetcherSets {
         let joined = self.acquire(&extended);
         self.release(std::mem::replace(key, joined));
         self.last_join = Some((before, fetcher, joined));
+        extended.len()
     }
 
     /// Moves an element from its set to `other`, which another element refers to.
@@ -123,8 +132,11 @@ impl FetcherSets {
     /// Notes that a fetcher has ended. Returns whether a sweep should begin.
     pub fn note_ended(&mut self) -> bool {
         self.ended += 1;
-        // A sweep looks at each set, so it waits until that is little for each fetcher.
-        let is_due = self.unswept.is_empty() && self.ended * SETS_PER_FETCHER >= self.slab.len();
+        // A sweep looks at each set, so it waits until that is little for each fetcher, or for each member that
+        // has come since the last one.
+        let is_worth_it = self.ended * SETS_PER_FETCHER >= self.slab.len()
+            || self.entries > 2 * self.entries_swept + self.slab.len();
+        let is_due = self.unswept.is_empty() && is_worth_it;
         if is_due {
             self.ended = 0;
             self.unswept = self.slab.iter().map(|(key, _)| key).collect();
@@ -135,7 +147,10 @@ impl FetcherSets {
     /// Takes fetchers that have ended out of one more set. Returns how many members that set had, or `None`
     /// when the sweep is over.
     pub fn sweep(&mut self, is_live: impl Fn(FetcherKey) -> bool) -> Option<usize> {
-        let key = self.unswept.pop()?;
+        let Some(key) = self.unswept.pop() else {
+            self.entries_swept = self.entries;
+            return None;
+        };
         let Some(Members::Listed(members)) = self.slab.get(key).map(|set| &set.members) else {
             return Some(0);
         };
@@ -150,6 +165,7 @@ impl FetcherSets {
     /// Gives a set other members, or merges it into the set that has them already.
     fn replace(&mut self, key: SetKey, before: &Arc<[FetcherKey]>, after: Arc<[FetcherKey]>) {
         self.by_members.remove(before);
+        self.entries -= before.len();
         let same = self.by_members.get(&after).copied();
         let members = match same {
             Some(other) => {
@@ -158,6 +174,7 @@ impl FetcherSets {
             }
             None => {
                 self.by_members.insert(after.clone(), key);
+                self.entries += after.len();
                 Members::Listed(after)
             }
         };

@@ -105,6 +105,16 @@ impl Fetcher {
         }
     }
 
+    /// Returns how many entries there are of it, in the index and of elements: what it costs to make and to drop it.
+    pub fn size(&self) -> u64 {
+        let elements = match &self.reported {
+            Reported::AllWatched => 0,
+            Reported::Each(reported) => reported.len() + self.waiting.len(),
+            Reported::Sorted(sorted) => 2 * sorted.view.len(),
+        };
+        1 + (4 * self.expression.words() + elements + self.dependencies.len()) as u64
+    }
+
     /// Returns what testing one element beyond its path costs, in [units](super::work).
     pub fn value_cost(&self, value: Option<&str>) -> u64 {
         match self.expression.value_rules() as u64 {

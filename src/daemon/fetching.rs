@@ -31,6 +31,7 @@ impl Bus {
         };
         let expression = self.expression(client, params)?;
         self.check_weight(client, &expression)?;
+        self.work.spend(expression.words() as u64);
         let cursor = self.elements.cursor(expression.path_hint());
         let sorts = self.clients.dialect(client).sorts();
         let fetcher = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression, sorts));

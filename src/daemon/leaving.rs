@@ -27,9 +27,12 @@ impl Bus {
     }
 
     /// A connection sends nothing more: what it fetched, added and owed goes, what it is
-    /// [owed](Self::is_owed) still comes. While messages [wait](Self::is_waiting) it fetches on, so this has to be
-    /// called again then.
+    /// [owed](Self::is_owed) still comes. While messages [wait](Self::is_waiting) it fetches on, and what they may
+    /// change stays, so this has to be called again then.
     pub fn end_input(&mut self, key: ClientKey) {
+        if self.holds_changes(key) {
+            return;
+        }
         let Some(mut routes) = self.clients.begin_leaving(key) else {
             return;
         };

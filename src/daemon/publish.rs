@@ -10,7 +10,7 @@ use super::elements::{Element, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
 use super::news::News;
 use super::window::{Window, WindowMessage, RANKS_AT_ONCE};
-use super::work::{Job, STEPS_PER_UNIT};
+use super::work::{Job, SLICE, STEPS_PER_UNIT};
 
 impl Bus {
     /// Reports to all fetchers of an element what happened to it. For a removal this comes while the element
@@ -24,6 +24,7 @@ impl Bus {
         let path = news.path.clone();
         self.comparisons += fetchers.len() as u64;
         self.work.spend(1 + fetchers.len() as u64);
+        self.windows_until = self.work.spent() + SLICE;
         let mut vacancies = Vec::new();
         for fetcher in &*fetchers {
             let matches = event != Event::Remove && self.matches(*fetcher, &news);
@@ -127,7 +128,7 @@ impl Bus {
         if sorted.is_deferred {
             return sorted.note(ranks);
         }
-        if ranks.len() > RANKS_AT_ONCE {
+        if ranks.len() > RANKS_AT_ONCE || self.work.spent() >= self.windows_until {
             sorted.note(ranks);
             sorted.is_deferred = true;
             return self.work.push(Job::Window(Window::new(fetcher.client, key)));
@@ -161,7 +162,8 @@ impl Bus {
         self.register_dependencies(fetcher_key, key, &news.path);
         let matches = self.matches(fetcher_key, &news);
         if let Some(element) = self.elements.get_mut(key) {
-            self.sets.join(&mut element.set, fetcher_key);
+            let copied = self.sets.join(&mut element.set, fetcher_key);
+            self.work.spend(copied as u64 / 8);
         }
         // What does not match changes nothing.
         if matches {
@@ -173,7 +175,7 @@ impl Bus {
     pub(super) fn fetchers_of(&mut self, path: &str, access: Option<&Access>) -> Vec<FetcherKey> {
         let mut found = self.fetchers.candidates(path);
         self.comparisons += found.len() as u64;
-        self.work.spend(1);
+        self.work.spend(1 + found.len() as u64);
         found.retain(|key| {
             let Some(fetcher) = self.fetchers.get(*key) else {
                 return false;
@@ -202,6 +204,7 @@ impl Bus {
         let Some(fetcher) = self.fetchers.remove(key) else {
             return;
         };
+        self.work.spend(fetcher.size() / 4);
         if let Some(client) = self.clients.get_mut(fetcher.client) {
             client.fetch_weight -= fetcher.weight;
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
-use crate::json::Raw;
+use crate::json::{Kind, Raw};
 
 use super::bus::Bus;
 use super::client::ClientKey;
@@ -18,7 +18,7 @@ const HELD_ENOUGH: usize = 64 * 1024;
 /// Bytes that may wait beside twice the longest message. Who drives the bus stops reading when
 /// [enough](Bus::is_full) waits, so it is never more than that, one message, the rest of one array
 /// and the rest of one read.
-const HELD_BESIDE: usize = 1 << 20;
+const HELD_BESIDE: usize = 2 << 20;
 
 /// What a connection waits for.
 #[derive(Debug)]
@@ -36,39 +36,64 @@ pub(super) struct Waiting {
 pub(super) struct Held {
     messages: VecDeque<HeldMessage>,
     bytes: usize,
+    /// Whether one of them may be an add, change or remove.
+    may_change: bool,
 }
 
 enum HeldMessage {
     /// A frame as it came.
     Frame(Box<[u8]>),
-    /// JSON of a message out of an array.
-    Element(Box<str>),
+    /// JSON of an array, and the byte behind which the messages have not been taken.
+    Rest(Box<str>, usize),
 }
 
 impl HeldMessage {
     fn len(&self) -> usize {
         match self {
             HeldMessage::Frame(bytes) => bytes.len(),
-            HeldMessage::Element(json) => json.len(),
+            HeldMessage::Rest(json, at) => json.len() - at,
         }
     }
 }
 
+impl HeldMessage {
+    /// Returns whether it may be an add, change or remove. Only services that are known to be none are told apart,
+    /// by the text of the message.
+    fn may_change(&self) -> bool {
+        let HeldMessage::Frame(bytes) = self else {
+            return true;
+        };
+        let text = std::str::from_utf8(bytes).ok().map(Raw::trusted);
+        let method = text.filter(|raw| raw.kind() == Kind::Object).and_then(|raw| raw.get("method"));
+        !method.and_then(Raw::as_str).is_some_and(|method| HARMLESS.contains(&&*method))
+    }
+}
+
+/// Services that change no element.
+const HARMLESS: [&str; 8] =
+    ["info", "echo", "get", "fetch", "unfetch", "config", "configure", "authenticate"];
+
+/// Bytes that a kept message takes beside its text.
+const HELD_OVERHEAD: usize = 64;
+
 impl Held {
     fn push(&mut self, message: HeldMessage) {
-        self.bytes += message.len();
+        self.may_change |= message.may_change();
+        self.bytes += message.len() + HELD_OVERHEAD;
         self.messages.push_back(message);
     }
 
     fn pop(&mut self) -> Option<HeldMessage> {
         let message = self.messages.pop_front()?;
-        self.bytes -= message.len();
+        self.bytes -= message.len() + HELD_OVERHEAD;
+        self.may_change &= !self.messages.is_empty();
         Some(message)
     }
 
     /// Puts what was there behind what has come.
     fn append(&mut self, mut later: Held) {
         self.bytes += later.bytes;
+        self.may_change |= later.may_change;
         if self.messages.is_empty() {
             self.messages = later.messages;
         } else {
@@ -139,7 +164,11 @@ impl Bus {
             client.is_busy = is_over && !rest.messages.is_empty();
             match next {
                 Some(HeldMessage::Frame(bytes)) => self.receive(key, &bytes, now),
-                Some(HeldMessage::Element(json)) => self.receive_one(key, Raw::trusted(&json), now),
+                Some(HeldMessage::Rest(json, at)) => {
+                    if let Some(at) = self.receive_array(key, Raw::trusted(&json), at, until, now) {
+                        self.push_rest(key, json, at);
+                    }
+                }
                 None => {}
             }
             // What the message made wait, such as the rest of an array, comes before the others.
@@ -163,9 +192,22 @@ impl Bus {
         self.is_waiting(key) && self.hold(key, HeldMessage::Frame(bytes.into()))
     }
 
-    /// As [`hold_frame`](Self::hold_frame) for a message out of an array.
-    pub(super) fn hold_element(&mut self, key: ClientKey, message: Raw) -> bool {
-        self.is_waiting(key) && self.hold(key, HeldMessage::Element(message.text().into()))
+    /// Keeps the rest of an array, and has it taken in slices if the connection waits for nothing else.
+    pub(super) fn hold_rest(&mut self, key: ClientKey, json: Box<str>, at: usize) {
+        let is_waiting = self.is_waiting(key);
+        self.push_rest(key, json, at);
+        if !is_waiting {
+            self.end_hold(key);
+        }
+    }
+
+    fn push_rest(&mut self, key: ClientKey, json: Box<str>, at: usize) {
+        self.hold(key, HeldMessage::Rest(json, at));
+    }
+
+    /// Returns whether a message is kept that may change an element.
+    pub(super) fn holds_changes(&self, key: ClientKey) -> bool {
+        self.clients.get(key).is_some_and(|client| client.held.may_change)
     }
 
     fn hold(&mut self, key: ClientKey, message: HeldMessage) -> bool {

@@ -59,18 +59,15 @@ impl Bus {
             if !self.has_room(job.client) {
                 return Progress::Blocked;
             }
-            let Some(fetcher) = self.fetchers.get_mut(job.fetcher) else {
-                return Progress::Done;
-            };
-            let Reported::Sorted(sorted) = &mut fetcher.reported else {
-                return Progress::Done;
-            };
             if job.message.is_none() {
-                let Some(ranks) = sorted.unsent.take() else {
-                    sorted.is_deferred = false;
+                if self.clients.get(job.client).is_some_and(|client| client.is_writing_window) {
+                    return Progress::Unfinished;
+                }
+                let Some(ranks) = self.unsent_ranks(job.fetcher) else {
                     return Progress::Done;
                 };
                 job.message = Some(WindowMessage::new(ranks));
+                self.set_writing_window(job.client, true);
             }
             if let Some(message) = &mut job.message {
                 if !self.write_window(job.fetcher, message, until) {
@@ -78,6 +75,24 @@ impl Bus {
                 }
             }
             job.message = None;
+            self.set_writing_window(job.client, false);
+        }
+    }
+
+    /// Takes the ranks of a fetcher that have changed. Where none has, later changes are reported at once again.
+    fn unsent_ranks(&mut self, key: FetcherKey) -> Option<Range<usize>> {
+        let Reported::Sorted(sorted) = &mut self.fetchers.get_mut(key)?.reported else {
+            return None;
+        };
+        let ranks = sorted.unsent.take();
+        sorted.is_deferred = ranks.is_some();
+        ranks
+    }
+
+    /// Notes whether a job is writing a window for a connection: one at a time does, as windows are long.
+    fn set_writing_window(&mut self, client: ClientKey, is_writing: bool) {
+        if let Some(client) = self.clients.get_mut(client) {
+            client.is_writing_window = is_writing;
         }
     }
 

@@ -7,12 +7,14 @@
 //!
 //! Work is counted in units of roughly a tenth of a microsecond: one look at an element is one unit.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::bus::Bus;
 use super::client::ClientKey;
 use super::conditions::{Forget, Recheck};
+use super::fetchers::FetcherKey;
 use super::leaving::Leave;
 use super::scan::{FirstLook, Get};
 use super::window::Window;
@@ -47,6 +49,8 @@ pub(super) enum Job {
     Held(ClientKey),
     /// A look at the elements that depend on a path.
     Recheck(Recheck),
+    /// Reporting elements that waited to a limited fetch that has room.
+    Fill(FetcherKey),
     /// Cleaning up the dependencies of an ended fetcher.
     Forget(Forget),
     /// Cleaning up what ended fetchers left in the sets of elements.
@@ -68,18 +72,18 @@ pub(super) enum Progress {
 #[derive(Debug, Default)]
 pub(super) struct Work {
     queue: VecDeque<Job>,
-    spent: u64,
+    spent: Cell<u64>,
 }
 
 impl Work {
     /// Counts units.
-    pub(super) fn spend(&mut self, units: u64) {
-        self.spent += units;
+    pub(super) fn spend(&self, units: u64) {
+        self.spent.set(self.spent.get() + units);
     }
 
     /// Returns the units spent so far.
     pub(super) fn spent(&self) -> u64 {
-        self.spent
+        self.spent.get()
     }
 
     /// Queues a job.
@@ -97,24 +101,24 @@ impl Bus {
     /// Does one slice of the work that is queued.
     pub fn work(&mut self, now: Instant) {
         self.clients.now = now;
-        let end = self.work.spent + SLICE;
-        while self.work.spent < end {
+        let end = self.work.spent() + SLICE;
+        while self.work.spent() < end {
             let Some(job) = self.work.queue.pop_front() else {
                 return;
             };
-            self.turn(job, end.min(self.work.spent + TURN), now);
+            self.turn(job, end.min(self.work.spent() + TURN), now);
         }
     }
 
     /// Returns the units of work done so far, in requests and in slices. A unit is about a tenth of a
     /// microsecond.
     pub fn spent(&self) -> u64 {
-        self.work.spent
+        self.work.spent()
     }
 
     /// Runs a job that has just been made, and queues what is left of it. Returns whether it is done.
     pub(super) fn begin_work(&mut self, mut job: Job, now: Instant) -> bool {
-        let until = self.work.spent + AT_ONCE;
+        let until = self.work.spent() + AT_ONCE;
         let progress = self.run(&mut job, until, now);
         self.put_away(job, progress);
         progress == Progress::Done
@@ -138,6 +142,7 @@ impl Bus {
             Job::Leave(job) => self.leave(job, until),
             Job::Held(client) => self.catch_up(*client, until, now),
             Job::Recheck(job) => self.recheck(job, until),
+            Job::Fill(fetcher) => self.fill_on(*fetcher, until),
             Job::Forget(job) => self.forget_dependents(job, until),
             Job::Sweep => self.sweep(until),
         }
@@ -179,7 +184,7 @@ impl Bus {
     }
 
     fn sweep(&mut self, until: u64) -> Progress {
-        while self.work.spent < until {
+        while self.work.spent() < until {
             let fetchers = &self.fetchers;
             let Some(members) = self.sets.sweep(|fetcher| fetchers.get(fetcher).is_some()) else {
                 return Progress::Done;

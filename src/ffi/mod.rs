@@ -1,6 +1,7 @@
 //! The one module with unsafe code: what touches the Lua stack, signals, raw descriptors and the kernel's memory.
 //! Each block says what makes it sound; nothing here knows about Jet.
 
+pub mod allocator;
 pub mod background;
 pub mod blocks;
 pub mod fork;

@@ -129,6 +129,11 @@ impl<'a> Raw<'a> {
         Elements(Walk::new(self.0, b'['))
     }
 
+    /// The elements of an array that follow the byte `at`, which is where an element ends.
+    pub fn elements_from(self, at: usize) -> Elements<'a> {
+        Elements(Walk::at(self.0, at))
+    }
+
     /// The members of an object in the order of the text; none for other kinds.
     pub fn members(self) -> Members<'a> {
         Members(Walk::new(self.0, b'{'))
@@ -138,6 +143,13 @@ impl<'a> Raw<'a> {
 /// Iterator over the elements of an array.
 #[derive(Debug, Clone)]
 pub struct Elements<'a>(Walk<'a>);
+
+impl Elements<'_> {
+    /// Returns the byte of the array's text up to which the elements have been returned.
+    pub fn position(&self) -> usize {
+        self.0.position()
+    }
+}
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Raw<'a>;

@@ -19,6 +19,16 @@ impl<'a> Walk<'a> {
         Walk { text, at }
     }
 
+    /// Behind an entry that ends at that byte.
+    pub fn at(text: &'a str, at: usize) -> Self {
+        Walk { text, at }
+    }
+
+    /// Where the entry ends that was returned last.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// To the next byte of interest, past blanks and one separator.
     fn advance(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();

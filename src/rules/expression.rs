@@ -75,7 +75,12 @@ impl Expression {
     /// Returns what the expression costs for each element that comes or changes, compared with one without rules.
     pub fn weight(&self) -> usize {
         let patterns: usize = self.paths.iter().map(PathRule::patterns).sum();
-        1 + 100 * (patterns + self.deps.len()) + 10 * self.values.len()
+        1 + 100 * (patterns + self.deps.len()) + 10 * self.values.len() + self.words() / 10
+    }
+
+    /// Returns how many words of plain text the path rules have.
+    pub fn words(&self) -> usize {
+        self.paths.iter().map(PathRule::words).sum()
     }
 
     /// Which paths can match at all. Always [`PathHint::Any`] where case does not count.

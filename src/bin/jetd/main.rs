@@ -20,6 +20,7 @@ use jet::daemon::log_writer::LogWriter;
 use jet::daemon::server::{
     self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
 };
+use jet::ffi::allocator::return_large_blocks;
 use jet::ffi::background::{background, Background};
 use pidfile::PidFile;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
@@ -159,6 +160,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 fn main() -> ExitCode {
+    return_large_blocks();
     let Arguments { command, serve } = Arguments::parse();
     if let Some(Command::Passwd(arguments)) = command {
         return passwd::run(&arguments);

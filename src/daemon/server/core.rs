@@ -17,7 +17,7 @@ use crate::daemon::{Bus, ClientKey};
 use crate::transport::ServerTls;
 
 /// How long what is due waits for input to be read.
-const READING_BEFORE_EXPIRY: Duration = Duration::from_secs(1);
+const READING_BEFORE_EXPIRY: Duration = Duration::from_millis(200);
 
 /// Shared by all tasks of one daemon; they are on one thread.
 pub struct Core {
@@ -27,6 +27,8 @@ pub struct Core {
     work: Notify,
     /// Connections that have read something and have more to read.
     reading: Cell<usize>,
+    /// When something was first seen to be due that has not been done.
+    due_since: Cell<Option<Instant>>,
     stopping: Cell<bool>,
     log: LogSink,
     /// Whether the log has been told that a foreign Web page is connected.
@@ -42,6 +44,7 @@ impl Core {
             connections: RefCell::default(),
             work: Notify::new(),
             reading: Cell::new(0),
+            due_since: Cell::new(None),
             stopping: Cell::new(false),
             log,
             page_noted: Cell::new(false),
@@ -82,11 +85,12 @@ impl Core {
                 }
                 None => core.work.notified().await,
             }
-            core.expire().await;
-            core.bus.borrow_mut().work(Instant::now());
+            let now = Instant::now();
+            let is_overdue = core.expire(now);
+            core.bus.borrow_mut().work(now);
             core.begin_jobs();
             core.flush();
-            if core.bus.borrow().has_work() {
+            if is_overdue || core.bus.borrow().has_work() {
                 core.touched();
                 tokio::task::yield_now().await;
             }
@@ -94,17 +98,23 @@ impl Core {
     }
 
     /// Does what is due. What lies in the sockets is read before: it may be the answer whose time is up, which
-    /// came in time while this thread had no time.
-    async fn expire(&self) {
-        let now = Instant::now();
+    /// came in time while this thread had no time. So this returns whether it has to be called again soon.
+    fn expire(&self, now: Instant) -> bool {
         if self.bus.borrow().next_deadline().is_none_or(|deadline| deadline > now) {
-            return;
+            self.due_since.set(None);
+            return false;
         }
-        tokio::task::yield_now().await;
-        while self.reading.get() > 0 && now.elapsed() < READING_BEFORE_EXPIRY {
-            tokio::task::yield_now().await;
+        let Some(since) = self.due_since.get() else {
+            self.due_since.set(Some(now));
+            return true;
+        };
+        if self.reading.get() > 0 && now < since + READING_BEFORE_EXPIRY {
+            return true;
         }
-        self.bus.borrow_mut().handle_deadline(now);
+        self.due_since.set(None);
+        self.bus.borrow_mut().handle_deadline(since);
+        // What has become due meanwhile comes next.
+        self.bus.borrow().next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Waits until others have had their turn; the caller has more to read.
