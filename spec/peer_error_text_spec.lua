@@ -69,7 +69,7 @@ describe('The text of an error', function()
     other:state { path = prefix .. 'dup', value = 1 }
     support.wait_log("^adding '" .. prefix .. "dup' failed: path already exists$")
     other:fetch({ path = { contains = 5 } }, function() end, {})
-    support.wait_log '^a fetch failed: Invalid params %(%-32602%): .*contains'
+    support.wait_log '^a fetch of .* failed: Invalid params %(%-32602%): .*contains'
   end)
 
   it('is in the log when a callback or a handler raises an error object', function()

@@ -36,8 +36,17 @@ describe('A refusal that has no callback', function()
   it('is logged for a fetch, which is over then', function()
     local p = support.connected()
     local fetcher = p:fetch({ path = { startsWith = 5 } }, error)
-    support.wait_log '^a fetch failed: .*path%.startsWith'
+    support.wait_log '^a fetch of {.*startsWith.*} failed: .*path%.startsWith'
     assert.is_false(fetcher:is_fetching())
+  end)
+
+  it('shows the beginning of the expression of a fetch, in whole characters', function()
+    local p = support.connected()
+    for shift = 0, 1 do
+      local path = ('x'):rep(shift) .. ('ä'):rep(100)
+      p:fetch({ path = { startsWith = 5, equals = path } }, error)
+      support.wait_log '^a fetch of {[^}]*ä… failed: '
+    end
   end)
 
   it('is logged for add, remove and unfetch', function()
@@ -109,7 +118,7 @@ describe('Without a log function', function()
       p:loop()
     ]]
     local port = jetd.shared().port
-    assert.is_truthy(output(code, port):find '^jet: a fetch failed: [^\n]*startsWith[^\n]*\nfalse\n$')
+    assert.is_truthy(output(code, port):find '^jet: a fetch of {[^\n]*} failed: [^\n]*startsWith[^\n]*\nfalse\n$')
     assert.are.equal('false\n', output(code, port, 'false'))
   end)
 

@@ -22,6 +22,20 @@ local function encode(expression)
   return core.encode(expression, 'expression')
 end
 
+-- Bytes of an expression that a report shows.
+local SHOWN = 100
+
+--- Names a fetch in a report.
+---@param expression string as JSON
+---@return string
+local function describe(expression)
+  if #expression > SHOWN then
+    -- No part of a character is left at the end.
+    expression = expression:sub(1, SHOWN + 1):gsub('[^\128-\191][\128-\191]*$', '') .. '…'
+  end
+  return 'a fetch of ' .. expression
+end
+
 --- Makes a fetcher and starts it.
 ---@param driver jet.Driver
 ---@param expression string|table
@@ -61,7 +75,7 @@ function Fetcher:_fetch(callbacks, depth)
       return true
     end
     driver.fetchers[self._number] = nil
-    driver:refused(callbacks, 'a fetch', nil, result)
+    driver:refused(callbacks, describe(self._expression), nil, result)
   end
   if driver.closed then
     return driver:refuse_closed(callbacks, 'a fetch')
