@@ -121,7 +121,12 @@ describe('Limits', function()
   it('max_unsent raises at the caller; what was sent arrives', function()
     local jetd = require 'spec.support.jetd'
     -- Not connected yet: everything waits.
-    local p = support.peer { port = jetd.shared().port, max_unsent = 10000 }
+    local is_connected = false
+    local p = support.peer {
+      port = jetd.shared().port,
+      max_unsent = 10000,
+      on_connect = function() is_connected = true end,
+    }
     local value, raised = ('x'):rep(1000), nil
     for _ = 1, 20 do
       local ok, message = pcall(p.set, p, 'nobody', value)
@@ -131,7 +136,7 @@ describe('Limits', function()
       end
     end
     assert.is_truthy(raised and raised:find('10000 bytes', 1, true))
-    wait(function() return p:info() end, 'the connection')
+    wait(function() return is_connected end, 'the connection')
     support.settle(p)
     p:set('nobody', value)
   end)
