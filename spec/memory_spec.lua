@@ -88,13 +88,7 @@ local HOST = [[
   }
 ]]
 
---- What a command prints; the last word is its exit code.
-local function shell(command)
-  local pipe = assert(io.popen(('{ %s\n} 2>&1; echo $?'):format(command)))
-  local output = pipe:read '*a'
-  pipe:close()
-  return (output:gsub('%s+$', ''))
-end
+local shell = require 'spec.support.shell'
 
 describe('A host without memory', function()
   local name = os.tmpname()

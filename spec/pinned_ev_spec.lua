@@ -59,13 +59,7 @@ local function write(name, text)
   file:close()
 end
 
---- What a command prints; the last word is its exit code.
-local function shell(command)
-  local pipe = assert(io.popen(('{ %s\n} 2>&1; echo $?'):format(command)))
-  local output = pipe:read '*a'
-  pipe:close()
-  return (output:gsub('%s+$', ''))
-end
+local shell = require 'spec.support.shell'
 
 describe('lua-ev', function()
   if not pcall(require, 'luv') then
