@@ -114,14 +114,6 @@ impl Fetcher {
         };
         1 + (4 * self.expression.words() + elements + self.dependencies.len()) as u64
     }
-
-    /// Returns what testing one element beyond its path costs, in [units](super::work).
-    pub fn value_cost(&self, value: Option<&str>) -> u64 {
-        match self.expression.value_rules() as u64 {
-            0 => 0,
-            rules => rules * (1 + value.map_or(0, str::len) as u64 / 256),
-        }
-    }
 }
 
 impl Sorted {

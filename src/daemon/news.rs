@@ -52,22 +52,28 @@ impl News {
         };
         let written = &mut params.json;
         if written.is_empty() {
-            written.extend_from_slice(b"{\"path\":");
-            written.extend_from_slice(self.path_json.as_bytes());
-            written.extend_from_slice(b",\"event\":\"");
-            written.extend_from_slice(dialect.event_name(event).as_bytes());
-            written.push(b'"');
-            if let Some(value) = &self.value {
-                written.extend_from_slice(b",\"value\":");
-                written.extend_from_slice(value.as_bytes());
-            }
-            if mark {
-                written.extend_from_slice(b",\"fetchOnly\":true");
-            }
-            written.push(b'}');
+            let event = dialect.event_name(event);
+            write_params(written, &self.path_json, event, self.value.as_deref(), mark);
         }
         params
     }
+}
+
+/// Appends what is told of an element in a notification or an item of `get`; with a mark if it can only be fetched.
+pub(super) fn write_params(out: &mut Vec<u8>, path_json: &str, event: &str, value: Option<&str>, mark: bool) {
+    out.extend_from_slice(b"{\"path\":");
+    out.extend_from_slice(path_json.as_bytes());
+    out.extend_from_slice(b",\"event\":\"");
+    out.extend_from_slice(event.as_bytes());
+    out.push(b'"');
+    if let Some(value) = value {
+        out.extend_from_slice(b",\"value\":");
+        out.extend_from_slice(value.as_bytes());
+    }
+    if mark {
+        out.extend_from_slice(b",\"fetchOnly\":true");
+    }
+    out.push(b'}');
 }
 
 /// Appends the notification of a fetch.

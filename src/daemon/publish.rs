@@ -60,7 +60,7 @@ impl Bus {
         let Some(fetcher) = self.fetchers.get(fetcher) else {
             return false;
         };
-        self.work.spend(fetcher.value_cost(news.value.as_deref()));
+        self.work.spend(fetcher.expression.value_cost(news.value.as_deref()));
         fetcher.admits(news.raw()) && self.dependencies_hold(&fetcher.expression, &news.path, fetcher.client)
     }
 

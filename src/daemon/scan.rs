@@ -7,13 +7,14 @@
 
 use crate::protocol::changes::push_entry;
 use crate::protocol::error::INVALID_PARAMS;
-use crate::rules::{Expression, SortedView, Steps};
+use crate::rules::{Event, Expression, SortedView, Steps};
 
 use super::access::Permission;
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::elements::{Cursor, Element, ElementKey};
+use super::elements::{Cursor, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
+use super::news::write_params;
 use super::reply::{into_text, Outcome, TOO_LONG};
 use super::window::{fetch_only_marker, Window};
 use super::work::{Progress, STEPS_PER_UNIT};
@@ -275,7 +276,7 @@ impl Bus {
             && (!job.expression.needs_value() || job.expression.matches_value(element.raw()))
             && self.dependencies_hold(&job.expression, &element.path, job.client);
         let bytes = element.value.as_ref().map_or(0, |value| value.len()) as u64;
-        self.work.spend(steps / STEPS_PER_UNIT + job.expression.value_rules() as u64 * (1 + bytes / 256));
+        self.work.spend(steps / STEPS_PER_UNIT + job.expression.value_cost(element.value.as_deref()));
         if !is_wanted {
             return;
         }
@@ -287,7 +288,10 @@ impl Bus {
             }
             None => {
                 self.work.spend(2 + bytes / 512);
-                write_item(&mut job.json, element, element.is_fetch_only(rights));
+                let mark = element.is_fetch_only(rights);
+                let value = element.value.as_deref();
+                write_params(&mut job.json, &element.path_json, Event::Add.name(), value, mark);
+                job.json.push(b',');
             }
         }
     }
@@ -341,19 +345,4 @@ fn finished(json: &mut Vec<u8>) -> String {
     }
     json.push(b']');
     into_text(std::mem::take(json))
-}
-
-/// Appends an item of an unsorted `get` and a comma.
-fn write_item(json: &mut Vec<u8>, element: &Element, fetch_only: bool) {
-    json.extend_from_slice(b"{\"path\":");
-    json.extend_from_slice(element.path_json.as_bytes());
-    json.extend_from_slice(b",\"event\":\"add\"");
-    if let Some(value) = &element.value {
-        json.extend_from_slice(b",\"value\":");
-        json.extend_from_slice(value.as_bytes());
-    }
-    if fetch_only {
-        json.extend_from_slice(b",\"fetchOnly\":true");
-    }
-    json.extend_from_slice(b"},");
 }

@@ -67,9 +67,12 @@ impl Expression {
         self.paths.iter().any(|rule| rule.patterns() > 0 || rule.words() > CHEAP_WORDS)
     }
 
-    /// Returns how many value rules are tested for each element, as a measure of what that costs.
-    pub fn value_rules(&self) -> usize {
-        self.values.len()
+    /// Returns what testing the value rules on a value costs, in units of about a tenth of a microsecond.
+    pub fn value_cost(&self, value: Option<&str>) -> u64 {
+        match self.values.len() as u64 {
+            0 => 0,
+            rules => rules * (1 + value.map_or(0, str::len) as u64 / 256),
+        }
     }
 
     /// Returns what the expression costs for each element that comes or changes, compared with one without rules.
