@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use crate::ffi::poll::{poll, Polled};
+use crate::sys::poll::{poll, Polled};
 
 /// No timer runs longer than a century; it keeps the arithmetic of time from overflowing.
 const LONGEST_TIMER: f64 = 100.0 * 365.0 * 24.0 * 3600.0;

@@ -2,25 +2,26 @@
 //!
 //! Jet connects programs over one daemon: peers add states and methods under paths, others
 //! fetch them live, set them and call them. This crate is cut into engines that do no I/O
-//! ([`peer`], [`daemon`]), what they share ([`json`], [`msgpack`], [`protocol`], [`rules`], [`users`]) and what drives
-//! them ([`transport`], `daemon::server`, and with a Lua feature `lua`).
+//! ([`peer`], [`daemon`]), what they share ([`json`], [`wire`], [`rules`], [`users`]) and what drives
+//! them ([`transport`], `server`, and with a Lua feature `lua`).
 //!
-//! All unsafe code of the crate lives in one module, `ffi`; everywhere else the compiler
-//! refuses it.
+//! All unsafe code of the crate lives in two modules, [`sys`] for the operating system and `lua::convert` for the
+//! Lua stack; everywhere else the compiler rejects it.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod daemon;
 pub mod evloop;
-#[allow(unsafe_code)]
-pub mod ffi;
 pub mod json;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 mod lua;
-pub mod msgpack;
+pub mod net;
 pub mod ownership;
 pub mod peer;
-pub mod protocol;
 pub mod rules;
-pub mod transport;
+pub mod server;
+#[allow(unsafe_code)]
+pub mod sys;
 pub mod users;
+pub mod util;
+pub mod wire;

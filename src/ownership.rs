@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::ffi::fork;
-use crate::ffi::shared_word::SharedWord;
+use crate::sys::fork;
+use crate::sys::shared_word::SharedWord;
 
 /// The time that a child waits for the process above it to end.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,9 +6,9 @@ mod transport_support;
 use std::sync::mpsc;
 
 use jet::daemon::bus::LogLine;
-use jet::daemon::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use jet::daemon::Config;
-use jet::transport::{Options, TlsOptions};
+use jet::net::{Options, TlsOptions};
+use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use rcgen::{date_time_ymd, CertificateParams, KeyPair};
 use transport_support::*;
 

@@ -6,7 +6,7 @@ mod msgpack_support;
 
 use daemon_support::{Bench, Peer};
 use jet::daemon::bus::Config;
-use jet::protocol::encoding::Encoding;
+use jet::wire::encoding::Encoding;
 use msgpack_support::{messages, packed};
 use rmpv::Value as Packed;
 use serde_json::{json, Value};

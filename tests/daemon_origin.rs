@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use jet::daemon::bus::LogLine;
-use jet::daemon::server::{start, Handle, Interfaces, Options, Places, UpgradePolicy};
 use jet::daemon::Config;
+use jet::server::{start, Handle, Interfaces, Options, Places, UpgradePolicy};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::{Config, LogLine};
-use jet::daemon::server::{bind, start, Handle, Options};
+use jet::server::{bind, start, Handle, Options};
 use serde_json::{json, Value};
 
 /// Longer than anything takes here.

@@ -11,7 +11,7 @@ use std::sync::{mpsc, Arc};
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::{Config, LogLine};
-use jet::daemon::server::{bind, start, Accounts, Handle, Options};
+use jet::server::{bind, start, Accounts, Handle, Options};
 use jet::users::{read, update, Auth, Cost, Hash, Password, User, Users};
 use serde_json::{json, Value};
 use transport_support::{frame, read_frame, TempDir};
@@ -366,7 +366,7 @@ fn a_login_goes_over_msgpack() {
 #[cfg(feature = "websocket")]
 #[test]
 fn a_login_goes_over_a_websocket() {
-    use jet::daemon::server::ServeOptions;
+    use jet::server::ServeOptions;
     let listener = bind(Some("127.0.0.1"), 0).expect("a free port");
     let listener =
         listener.speaking(ServeOptions { websocket: true, ..ServeOptions::default() }).expect("built in");
@@ -378,7 +378,7 @@ fn a_login_goes_over_a_websocket() {
     };
     let handle = start(options).expect("started");
     let url = format!("ws://{}", handle.addresses()[0]);
-    let way = jet::transport::Options::url(&url).expect("valid");
+    let way = jet::net::Options::url(&url).expect("valid");
     let mut peer = transport_support::dial(way).expect("connects");
     for message in [login(1, "wrong"), login(2, "secret"), request(3, "echo", json!(1))] {
         transport_support::send(&mut peer, message.to_string().as_bytes());

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jet::evloop::{EventLoop, Happening};
-use jet::ffi::signals::Signals;
+use jet::sys::signals::Signals;
 
 /// Longer than anything here takes; a test that waits for it has failed.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));

@@ -171,5 +171,5 @@ fn messages_may_be_as_long_as_the_daemon_takes() {
 }
 
 fn failure_of(length: usize, limit: usize) -> Failure {
-    Failure::TooLongForDaemon(jet::protocol::framing::TooLong { length, limit })
+    Failure::TooLongForDaemon(jet::wire::frame::TooLong { length, limit })
 }

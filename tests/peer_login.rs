@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jet::peer::login::LOGIN_PATIENCE;
 use jet::peer::{Authentication, Login, Options};
-use jet::protocol::encoding::Encoding;
+use jet::wire::encoding::Encoding;
 use peer_support::{json, Peer, ASK};
 
 const AUTHENTICATE: &str = r#"{"id":2,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}"#;

@@ -5,7 +5,7 @@ mod msgpack_support;
 mod peer_support;
 
 use jet::peer::{Failure, Options};
-use jet::protocol::encoding::Encoding;
+use jet::wire::encoding::Encoding;
 use msgpack_support::packed;
 use peer_support::{json as raw, shown, Peer, ASK, OWN, TELL};
 use serde_json::{json, Value};

@@ -9,9 +9,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jet::daemon::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use jet::daemon::Config;
-use jet::transport::{ErrorKind, Options, TlsOptions, WebSocketOptions};
+use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
+use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{

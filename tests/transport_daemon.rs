@@ -9,11 +9,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::LogLine;
-use jet::daemon::server::{
-    bind, bind_unix, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls,
-};
 use jet::daemon::Config;
-use jet::transport::{Options, Target, TlsOptions};
+use jet::net::{Options, Target, TlsOptions};
+use jet::server::{bind, bind_unix, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use transport_support::*;
 
 /// A daemon on every transport, and how to get there.
@@ -169,7 +167,7 @@ fn strangers_do_not_disturb_the_others() {
     let bus = everywhere();
     let mut strangers = Vec::new();
     for (_, how) in &bus.ways[..4] {
-        let jet::transport::Target::Tcp { port, .. } = how.target else { panic!("TCP") };
+        let jet::net::Target::Tcp { port, .. } = how.target else { panic!("TCP") };
         for words in
             [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\xff\xff", b"\xff\xff\xff\xff", b""]
         {
@@ -191,7 +189,7 @@ fn strangers_do_not_disturb_the_others() {
 
 /// A client of a WebSocket that somebody else wrote.
 fn foreign_client(bus: &Everywhere) -> (tungstenite::WebSocket<TcpStream>, Option<String>) {
-    let jet::transport::Target::Tcp { port, .. } = bus.ways[1].1.target else { panic!("TCP") };
+    let jet::net::Target::Tcp { port, .. } = bus.ways[1].1.target else { panic!("TCP") };
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("settable");
     let (socket, response) = tungstenite::client("ws://localhost/any/path", stream).expect("upgrades");

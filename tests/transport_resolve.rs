@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, ErrorKind, Options, Status};
+use jet::net::{Connection, ErrorKind, Options, Status};
 use transport_support::names::*;
 use transport_support::*;
 

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, Status};
+use jet::net::{Connection, Status};
 use transport_support::names::*;
 use transport_support::*;
 

@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, Options};
+use jet::net::{Connection, Options};
 
 /// The bit of SIGPIPE, number 13, in the masks of /proc/self/status.
 const SIGPIPE_MASK: u64 = 1 << (13 - 1);

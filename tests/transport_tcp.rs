@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, ErrorKind, Interest, Options, Status};
+use jet::net::{Connection, ErrorKind, Interest, Options, Status};
 use transport_support::*;
 
 #[test]
@@ -298,7 +298,7 @@ fn waiting_ends_with_its_time() {
     let begun = Instant::now();
     let interest = Interest { read: true, write: false };
     let ready = connection.wait(interest, Some(begun + Duration::from_millis(50))).expect("poll");
-    assert_eq!(ready, jet::transport::Ready::default());
+    assert_eq!(ready, jet::net::Ready::default());
     assert!(begun.elapsed() >= Duration::from_millis(50));
     let ready = connection.wait(Interest { write: true, ..interest }, None).expect("poll");
     assert!(ready.writable && !ready.readable);

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use jet::transport::wire::{ServerTls, Wire};
-use jet::transport::{Bound, Connection, ErrorKind, Options, ServeOptions, TlsOptions, WebSocketOptions};
+use jet::net::layers::{ServerTls, Wire};
+use jet::net::{Bound, Connection, ErrorKind, Options, ServeOptions, TlsOptions, WebSocketOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use transport_support::*;
 

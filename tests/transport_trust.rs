@@ -7,9 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use jet::daemon::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use jet::daemon::Config;
-use jet::transport::{Options, TlsOptions};
+use jet::net::{Options, TlsOptions};
+use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
 use rcgen::{date_time_ymd, BasicConstraints, CertificateParams, IsCa, KeyPair};
 use transport_support::*;
 

@@ -6,7 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
-use jet::transport::{Connection, ErrorKind, Options};
+use jet::net::{Connection, ErrorKind, Options};
 use transport_support::*;
 
 fn talk(listener: UnixListener, options: Options) {

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use jet::transport::{Connection, ErrorKind, Options};
+use jet::net::{Connection, ErrorKind, Options};
 use transport_support::*;
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::{Message, WebSocket};

@@ -3,8 +3,8 @@
 
 mod transport_support;
 
-use jet::transport::wire::{ServerTls, Wire};
-use jet::transport::{ErrorKind, Options, TlsOptions, WebSocketOptions};
+use jet::net::layers::{ServerTls, Wire};
+use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 use transport_support::{frame, TempDir};
 
 const LIMIT: usize = 100_000;

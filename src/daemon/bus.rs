@@ -4,22 +4,22 @@ use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
 use crate::json::{write, Kind, Raw};
-use crate::protocol::encoding::Encoding;
-use crate::protocol::error::INVALID_REQUEST;
-use crate::protocol::message::Message;
-use crate::protocol::DEFAULT_MAX_MESSAGE;
+use crate::wire::encoding::Encoding;
+use crate::wire::error::INVALID_REQUEST;
+use crate::wire::message::Message;
+use crate::wire::DEFAULT_MAX_MESSAGE;
 
 use super::access::Groups;
 use super::client::{Client, ClientKey};
-use super::conditions::Dependents;
+use super::clients::{into_text, Clients, Outcome};
 use super::deadlines::Deadlines;
-use super::dialect::Dialect;
+use super::dependencies::Dependents;
 use super::elements::Elements;
 use super::fetcher_sets::FetcherSets;
 use super::fetchers::Fetchers;
 pub use super::log::{Level, LogLine, Traffic};
 use super::login::Job;
-use super::reply::{into_text, Clients, Outcome};
+use super::peer_kind::Dialect;
 pub use super::routing::DEFAULT_TIMEOUT;
 pub use super::work::SLICE;
 use super::work::{Work, AT_ONCE};
@@ -42,7 +42,7 @@ pub struct Config {
     /// Largest message in bytes, both ways.
     pub max_message: usize,
     /// Deepest nesting of a value; a message may be
-    /// [`REQUEST_LEVELS`](crate::protocol::REQUEST_LEVELS) deeper.
+    /// [`REQUEST_LEVELS`](crate::wire::REQUEST_LEVELS) deeper.
     pub max_depth: usize,
     /// Most bytes that wait for one connection; a peer beyond that is given up.
     pub max_unsent: usize,

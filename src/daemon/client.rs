@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use crate::protocol::encoding::Encoding;
-use crate::protocol::KEPT_BUFFER;
+use crate::wire::encoding::Encoding;
+use crate::wire::KEPT_BUFFER;
 
 use super::access::Rights;
-use super::dialect::Dialect;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
+use super::held_messages::{Held, Waiting};
+use super::peer_kind::Dialect;
 use super::quota::Quota;
 use super::scan::Cost;
 use super::slab::Key;
-use super::waiting::{Held, Waiting};
 use super::work::Job;
 
 /// Names a connection for as long as it lasts, and nothing afterwards.

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use crate::json::{write, Raw};
-use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS};
-use crate::protocol::text::shown;
 use crate::rules::Expression;
+use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS};
+use crate::wire::latin1::shown;
 
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
+use super::clients::{into_text, Outcome};
 use super::fetchers::Fetcher;
-use super::reply::{into_text, Outcome};
 use super::routing::require_object;
 use super::scan::{FirstLook, Get};
 use super::services::{missing, Params};

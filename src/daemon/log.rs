@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::protocol::text::shown_up_to;
+use crate::wire::latin1::shown_up_to;
 
 /// Longest line in characters. Foreign text in it is much shorter.
 const MAX_LINE: usize = 2000;

@@ -8,15 +8,15 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS};
 use crate::users::{Auth, Password};
+use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS};
 
 use super::access::{GroupSet, Rights};
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::reply::{into_text, Outcome};
+use super::clients::{into_text, Outcome};
+use super::held_messages::Waiting;
 use super::services::{members, Params};
-use super::waiting::Waiting;
 use super::work::{Job as WorkJob, Progress, AT_ONCE};
 
 /// Something about users that takes time.

@@ -1,7 +1,7 @@
 //! The bus: which elements there are, who fetches them, who answers for them.
 //!
 //! [`Bus`] is the engine: frames and the clock go in, frames and log lines come out. It owns no
-//! socket, thread or timer; [`server`] drives it.
+//! socket, thread or timer; [`server`](crate::server) drives it.
 //!
 //! - [`bus`]: the engine's front door: connections, received messages, deadlines
 //! - `services`: what requests about one's own elements and connection do; `fetching`: fetch,
@@ -16,39 +16,37 @@
 //!   one element
 //! - [`access`]: which groups may do what with an element
 //! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
-//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log, `quota`: how many, [`log_writer`]: writing them
+//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log, `quota`: how many, `server::log_writer`: writing them
 
 pub mod access;
 pub mod bus;
 pub mod client;
-mod conditions;
+mod clients;
 pub mod deadlines;
-mod dialect;
+mod decode;
+mod dependencies;
 pub mod elements;
 pub mod fetcher_sets;
 pub mod fetchers;
 mod fetching;
+mod held_messages;
 mod leaving;
 mod log;
-pub mod log_writer;
 pub mod login;
-mod news;
+mod notification;
 pub mod path_index;
+mod peer_kind;
 mod publish;
 mod quota;
 mod redact;
-mod reply;
 mod routing;
 mod scan;
-pub mod server;
 mod services;
 mod simple_fetch;
 mod slab;
-mod text;
-mod waiting;
 mod window;
 pub mod work;
 
 pub use bus::{Bus, Config};
 pub use client::ClientKey;
-pub use dialect::Dialect;
+pub use peer_kind::Dialect;

@@ -5,10 +5,10 @@ use crate::rules::{transition, Event, Steps};
 use super::access::{Access, Permission};
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::conditions::Forget;
+use super::dependencies::Forget;
 use super::elements::{Element, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
-use super::news::News;
+use super::notification::News;
 use super::window::{Window, WindowMessage, RANKS_AT_ONCE};
 use super::work::{Job, SLICE, STEPS_PER_UNIT};
 

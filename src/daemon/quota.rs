@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
+use super::clients::Clients;
 use super::log::LogLine;
-use super::reply::Clients;
 
 /// Lines about one connection in one second.
 pub const LINES_PER_SECOND: u32 = 10;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::json::scan::skip_blanks;
 use crate::json::walk::{skip_string, skip_value};
 use crate::json::Raw;
-use crate::protocol::text::{is_unsafe_to_show, shown};
+use crate::wire::latin1::{is_unsafe_to_show, shown};
 
 /// The services that are given passwords: of messages that name one, no params are shown.
 const SECRET_SERVICES: [&str; 3] = ["authenticate", "passwd", "addUser"];

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
-use crate::protocol::message::Message;
-use crate::protocol::text::shown;
+use crate::wire::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
+use crate::wire::latin1::shown;
+use crate::wire::message::Message;
 
 use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
-use super::reply::{into_text, Outcome, TOO_LONG};
+use super::clients::{into_text, Outcome, TOO_LONG};
 use super::services::{members, path_of, timeout_of, Params};
 use super::work::SLICE;
 

@@ -5,17 +5,17 @@
 //! reads. Elements that are added after the second has begun are reported like to any fetcher; elements that
 //! change before the pass comes to them are reported once, with the value they have then.
 
-use crate::protocol::changes::push_entry;
-use crate::protocol::error::INVALID_PARAMS;
 use crate::rules::{Event, Expression, SortedView, Steps};
+use crate::wire::changes::push_entry;
+use crate::wire::error::INVALID_PARAMS;
 
 use super::access::Permission;
 use super::bus::Bus;
 use super::client::ClientKey;
+use super::clients::{into_text, Outcome, TOO_LONG};
 use super::elements::{Cursor, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
-use super::news::write_params;
-use super::reply::{into_text, Outcome, TOO_LONG};
+use super::notification::write_params;
 use super::window::{fetch_only_marker, Window};
 use super::work::{Progress, STEPS_PER_UNIT};
 
@@ -250,7 +250,7 @@ impl Bus {
             let outcome = match () {
                 () if job.cost.is_too_much() => job.cost.refusal(),
                 () if job.json.len() > room => {
-                    Outcome::Refused(crate::protocol::error::INTERNAL_ERROR, Some(TOO_LONG.to_owned()))
+                    Outcome::Refused(crate::wire::error::INTERNAL_ERROR, Some(TOO_LONG.to_owned()))
                 }
                 () if is_done => Outcome::Value(finished(&mut job.json)),
                 () => continue,

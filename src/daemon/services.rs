@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::json::{Kind, Raw};
-use crate::protocol::encoding::Encoding;
-use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
-use crate::protocol::text::shown;
 use crate::rules::Event;
+use crate::wire::encoding::Encoding;
+use crate::wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::wire::latin1::shown;
 
 use super::access::{Access, Fault};
 use super::bus::{Bus, Config};
 use super::client::ClientKey;
-use super::dialect::Dialect;
+use super::clients::Outcome;
 use super::elements::{Description, ElementKey};
-use super::reply::Outcome;
+use super::peer_kind::Dialect;
 use super::routing::{require_object, Action};
 
 /// The params of a request, if it had any.

@@ -6,13 +6,13 @@
 use std::time::Instant;
 
 use crate::json::Raw;
-use crate::protocol::error::INVALID_PARAMS;
 use crate::rules::Expression;
+use crate::wire::error::INVALID_PARAMS;
 
 use super::bus::Bus;
 use super::client::ClientKey;
+use super::clients::Outcome;
 use super::fetchers::Fetcher;
-use super::reply::Outcome;
 use super::scan::FirstLook;
 use super::work::Job;
 

@@ -6,15 +6,15 @@
 use std::ops::Range;
 
 use crate::json::write;
-use crate::protocol::changes::push_entry;
 use crate::rules::SortedView;
+use crate::wire::changes::push_entry;
 
 use super::access::Rights;
 use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::Elements;
 use super::fetchers::{FetcherKey, Reported};
-use super::news::notification;
+use super::notification::notification;
 use super::work::{Progress, Work};
 
 /// Most ranks that are reported with the change that moved them.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::conditions::{Forget, Recheck};
+use super::dependencies::{Forget, Recheck};
 use super::fetchers::FetcherKey;
 use super::leaving::Leave;
 use super::scan::{FirstLook, Get};

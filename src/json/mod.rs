@@ -3,7 +3,7 @@
 //! Values travel over the bus as the text they came in. So this layer builds no tree: [`scan`]
 //! checks a text and finds where values end, [`Raw`] walks a checked text lazily, [`Number`]
 //! compares numbers exactly, and [`mod@write`] appends JSON to a buffer. The conversion between JSON
-//! and Lua values is in `ffi::stack`.
+//! and Lua values is in `lua::convert`.
 
 pub(crate) mod escape;
 mod number;

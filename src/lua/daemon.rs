@@ -13,10 +13,10 @@ use std::time::Duration;
 use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
-use crate::daemon::log_writer::{Backlog, LogWriter};
-use crate::daemon::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
-use crate::ffi::fork;
 use crate::ownership::{self, Owner, LOOK_AGAIN};
+use crate::server::log_writer::{Backlog, LogWriter};
+use crate::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
+use crate::sys::fork;
 use crate::users::{self, Auth, Hash, Password, User, Users};
 
 /// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,

@@ -3,7 +3,7 @@
 use mlua::{FromLua, LuaString, Table};
 
 use super::peer_options::{field, Refusal};
-use crate::transport::{Options, Target, TlsOptions};
+use crate::net::{Options, Target, TlsOptions};
 
 /// Reads `url`, `unix` or `host` and `port`, then `headers` and `tls`.
 ///

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use mlua::{Lua, Result, Table, UserData, UserDataMethods};
 
 use crate::evloop::{EventLoop, Happening};
-use crate::ffi::signals::Signals;
 use crate::ownership;
+use crate::sys::signals::Signals;
 
 const READY: i64 = 1;
 const TIMER: i64 = 2;

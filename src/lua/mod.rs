@@ -4,6 +4,8 @@
 //! events, and Lua code hands them to the callbacks of the program. So no handle of a Lua value
 //! is kept in Rust and no borrow is held while a callback runs.
 
+#[allow(unsafe_code)]
+pub mod convert;
 mod daemon;
 mod dial_options;
 mod evloop;
@@ -17,7 +19,7 @@ mod value;
 
 use mlua::{Lua, Result, Table};
 
-use crate::ffi::library;
+use crate::sys::pin_library;
 
 /// The Lua that this library is for. `lua/jet/built_for.lua` finds these words in a library that cannot be loaded.
 const BUILT_FOR: &str = if cfg!(feature = "lua54") {
@@ -30,12 +32,12 @@ const BUILT_FOR: &str = if cfg!(feature = "lua54") {
     "jet.core built for Lua 5.1"
 };
 
-/// Makes the module. The entry point of `require 'jet.core'` is in `ffi::stack`.
+/// Makes the module. The entry point of `require 'jet.core'` is in `lua::convert`.
 ///
 /// # Errors
 /// When Lua runs out of memory.
 pub fn module(lua: &Lua) -> Result<Table> {
-    library::pin();
+    pin_library::pin();
     let module = lua.create_table()?;
     module.set("built_for", BUILT_FOR)?;
     value::register(lua, &module)?;

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use mlua::{Lua, Result, Table, Value};
 
-use crate::ffi::fork;
-use crate::ffi::stack::Bridge;
 use crate::json::Raw;
+use crate::lua::convert::Bridge;
+use crate::net::{self, Connection, Error, Status};
 use crate::ownership::{self, LOOK_AGAIN};
 use crate::peer::{Engine, Event};
-use crate::protocol::encoding::Encoding;
 use crate::rules::Expression;
-use crate::transport::{self, Connection, Error, Status};
+use crate::sys::fork;
+use crate::wire::encoding::Encoding;
 
 use super::peer_events;
 use super::peer_options::PeerOptions;
@@ -26,7 +26,7 @@ use super::peer_options::PeerOptions;
 pub struct PeerCore {
     pub(super) engine: RefCell<Engine>,
     connection: RefCell<Option<Connection>>,
-    dial: transport::Options,
+    dial: net::Options,
     refuse_latin1: bool,
     pub(super) bridge: Rc<Bridge>,
     /// Said once: that invalid UTF-8 came in, or went out.

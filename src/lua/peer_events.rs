@@ -1,7 +1,7 @@
 //! Events of the engine as rows of a Lua table: the counterpart of `lua/jet/dispatch.lua`.
 
-use crate::ffi::stack::{Bridge, Slot};
 use crate::json::{Kind, Raw};
+use crate::lua::convert::{Bridge, Slot};
 use crate::peer::Event;
 
 /// Fields of a row: the kind of the event, then up to four values.

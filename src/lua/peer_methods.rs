@@ -10,7 +10,7 @@ use crate::peer::engine::Role;
 use crate::peer::outgoing::Sent;
 use crate::peer::{Authentication, Engine, Failure, RequestOptions};
 
-use crate::protocol::text;
+use crate::wire::latin1;
 
 use super::peer::PeerCore;
 
@@ -26,7 +26,7 @@ struct Path(String);
 impl FromLua for Path {
     fn from_lua(value: Value, lua: &Lua) -> mlua::Result<Path> {
         let bytes = LuaString::from_lua(value, lua)?;
-        let path = text::from_bytes(&bytes.as_bytes()).into_owned();
+        let path = latin1::from_bytes(&bytes.as_bytes()).into_owned();
         Ok(Path(path))
     }
 }

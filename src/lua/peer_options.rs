@@ -5,18 +5,18 @@ use std::time::Duration;
 use mlua::{LuaString, Table, Value};
 
 use super::dial_options;
-use crate::ffi::stack::MAX_LEVELS;
+use crate::lua::convert::MAX_LEVELS;
+use crate::net;
 use crate::peer::{Login, Options};
-use crate::protocol::encoding::Encoding;
-use crate::protocol::text;
-use crate::transport;
+use crate::wire::encoding::Encoding;
+use crate::wire::latin1;
 
 /// What a peer is made of.
 pub struct PeerOptions {
     /// For the engine.
     pub engine: Options,
     /// For the connection.
-    pub dial: transport::Options,
+    pub dial: net::Options,
     /// Whether messages with invalid UTF-8 are dropped instead of read as Latin-1.
     pub refuse_latin1: bool,
 }
@@ -71,7 +71,7 @@ fn encoding(options: &Table) -> Result<Encoding, Refusal> {
 fn login(options: &Table) -> Result<Option<Login>, Refusal> {
     let given = |key| -> Result<Option<String>, Refusal> {
         let bytes = field::<Option<LuaString>>(options, key)?;
-        Ok(bytes.map(|bytes| text::from_bytes(&bytes.as_bytes()).into_owned()))
+        Ok(bytes.map(|bytes| latin1::from_bytes(&bytes.as_bytes()).into_owned()))
     };
     let login = given("user")?.zip(given("password")?);
     Ok(login.map(|(user, password)| Login { user, password: password.into() }))

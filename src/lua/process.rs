@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use mlua::{Lua, Result, Table, UserData, UserDataMethods};
 
-use crate::ffi::background::{self, Background};
+use crate::sys::background::{self, Background};
 
 struct BackgroundCore(Cell<Option<Background>>);
 

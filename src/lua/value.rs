@@ -1,11 +1,11 @@
 //! JSON and Lua values at the module's door: `null`, `array`, `encode`, `decode`, `stage`, `take`.
 //!
-//! The work is done by [`crate::ffi::stack`]; these are the names that Lua sees and the way in
+//! The work is done by [`crate::lua::convert`]; these are the names that Lua sees and the way in
 //! for the other bindings, which take staged values from the [`Bridge`].
 
 use mlua::{Lua, Result, Table};
 
-use crate::ffi::stack::Bridge;
+use crate::lua::convert::Bridge;
 
 /// Puts the functions into the module's table.
 ///

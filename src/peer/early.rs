@@ -7,15 +7,15 @@
 use std::borrow::Cow;
 
 use crate::json::Raw;
-use crate::protocol::framing::Decoder;
-use crate::protocol::message::Message;
+use crate::wire::frame::Decoder;
+use crate::wire::message::Message;
 
-use super::dialect::Dialect;
 use super::engine::Engine;
 use super::event::Event;
 use super::messages::write_members;
 use super::outgoing::{Failure, RequestOptions, Sent};
 use super::requests::{Purpose, Service};
+use crate::peer::compat::daemon_kind::Dialect;
 
 /// Something that can be written only when the daemon is known.
 #[derive(Debug)]

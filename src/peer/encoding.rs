@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::json::Raw;
-use crate::msgpack::{self, Limits, Packer};
-use crate::protocol::encoding::Encoding;
-use crate::protocol::framing::{self, Decoder, Mark, TooLong};
-use crate::protocol::message::Message;
-use crate::protocol::{text, ENVELOPE_LEVELS};
+use crate::wire::encoding::Encoding;
+use crate::wire::frame::{self, Decoder, Mark, TooLong};
+use crate::wire::message::Message;
+use crate::wire::msgpack::{self, Limits, Packer};
+use crate::wire::{latin1, ENVELOPE_LEVELS};
 
 use super::engine::Engine;
 use super::event::Event;
@@ -23,7 +23,7 @@ impl Encoder {
     /// Ends a frame that was written as JSON.
     pub fn end(&mut self, out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooLong> {
         match self.encoding {
-            Encoding::Json => framing::end(out, mark, max_message),
+            Encoding::Json => frame::end(out, mark, max_message),
             Encoding::Msgpack => self.packer.end_frame(out, mark, max_message),
         }
     }
@@ -57,7 +57,7 @@ impl Engine {
             let decoded = msgpack::to_json(bytes, limits)?;
             return Ok(Text { json: Cow::Owned(decoded.text), repaired: decoded.repaired });
         }
-        let json = text::from_bytes(bytes);
+        let json = latin1::from_bytes(bytes);
         let repaired = matches!(json, Cow::Owned(_));
         Ok(Text { json, repaired })
     }
@@ -99,7 +99,7 @@ impl Engine {
         let mut decoder = Decoder::new(usize::MAX);
         decoder.push(frames);
         while let Ok(Some(range)) = decoder.next_range() {
-            let mark = framing::begin(&mut self.out);
+            let mark = frame::begin(&mut self.out);
             self.out.extend_from_slice(decoder.bytes(range.clone()));
             let max_message = self.max_outgoing();
             if let Err(error) = self.encoder.end(&mut self.out, mark, max_message) {

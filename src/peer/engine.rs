@@ -7,17 +7,17 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
-use crate::protocol::encoding::Encoding;
-use crate::protocol::DEFAULT_MAX_MESSAGE;
+use crate::wire::encoding::Encoding;
+use crate::wire::DEFAULT_MAX_MESSAGE;
 
-use super::cjet::Routes;
-use super::dialect::Dialect;
 use super::early::Early;
 use super::encoding::Encoder;
 use super::fetching::Fetchers;
 use super::login::{Authentication, Login};
 use super::requests::Requests;
-use super::shared::Shared;
+use crate::peer::compat::cjet::Routes;
+use crate::peer::compat::daemon_kind::Dialect;
+use crate::peer::compat::simple_fetch::Shared;
 
 /// How many bytes may wait to be sent. A quarter of a gigabyte holds the adds of a hundred
 /// thousand large states; a program that is that far ahead of its daemon has lost it.
@@ -45,7 +45,7 @@ pub struct Options {
     pub daemon_message: Option<usize>,
     /// Deepest nesting of a value; a received message may be [`ENVELOPE_LEVELS`] deeper.
     ///
-    /// [`ENVELOPE_LEVELS`]: crate::protocol::ENVELOPE_LEVELS
+    /// [`ENVELOPE_LEVELS`]: crate::wire::ENVELOPE_LEVELS
     pub max_depth: usize,
     /// Most bytes that wait to be sent.
     pub max_unsent: usize,

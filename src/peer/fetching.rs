@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use crate::json::{write, Raw};
 
-use super::dialect::Dialect;
 use super::early::Asked;
 use super::engine::Engine;
 use super::event::Event;
-use super::local_fetch::LocalFetch;
 use super::messages::write_members;
-use super::normalise;
 use super::outgoing::{Failure, RequestOptions, Sent};
-use super::plan;
 use super::requests::Purpose;
+use crate::peer::compat::daemon_kind::Dialect;
+use crate::peer::compat::errors;
+use crate::peer::compat::fetch_plan;
+use crate::peer::compat::local_fetch::LocalFetch;
 
 const PREFIX: &str = "__f__";
 
@@ -237,11 +237,11 @@ impl Engine {
             return Ok(());
         };
         let (round, expression) = (fetcher.round, Raw::trusted(&fetcher.expression));
-        let plan = match plan::make(self.dialect, self.shared.is_some(), expression) {
+        let plan = match fetch_plan::make(self.dialect, self.shared.is_some(), expression) {
             Ok(plan) => plan,
             Err(reason) => {
                 // It is answered in its turn, as our own daemon would answer.
-                fetcher.refused = Some(normalise::refused_fetch(expression, &reason));
+                fetcher.refused = Some(errors::refused_fetch(expression, &reason));
                 let id = id.unwrap_or_else(|| self.requests.begin(Purpose::Settled(number, round)));
                 return self.ask_anything(id);
             }
@@ -272,7 +272,7 @@ impl Engine {
             return Event::Note(failure.to_string());
         };
         self.requests.end(id);
-        Event::Response { id, outcome: Err(Cow::Owned(normalise::refused(&failure.to_string()))) }
+        Event::Response { id, outcome: Err(Cow::Owned(errors::refused(&failure.to_string()))) }
     }
 }
 

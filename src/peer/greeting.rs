@@ -7,16 +7,16 @@
 use std::time::{Duration, Instant};
 
 use crate::json::Raw;
-use crate::protocol::encoding::Encoding;
-use crate::protocol::framing;
+use crate::wire::encoding::Encoding;
+use crate::wire::frame;
 
-use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
 use super::messages::{member, write_request};
 use super::outgoing::RequestOptions;
 use super::requests::Purpose;
-use super::shared::Shared;
+use crate::peer::compat::daemon_kind::Dialect;
+use crate::peer::compat::simple_fetch::Shared;
 
 /// How long a daemon may take for the whole greeting. All known ones answer, if only with an error;
 /// one that does not is used like an unknown one rather than never.
@@ -167,11 +167,11 @@ impl Engine {
         params: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let id = self.requests.begin(purpose);
-        let mark = framing::begin(&mut self.out);
+        let mark = frame::begin(&mut self.out);
         let options = RequestOptions { respond: true, ..RequestOptions::default() };
         write_request(&mut self.out, Some(id), service, options, params);
         let max_message = self.max_outgoing();
-        let written = framing::end(&mut self.out, mark, max_message).is_ok();
+        let written = frame::end(&mut self.out, mark, max_message).is_ok();
         if !written {
             self.requests.end(id);
         }

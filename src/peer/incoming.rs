@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use crate::json::{Kind, Raw};
-use crate::protocol::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
-use crate::protocol::message::Message;
-use crate::protocol::ENVELOPE_LEVELS;
+use crate::wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::wire::message::Message;
+use crate::wire::ENVELOPE_LEVELS;
 
-use super::dialect::Dialect;
 use super::engine::{Engine, Role};
 use super::event::Event;
 use super::requests::Purpose;
+use crate::peer::compat::daemon_kind::Dialect;
 
 impl Engine {
     /// Takes one received message (an object, or an array of them) and appends what it means.

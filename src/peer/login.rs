@@ -7,14 +7,14 @@
 use std::time::Duration;
 
 use crate::json::{write, Kind, Raw};
-use crate::protocol::error::{METHOD_NOT_FOUND, RESPONSE_TIMEOUT};
 use crate::users::Password;
+use crate::wire::error::{METHOD_NOT_FOUND, RESPONSE_TIMEOUT};
 
-use super::dialect::Dialect;
 use super::engine::{Engine, Phase};
 use super::event::Event;
-use super::normalise;
 use super::requests::Purpose;
+use crate::peer::compat::daemon_kind::Dialect;
+use crate::peer::compat::errors;
 
 /// How long a daemon may take for a login, beyond the greeting. Passwords are costly to verify, others
 /// may be in front, and our own daemon makes up to three seconds wait who has failed before.
@@ -74,7 +74,7 @@ impl Engine {
             write::string(out, login.password.text());
         });
         if !written {
-            self.login_fails("it is longer than a message may be", &normalise::refused("too long"), events);
+            self.login_fails("it is longer than a message may be", &errors::refused("too long"), events);
         }
         true
     }
@@ -100,9 +100,9 @@ impl Engine {
         };
         match outcome {
             Ok(result) => self.logged_in(result, events),
-            Err(error) if normalise::has_code(error, METHOD_NOT_FOUND) => self.nobody_logs_in(events),
+            Err(error) if errors::has_code(error, METHOD_NOT_FOUND) => self.nobody_logs_in(events),
             Err(error) => {
-                let (reason, error) = normalise::login_error(self.dialect, error);
+                let (reason, error) = errors::login_error(self.dialect, error);
                 return self.login_fails(&reason, &error, events);
             }
         }
@@ -130,7 +130,7 @@ impl Engine {
 
     /// The daemon said nothing for too long.
     pub(super) fn login_unanswered(&mut self, events: &mut Vec<Event<'_>>) {
-        let error = normalise::plain(RESPONSE_TIMEOUT);
+        let error = errors::plain(RESPONSE_TIMEOUT);
         self.login_fails("no answer", &error, events);
     }
 

@@ -20,9 +20,7 @@
 //! - `shared`: the one fetch of daemons that have no more for each peer
 //! - [`requests`]: requests that wait for their response
 
-mod access;
-pub mod cjet;
-pub mod dialect;
+mod compat;
 mod early;
 pub mod encoding;
 pub mod engine;
@@ -30,17 +28,13 @@ pub mod event;
 pub mod fetching;
 pub mod greeting;
 pub mod incoming;
-mod local_fetch;
 pub mod login;
 mod messages;
-mod normalise;
 mod notifications;
 pub mod outgoing;
-mod plan;
 pub mod requests;
-mod shared;
 
-pub use dialect::Dialect;
+pub use compat::daemon_kind::Dialect;
 pub use engine::{Engine, Options};
 pub use event::{Event, Happening};
 pub use login::{Authentication, Login};

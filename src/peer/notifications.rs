@@ -8,9 +8,9 @@ use crate::json::Raw;
 use super::engine::Engine;
 use super::event::{Event, Happening};
 use super::incoming::shortened;
-use super::local_fetch::News;
-use super::normalise;
 use super::requests::Service;
+use crate::peer::compat::errors;
+use crate::peer::compat::local_fetch::News;
 
 /// The members of a notification, found in one pass.
 #[derive(Default)]
@@ -133,7 +133,7 @@ impl Engine {
         self.fetchers.ended(number);
         match outcome {
             Err(error) if was_active && self.shared.is_none() => {
-                Err(normalise::unfetch_error(self.dialect, error))
+                Err(errors::unfetch_error(self.dialect, error))
             }
             _ => Ok(Cow::Borrowed("true")),
         }

@@ -3,8 +3,8 @@
 //! Values are JSON text already and are copied as they are. What cannot be sent leaves no trace.
 
 use crate::json::Raw;
-use crate::protocol::error::{self, Code};
-use crate::protocol::framing::{self, TooLong};
+use crate::wire::error::{self, Code};
+use crate::wire::frame::{self, TooLong};
 
 use super::encoding::Encoder;
 use super::engine::{Engine, Phase};
@@ -202,7 +202,7 @@ impl Engine {
     ) -> Result<(), Failure> {
         let max_message = self.max_outgoing();
         let (out, encoder) = self.message_buffer();
-        let mark = framing::begin(out);
+        let mark = frame::begin(out);
         write_request(out, id, method, options, params);
         encoder.end(out, mark, max_message).map_err(|error| {
             id.map(|id| self.requests.end(id));
@@ -298,7 +298,7 @@ impl Engine {
             Phase::Switching => &mut self.early.frames,
             _ => &mut self.out,
         };
-        let mark = framing::begin(out);
+        let mark = frame::begin(out);
         out.extend_from_slice(b"{\"id\":");
         out.extend_from_slice(id.as_bytes());
         out.push(b',');

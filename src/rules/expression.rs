@@ -1,11 +1,11 @@
 //! [`Expression`]: what a fetch asks for. Reading it from JSON is in `parse`.
 
-use super::dep::Dep;
+use super::dependencies::Dep;
 use super::lua_pattern::Captures;
 use super::parse;
 use super::path_rule::{How, PathRule, Quantity, Steps};
 use super::sort::Sort;
-use super::value_test::ValueTest;
+use super::value_match::ValueTest;
 use crate::json::Raw;
 
 /// An expression with at most so many words and no pattern is tested without counting what that costs.

@@ -7,12 +7,12 @@
 mod sort;
 mod value;
 
-use super::dep::Dep;
+use super::dependencies::Dep;
 use super::expression::Expression;
 use super::lua_pattern::Pattern;
-use super::nearest::nearest;
 use super::path_rule::{How, PathRule, Quantity, TextRule};
 use crate::json::{Kind, Raw};
+use crate::util::nearest::nearest;
 
 /// Keys of an expression that ask for something.
 const KEYS: [&str; 15] = [
@@ -178,7 +178,7 @@ impl Reader<'_> {
             "valueField" => value::fields(value, &mut self.expression.values, self.warnings),
             _ => {
                 let test = value::wherever("where", value, self.warnings)?;
-                self.expression.values.push(super::value_test::ValueTest::Where(test));
+                self.expression.values.push(super::value_match::ValueTest::Where(test));
                 Ok(())
             }
         }

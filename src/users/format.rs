@@ -26,7 +26,7 @@ use std::collections::HashSet;
 
 use super::{Auth, Error, Hash, User, Users};
 use crate::json::{self, write, Kind, Raw};
-use crate::rules::nearest;
+use crate::util::nearest::nearest;
 
 /// What the file needs, and a little more: a list in a table in a user in the users.
 const MAX_DEPTH: usize = 16;

@@ -11,7 +11,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::ffi::blocks::Blocks;
+use crate::sys::pages::Blocks;
 
 /// Longest password in bytes. Nobody types more; a hash of megabytes would be a load nobody pays for.
 pub const MAX_PASSWORD_BYTES: usize = 4096;

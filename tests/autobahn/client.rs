@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use jet::transport::{Connection, Options, Status};
+use jet::net::{Connection, Options, Status};
 
 /// The suite's largest message has 16 MiB.
 const MAX_MESSAGE: usize = 32 << 20;

@@ -1,6 +1,6 @@
 //! An echo server on the daemon's side of the transports, for the Autobahn suite. Prints its port.
 
-use jet::transport::{Bound, ServeOptions, Served};
+use jet::net::{Bound, ServeOptions, Served};
 use tokio::task::LocalSet;
 
 /// The suite's largest message has 16 MiB.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use jet::json::Raw;
 use jet::peer::{Engine, Event, Login, Options, RequestOptions};
-use jet::protocol::framing::Decoder;
+use jet::wire::frame::Decoder;
 
 /// The answer of our own daemon to `info`.
 pub const OWN: &str = r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#;

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jet::transport::{Connection, Error, Interest, Options, Status};
+use jet::net::{Connection, Error, Interest, Options, Status};
 
 /// Longer than anything here takes, so that a hang becomes a failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -140,12 +140,12 @@ impl Drop for TempDir {
 /// A daemon's end over any blocking stream, for a script that thinks in messages.
 pub struct Remote<S> {
     pub stream: S,
-    pub wire: jet::transport::wire::Wire,
+    pub wire: jet::net::layers::Wire,
     waiting: std::collections::VecDeque<Vec<u8>>,
 }
 
 impl<S: Read + Write> Remote<S> {
-    pub fn new(stream: S, wire: jet::transport::wire::Wire) -> Self {
+    pub fn new(stream: S, wire: jet::net::layers::Wire) -> Self {
         Remote { stream, wire, waiting: Default::default() }
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use jet::transport::{Options, ResolverFiles};
+use jet::net::{Options, ResolverFiles};
 
 use super::TempDir;
 

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jet::daemon::bus::{Config, Level, LogLine};
-use jet::daemon::log_writer::LogWriter;
-use jet::daemon::server::{
+use jet::server::log_writer::LogWriter;
+use jet::server::{
     self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
 };
-use jet::ffi::allocator::return_large_blocks;
-use jet::ffi::background::{background, Background};
+use jet::sys::allocator::return_large_blocks;
+use jet::sys::background::{background, Background};
 use pidfile::PidFile;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use signals::Listening;

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Stdin, Write};
 use std::os::fd::AsRawFd;
 
-use jet::ffi::poll::{poll, Polled};
-use jet::ffi::signals::Signals;
+use jet::sys::poll::{poll, Polled};
+use jet::sys::signals::Signals;
 use jet::users::{Error, Password, MAX_PASSWORD_BYTES};
 use rustix::process::{getpid, kill_process, Signal};
 use rustix::termios::{tcgetattr, tcsetattr, LocalModes, OptionalActions, Termios};

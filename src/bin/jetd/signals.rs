@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::io;
 
-use jet::ffi::signals::is_ignored;
+use jet::sys::signals::is_ignored;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// One signal. One that was ignored when the program started stays ignored, as `nohup` and shells expect.

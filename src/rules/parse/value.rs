@@ -3,8 +3,8 @@
 use super::{is_list, is_object, mistyped, string, unknown_key};
 use crate::json::{Kind, Raw};
 use crate::rules::field_path::FieldPath;
+use crate::rules::value_match::{ValueTest, Where, WhereEntry};
 use crate::rules::value_rule::{Operand, TypeName, ValueRule};
-use crate::rules::value_test::{ValueTest, Where, WhereEntry};
 
 const RULES: [&str; 7] = ["equals", "equalsNot", "lessThan", "greaterThan", "isType", "hasOneOf", "hasAllOf"];
 

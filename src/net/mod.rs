@@ -1,0 +1,45 @@
+//! Connections under a peer: sockets that never block, and no thread, timer or runtime.
+//!
+//! A [`Connection`] is a state machine for whatever loop the host program runs. It says which
+//! descriptor to watch for what and when it wants to be called again; the loop's side calls
+//! [`drive`](Connection::drive), [`read`](Connection::read) and [`write`](Connection::write).
+//! A program that blocks uses the same thing with [`wait`](Connection::wait).
+//!
+//! Files: `options` and `url` what to connect to, `connection` the state machine, `resolve` host
+//! names, `address` what needs no look-up, `dial` trying addresses, `socket` the system calls, `wire`
+//! TLS, WebSocket and length prefixes, `input` and `outbox` the bytes in between, `wait` for programs
+//! that block, `retired` descriptors given up, `error` why it failed.
+//!
+//! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `socket_file` is the file of
+//! a Unix socket, `served` is a connection that was accepted, `upgrade_policy` decides which Web pages may
+//! open a WebSocket.
+//!
+//! What the messages say is the peer's business.
+
+mod address;
+mod connection;
+mod dial;
+mod error;
+mod input;
+pub mod layers;
+mod lingering_fd;
+mod listen;
+mod options;
+mod outbox;
+mod resolve;
+mod server_connection;
+mod socket;
+mod socket_file;
+mod upgrade_policy;
+mod url;
+mod wait;
+
+pub use connection::{Connection, Status};
+pub use error::{Error, ErrorKind};
+pub use layers::ServerTls;
+pub use listen::{Bound, Listener, ServeOptions};
+pub use options::{Options, Target, TlsOptions, WebSocketOptions, DEFAULT_CONNECT_TIMEOUT};
+pub use resolve::ResolverFiles;
+pub use server_connection::{Served, Watcher};
+pub use upgrade_policy::{UpgradeDecision, UpgradePolicy};
+pub use wait::{Interest, Ready};

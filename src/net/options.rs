@@ -1,0 +1,141 @@
+//! What to connect to, how, and within which limits. How it is done lives elsewhere; these are
+//! plain data, the same in every build.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address;
+use super::error::Error;
+use super::layers::Wire;
+use super::resolve::{self, ResolverFiles};
+use crate::wire::DEFAULT_MAX_MESSAGE;
+
+/// How long connecting may take in all: name look-up, every address and every handshake.
+/// Long enough for three lost SYNs (sent again after 1, 2 and 4 seconds), short enough that a
+/// program at a device still says something while somebody is looking.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No program waits longer; it keeps the arithmetic of instants from overflowing.
+pub(super) const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// TCP.
+    Tcp {
+        /// An IPv4 or IPv6 address (brackets and a scope like `%eth0` allowed) or a host name.
+        host: String,
+        /// 1..=65535.
+        port: u16,
+    },
+    /// A Unix domain socket: a path, or an abstract name of Linux behind a leading `@` or NUL.
+    Unix(Vec<u8>),
+}
+
+/// WebSocket framing instead of length prefixes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebSocketOptions {
+    /// Path and query, beginning with a slash.
+    pub path: String,
+    /// The subprotocol asked for: `jet`. An answer without one is accepted.
+    pub subprotocol: Option<String>,
+    /// Further headers of the upgrade request: name and value.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        WebSocketOptions { path: "/".to_owned(), subprotocol: Some("jet".to_owned()), headers: Vec::new() }
+    }
+}
+
+impl fmt::Debug for WebSocketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values of headers (and queries) are where people put their secrets.
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let path = self.path.split('?').next().unwrap_or_default();
+        f.debug_struct("WebSocketOptions")
+            .field("path", &path)
+            .field("headers", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// TLS under the framing, and whom to trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 fingerprints of the daemon's certificate, 64 hexadecimal digits, colons allowed: it
+    /// has to be one of these. Without a [`ca_file`](Self::ca_file) nothing else is asked of it,
+    /// neither who signed it, nor its name, nor its age.
+    pub pins: Vec<String>,
+    /// PEM file with the own certificate and its intermediates, for daemons that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the key of the own certificate.
+    pub key: Option<PathBuf>,
+    /// The name the certificate has to be for; by default the host connected to.
+    pub server_name: Option<String>,
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the daemon listens.
+    pub target: Target,
+    /// WebSocket framing; without it the trivial protocol.
+    pub websocket: Option<WebSocketOptions>,
+    /// TLS under either framing.
+    pub tls: Option<TlsOptions>,
+    /// The time within which the connection has to be open; [`DEFAULT_CONNECT_TIMEOUT`].
+    pub connect_timeout: Duration,
+    /// The largest message accepted, in bytes without its length prefix; [`DEFAULT_MAX_MESSAGE`].
+    pub max_message: usize,
+    /// Where host names are looked up; the system's files.
+    pub resolver: ResolverFiles,
+}
+
+impl Options {
+    /// The trivial protocol to this target, everything else as by default.
+    pub fn new(target: Target) -> Self {
+        Options {
+            target,
+            websocket: None,
+            tls: None,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            max_message: DEFAULT_MAX_MESSAGE,
+            resolver: ResolverFiles::default(),
+        }
+    }
+
+    /// The trivial protocol over TCP, everything else as by default.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Options::new(Target::Tcp { host: host.into(), port })
+    }
+
+    /// The trivial protocol over a Unix domain socket, everything else as by default.
+    pub fn unix(name: impl Into<Vec<u8>>) -> Self {
+        Options::new(Target::Unix(name.into()))
+    }
+
+    /// Whether these options can work at all, as far as it can be told without a network. May read
+    /// certificates from files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`](super::ErrorKind::Options), as [`Connection::open`](super::Connection::open)
+    /// would give it.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.target {
+            Target::Unix(name) => {
+                address::unix(name)?;
+            }
+            Target::Tcp { host, port } => {
+                if address::literal(host, *port)?.is_none() {
+                    resolve::check(host)?;
+                }
+            }
+        }
+        Wire::client(self).map(drop)
+    }
+}

@@ -1,0 +1,56 @@
+//! [`Dep`]: another element that must have a certain value, from the expressions of 2013.
+
+use super::lua_pattern::{Capture, Captures};
+use super::value_match::Where;
+use crate::json::Raw;
+
+/// A dependency of a fetch: an element is reported only while the element at the dependency's
+/// path exists and satisfies `where`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dep {
+    pub(super) path: Box<str>,
+    pub(super) test: Where,
+}
+
+impl Dep {
+    /// The path as written, with `\1` to `\9` in it.
+    pub fn template(&self) -> &str {
+        &self.path
+    }
+
+    /// What the value there must satisfy.
+    pub fn test(&self) -> &Where {
+        &self.test
+    }
+
+    /// The path this dependency has for an element: `\1` to `\9` are replaced by the captures of
+    /// the element's path, and by nothing where there is no such capture.
+    pub fn path(&self, captures: Option<&Captures<'_>>) -> String {
+        let mut path = String::with_capacity(self.path.len() + 16);
+        let mut characters = self.path.chars().peekable();
+        while let Some(character) = characters.next() {
+            let digit = characters.peek().and_then(|next| next.to_digit(10)).filter(|digit| *digit > 0);
+            match digit {
+                Some(number) if character == '\\' => {
+                    characters.next();
+                    append(&mut path, captures.and_then(|captures| captures.get(number as usize)));
+                }
+                _ => path.push(character),
+            }
+        }
+        path
+    }
+
+    /// Whether the value of the dependency satisfies its `where`; `None` is the value of a method.
+    pub fn matches_value(&self, value: Option<Raw<'_>>) -> bool {
+        self.test.holds(value)
+    }
+}
+
+fn append(path: &mut String, capture: Option<Capture<'_>>) {
+    match capture {
+        Some(Capture::Bytes(bytes)) => path.push_str(&String::from_utf8_lossy(bytes)),
+        Some(Capture::Position(position)) => path.push_str(&position.to_string()),
+        None => (),
+    }
+}

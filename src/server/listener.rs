@@ -1,0 +1,102 @@
+//! Listening: from an address to connections.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::gate::Gate;
+use super::hub::Core;
+use crate::net::{Bound, Error, ServeOptions, ServerTls};
+
+/// A socket that listens already, before the daemon's thread is there.
+#[derive(Debug)]
+pub struct BoundListener(Bound);
+
+impl BoundListener {
+    /// The TCP address it listens on.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.address()
+    }
+
+    /// Whether somebody on another machine gets in without showing a certificate.
+    pub fn is_open_to_strangers(&self) -> bool {
+        self.0.is_open_to_strangers()
+    }
+
+    /// The certificate that is shown there.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.0.tls()
+    }
+
+    /// Says that WebSocket or TLS is spoken there, instead of the trivial protocol over plain bytes.
+    ///
+    /// # Errors
+    /// This build has no such layer.
+    pub fn speaking(self, options: ServeOptions) -> Result<BoundListener, Error> {
+        self.0.speaking(options).map(BoundListener)
+    }
+
+    /// Another one for the same socket, without the file of a Unix socket.
+    pub(super) fn try_clone(&self) -> io::Result<BoundListener> {
+        self.0.try_clone().map(BoundListener)
+    }
+
+    /// Closes this process's copy of a socket that another process listens on.
+    pub(super) fn leave(self) {
+        self.0.leave();
+    }
+}
+
+/// As [`Bound`] is displayed.
+impl fmt::Display for BoundListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Listens on a TCP port: on one interface (an address, or a name that has one), or on all of
+/// them, IPv6 and IPv4 alike. Port 0 chooses a free one.
+///
+/// # Errors
+/// The address does not exist or is in use.
+pub fn bind(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
+    Bound::tcp(interface, port).map(BoundListener)
+}
+
+/// As [`bind`], where other interfaces are listened on as well: `::` is IPv6 alone then.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) fn bind_beside_ipv4(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
+    Bound::tcp_of(interface, port, true).map(BoundListener)
+}
+
+/// Listens on a Unix domain socket: a path, or an abstract name behind a leading `@` or NUL. The file of a path
+/// gets the permissions `mode`.
+///
+/// # Errors
+/// As [`bind`], and for a file that is not a socket.
+pub fn bind_unix(name: &[u8], mode: u32) -> io::Result<BoundListener> {
+    Bound::unix(name, mode).map(BoundListener)
+}
+
+/// Accepts connections until the task is ended.
+///
+/// # Errors
+/// The listener is broken.
+pub async fn accept(listener: BoundListener, core: Rc<Core>, gate: Arc<Gate>) -> io::Result<()> {
+    let max_message = core.bus.borrow().config().max_message;
+    let listener = listener.0.listen(max_message)?;
+    loop {
+        let served = listener.accept(|text| core.note(text)).await?;
+        let (socket, core) = (gate.hold(served.as_fd()), core.clone());
+        tokio::task::spawn_local(async move {
+            Connection::serve(served, core).await;
+            drop(socket);
+        });
+    }
+}

@@ -1,0 +1,9 @@
+//! Small helpers that know nothing of Jet.
+
+pub mod nearest;
+
+// These need no Lua, so their tests run without one.
+#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+pub mod handoff;
+#[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
+pub mod value_path;

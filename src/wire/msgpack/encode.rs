@@ -1,0 +1,189 @@
+//! From JSON text to msgpack. msgpack says how many items follow before they do, so the text is
+//! gone through twice: to count what is in each array and object, and to write.
+
+use crate::json::walk::{scalar_stop, skip_string};
+use crate::json::Raw;
+use crate::wire::frame::{self, Mark, TooLong};
+
+/// Bytes of memory that are kept between two messages.
+const KEPT: usize = 64 * 1024;
+
+/// Translates messages; its memory is used again for the next one.
+#[derive(Debug, Default)]
+pub struct Packer {
+    json: Vec<u8>,
+    /// How many items each container has, in the order in which they begin.
+    counts: Vec<u32>,
+    /// The containers that are open, while counting: their places in `counts`.
+    open: Vec<usize>,
+}
+
+impl Packer {
+    /// Ends a frame as [`frame::end`] does, of which the message has been written as JSON, and has
+    /// it be msgpack.
+    ///
+    /// # Errors
+    /// [`TooLong`] if the message exceeds `max_message` in either form: it may have to travel on in
+    /// the other one. The frame is gone from `out` then.
+    pub fn end_frame(&mut self, out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooLong> {
+        frame::end(out, mark, max_message)?;
+        self.pack(out, mark.message());
+        frame::end(out, mark, max_message)
+    }
+
+    /// Replaces the JSON text at the end of `out`, from that byte on, by its msgpack. The text is
+    /// one valid JSON value; of anything else something without sense is made.
+    pub fn pack(&mut self, out: &mut Vec<u8>, from: usize) {
+        self.json.extend_from_slice(out.get(from..).unwrap_or_default());
+        out.truncate(from);
+        match std::str::from_utf8(&self.json) {
+            Ok(json) => {
+                count(json.as_bytes(), &mut self.counts, &mut self.open);
+                write(json, &self.counts, out);
+            }
+            // Messages are put together of text alone.
+            Err(_) => out.push(0xc0),
+        }
+        self.json.clear();
+        self.json.shrink_to(KEPT);
+        self.counts.clear();
+        self.counts.shrink_to(KEPT);
+        self.open.clear();
+        self.open.shrink_to(KEPT);
+    }
+}
+
+/// Counts the items of each array and object, in the order in which they begin.
+fn count(json: &[u8], counts: &mut Vec<u32>, open: &mut Vec<usize>) {
+    let mut at = 0;
+    // Whether what comes next is the first item of the innermost container.
+    let mut opened = false;
+    while let Some(byte) = json.get(at) {
+        let is_blank = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        if opened && !is_blank {
+            opened = false;
+            if let (Some(place), false) = (open.last(), matches!(byte, b']' | b'}')) {
+                counts[*place] += 1;
+            }
+        }
+        match byte {
+            b'"' => {
+                at = skip_string(json, at);
+                continue;
+            }
+            b'[' | b'{' => {
+                open.push(counts.len());
+                counts.push(0);
+                opened = true;
+            }
+            b']' | b'}' => {
+                open.pop();
+            }
+            b',' => {
+                if let Some(place) = open.last() {
+                    counts[*place] += 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
+    let bytes = json.as_bytes();
+    let mut counts = counts.iter().copied();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let end = match byte {
+            b'"' => skip_string(bytes, at),
+            b'[' | b'{' | b']' | b'}' | b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' => at + 1,
+            _ => scalar_stop(bytes, at),
+        };
+        let item = json.get(at..end).unwrap_or_default();
+        match byte {
+            b'{' => header(out, [0x80, 0xde, 0xdf], 15, counts.next().unwrap_or_default()),
+            b'[' => header(out, [0x90, 0xdc, 0xdd], 15, counts.next().unwrap_or_default()),
+            b'"' => string(out, item),
+            b'n' => out.push(0xc0),
+            b'f' => out.push(0xc2),
+            b't' => out.push(0xc3),
+            b'-' | b'0'..=b'9' => number(out, item),
+            _ => {}
+        }
+        at = end;
+    }
+}
+
+/// Writes the marker of something that is as long as said: up to `short` into the marker itself, else
+/// in two bytes or four.
+fn header(out: &mut Vec<u8>, [fixed, two, four]: [u8; 3], short: u32, length: u32) {
+    if length <= short {
+        out.push(fixed | length as u8);
+    } else if let Ok(length) = u16::try_from(length) {
+        sized(out, two, length.to_be_bytes());
+    } else {
+        sized(out, four, length.to_be_bytes());
+    }
+}
+
+fn sized<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: [u8; N]) {
+    out.push(marker);
+    out.extend_from_slice(&bytes);
+}
+
+fn string(out: &mut Vec<u8>, quoted: &str) {
+    let text = Raw::trusted(quoted).as_str().unwrap_or_default();
+    // Frames announce their length in 32 bits, so no text in one is longer.
+    header(out, [0xa0, 0xda, 0xdb], 31, text.len() as u32);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn number(out: &mut Vec<u8>, text: &str) {
+    // Integers have no negative zero.
+    if text != "-0" {
+        if let Ok(value) = text.parse::<u64>() {
+            return unsigned(out, value);
+        }
+        if let Ok(value) = text.parse::<i64>() {
+            return negative(out, value);
+        }
+    }
+    let value = text.parse::<f64>().unwrap_or_default();
+    let short = value as f32;
+    if f64::from(short) == value {
+        sized(out, 0xca, short.to_bits().to_be_bytes());
+    } else {
+        sized(out, 0xcb, value.to_bits().to_be_bytes());
+    }
+}
+
+fn unsigned(out: &mut Vec<u8>, value: u64) {
+    if let Ok(value) = u8::try_from(value) {
+        if value >= 0x80 {
+            out.push(0xcc);
+        }
+        out.push(value);
+    } else if let Ok(value) = u16::try_from(value) {
+        sized(out, 0xcd, value.to_be_bytes());
+    } else if let Ok(value) = u32::try_from(value) {
+        sized(out, 0xce, value.to_be_bytes());
+    } else {
+        sized(out, 0xcf, value.to_be_bytes());
+    }
+}
+
+fn negative(out: &mut Vec<u8>, value: i64) {
+    if let Ok(value) = i8::try_from(value) {
+        if value < -32 {
+            out.push(0xd0);
+        }
+        out.push(value as u8);
+    } else if let Ok(value) = i16::try_from(value) {
+        sized(out, 0xd1, value.to_be_bytes());
+    } else if let Ok(value) = i32::try_from(value) {
+        sized(out, 0xd2, value.to_be_bytes());
+    } else {
+        sized(out, 0xd3, value.to_be_bytes());
+    }
+}
