@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use crate::sys::poll::{poll, Polled};
+use crate::sys::poll::{Polled, poll};
 
 /// No timer runs longer than a century; it keeps the arithmetic of time from overflowing.
 const LONGEST_TIMER: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
@@ -190,8 +190,8 @@ impl EventLoop {
 /// There is no descriptor left.
 pub fn timer_descriptor(seconds: f64) -> io::Result<OwnedFd> {
     use rustix::time::{
-        timerfd_create, timerfd_settime, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
-        Timespec,
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
     };
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
     // No time at all would stop the timer.

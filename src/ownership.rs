@@ -26,7 +26,9 @@ pub const ELSEWHERE: &str = "the connection is that of the process this one was 
 /// The line for the log of a process that owns nothing of what it was forked with.
 pub fn notice() -> String {
     let process = std::process::id();
-    format!("process {process} was forked from one that goes on: the connections stay there, and its copies are closed")
+    format!(
+        "process {process} was forked from one that goes on: the connections stay there, and its copies are closed"
+    )
 }
 
 /// The owner, as far as this process knows.

@@ -2,8 +2,8 @@
 
 mod daemon_support;
 
-use daemon_support::{auth, Bench, Peer};
-use serde_json::{json, Value};
+use daemon_support::{Bench, Peer, auth};
+use serde_json::{Value, json};
 
 #[test]
 fn access_is_read_even_where_there_are_no_users() {

@@ -5,11 +5,11 @@ mod transport_support;
 
 use std::sync::mpsc;
 
-use jet::daemon::bus::LogLine;
 use jet::daemon::Config;
+use jet::daemon::bus::LogLine;
 use jet::net::{Options, TlsOptions};
-use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
-use rcgen::{date_time_ymd, CertificateParams, KeyPair};
+use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use transport_support::*;
 
 /// Writes a certificate for localhost that ends in that year, and its key; returns its fingerprint.

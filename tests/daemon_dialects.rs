@@ -3,7 +3,7 @@
 mod daemon_support;
 
 use daemon_support::{Bench, Peer};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// A peer that says hello as those of node-jet 3 do.
 fn node_jet_3(bench: &mut Bench) -> Peer {

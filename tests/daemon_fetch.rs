@@ -2,8 +2,8 @@
 
 mod daemon_support;
 
-use daemon_support::{event_of, paths, Bench};
-use serde_json::{json, Value};
+use daemon_support::{Bench, event_of, paths};
+use serde_json::{Value, json};
 
 #[test]
 fn the_response_comes_first_then_all_that_matches_in_the_order_it_was_added() {

@@ -32,7 +32,7 @@ fn run(arguments: &[&str]) -> (Output, String) {
 }
 
 /// Starts jetd; gives the addresses it says it listens on, and the rest of its log.
-fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead) {
+fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead + use<>) {
     let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
     let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
     let mut addresses = Vec::new();
@@ -166,7 +166,7 @@ fn it_says_why_it_cannot_start() {
 }
 
 /// Starts jetd in a shell that has set limits.
-fn limited(limits: &str) -> (Jetd, String, impl BufRead) {
+fn limited(limits: &str) -> (Jetd, String, impl BufRead + use<>) {
     let script = format!("{limits}; exec '{}' -p0 -l127.0.0.1", env!("CARGO_BIN_EXE_jetd"));
     let mut command = Command::new("sh");
     command.args(["-c", &script]).stdin(Stdio::null()).stderr(Stdio::piped());

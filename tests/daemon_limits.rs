@@ -4,7 +4,7 @@ mod daemon_support;
 
 use daemon_support::Bench;
 use jet::daemon::bus::{Config, Level};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 #[test]
 fn a_peer_that_does_not_read_is_given_up_and_the_others_are_not() {

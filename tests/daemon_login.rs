@@ -3,11 +3,11 @@
 
 mod daemon_support;
 
-use daemon_support::{auth, Bench, Peer};
+use daemon_support::{Bench, Peer, auth};
 use jet::daemon::bus::{Config, Level};
 use jet::daemon::login::{Task, Verdict};
 use jet::users::Auth;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 const ADMIN: fn() -> Auth = || Auth { admin: true, ..Auth::default() };
 

@@ -6,7 +6,7 @@ mod daemon_support;
 use std::collections::{BTreeMap, VecDeque};
 
 use daemon_support::{Bench, Peer};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// A small generator of numbers, the same on each run (SplitMix64).
 struct Random(u64);

@@ -9,7 +9,7 @@ use jet::daemon::bus::Config;
 use jet::wire::encoding::Encoding;
 use msgpack_support::{messages, packed};
 use rmpv::Value as Packed;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// The messages that wait for a peer that speaks msgpack.
 fn read(bench: &mut Bench, peer: Peer) -> Vec<Value> {

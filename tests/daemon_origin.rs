@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use jet::daemon::bus::LogLine;
 use jet::daemon::Config;
-use jet::server::{start, Handle, Interfaces, Options, Places, UpgradePolicy};
+use jet::daemon::bus::LogLine;
+use jet::server::{Handle, Interfaces, Options, Places, UpgradePolicy, start};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ mod daemon_support;
 
 use daemon_support::{Bench, Peer};
 use jet::daemon::bus::Config;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// A bench with a state `s` and a method `m` of the first peer; the second one asks.
 fn bench() -> (Bench, Peer, Peer) {

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::{Config, LogLine};
-use jet::server::{bind, start, Handle, Options};
-use serde_json::{json, Value};
+use jet::server::{Handle, Options, bind, start};
+use serde_json::{Value, json};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ mod daemon_support;
 
 use daemon_support::Bench;
 use jet::daemon::bus::{Config, Level};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 #[test]
 fn ids_come_back_exactly_as_they_came() {

@@ -4,7 +4,7 @@ mod daemon_support;
 
 use daemon_support::Bench;
 use jet::daemon::Config;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 fn bench() -> Bench {
     Bench::with(Config { simple_fetch: true, ..Config::default() })

@@ -3,9 +3,9 @@
 
 mod daemon_support;
 
-use daemon_support::{paths, Bench, Peer};
+use daemon_support::{Bench, Peer, paths};
 use jet::daemon::bus::{Config, SLICE};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// What a message or a slice may take beyond its limit: the last step of it.
 const LAST_STEP: u64 = 5_000;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use jet::server::{bind_unix, BoundListener};
+use jet::server::{BoundListener, bind_unix};
 use transport_support::TempDir;
 
 fn listen(path: &Path, mode: u32) -> std::io::Result<BoundListener> {

@@ -7,14 +7,14 @@ mod transport_support;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{mpsc, Arc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use jet::daemon::bus::{Config, LogLine};
-use jet::server::{bind, start, Accounts, Handle, Options};
-use jet::users::{read, update, Auth, Cost, Hash, Password, User, Users};
-use serde_json::{json, Value};
-use transport_support::{frame, read_frame, TempDir};
+use jet::server::{Accounts, Handle, Options, bind, start};
+use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
+use serde_json::{Value, json};
+use transport_support::{TempDir, frame, read_frame};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(60);

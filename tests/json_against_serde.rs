@@ -1,6 +1,6 @@
 //! The project's own JSON scanner judged by serde_json: both must accept the same texts.
 
-use jet::json::{scan, Raw};
+use jet::json::{Raw, scan};
 
 /// A small deterministic generator, so that a failure can be repeated.
 struct Random(u64);

@@ -5,7 +5,7 @@
 mod support;
 
 use jet::json::scan::whole;
-use jet::wire::msgpack::{to_json, Decoded, Error, Limits, Packer, Reason};
+use jet::wire::msgpack::{Decoded, Error, Limits, Packer, Reason, to_json};
 use rmpv::{Utf8String, Value};
 
 const LIMITS: Limits = Limits { max_depth: 100, max_text: 10_000_000 };

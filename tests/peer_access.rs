@@ -5,7 +5,7 @@ mod peer_support;
 use std::time::Duration;
 
 use jet::peer::engine::Role;
-use peer_support::{json, Peer, ASK, TELL};
+use peer_support::{ASK, Peer, TELL, json};
 
 const OWN: &str = r#"{"features":{"match":true,"authenticate":true}}"#;
 const OWN_WITHOUT_USERS: &str = r#"{"features":{"match":true,"authenticate":false}}"#;

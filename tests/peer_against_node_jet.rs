@@ -11,9 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use peer_support::buses::OwnBus;
-use peer_support::dice::{expression, steps, Dice};
+use peer_support::dice::{Dice, expression, steps};
 use peer_support::foreign::Step;
-use peer_support::{in_order, json, Peer, ASK, TELL};
+use peer_support::{ASK, Peer, TELL, in_order, json};
 
 /// A node-jet daemon as a process, ended with the test.
 struct Daemon {

@@ -5,7 +5,7 @@ mod peer_support;
 use std::time::Duration;
 
 use jet::peer::{Failure, Options, RequestOptions};
-use peer_support::{json, Peer, ASK, OWN, TELL};
+use peer_support::{ASK, OWN, Peer, TELL, json};
 
 const CJET: &str = r#"{"name":"cjet"}"#;
 const FULL: &str = r#"{"code":-32603,"message":"Internal error","data":{"reason":"routing table full"}}"#;

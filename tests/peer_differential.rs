@@ -6,9 +6,9 @@ mod peer_support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use peer_support::buses::{ForeignBus, OwnBus};
-use peer_support::dice::{expression, steps, Dice};
-use peer_support::foreign::{Family, FAMILIES};
-use peer_support::{in_order, json, ASK, TELL};
+use peer_support::dice::{Dice, expression, steps};
+use peer_support::foreign::{FAMILIES, Family};
+use peer_support::{ASK, TELL, in_order, json};
 
 /// The window after the events of a sorted fetch. When a dependency changes, the order in which
 /// elements come and go is free.

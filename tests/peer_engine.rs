@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jet::peer::engine::Role;
 use jet::peer::{Dialect, Failure, Options, RequestOptions};
-use peer_support::{json, Peer, ASK, OWN, TELL};
+use peer_support::{ASK, OWN, Peer, TELL, json};
 
 const INFO: &str = r#"{"id":1,"method":"info","params":{}}"#;
 

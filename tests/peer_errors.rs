@@ -3,7 +3,7 @@
 
 mod peer_support;
 
-use peer_support::{json, Peer, ASK};
+use peer_support::{ASK, Peer, json};
 
 const NODE_JET: &str = r#"{"features":{"authentication":true}}"#;
 const NODE_JET_3: &str = r#"{"features":{"asNotification":false}}"#;

@@ -3,7 +3,7 @@
 mod peer_support;
 
 use jet::peer::Options;
-use peer_support::{json, Peer, ASK, OWN, TELL};
+use peer_support::{ASK, OWN, Peer, TELL, json};
 
 fn news(id: &str, event: &str, path: &str, value: &str) -> String {
     format!(r#"{{"method":"{id}","params":{{"path":"{path}","event":"{event}","value":{value}}}}}"#)

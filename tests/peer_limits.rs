@@ -3,7 +3,7 @@
 mod peer_support;
 
 use jet::peer::{Failure, Options};
-use peer_support::{json, Peer, ASK, OWN, TELL};
+use peer_support::{ASK, OWN, Peer, TELL, json};
 
 #[test]
 fn nesting_is_accepted_up_to_the_limit() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jet::peer::login::LOGIN_PATIENCE;
 use jet::peer::{Authentication, Login, Options};
 use jet::wire::encoding::Encoding;
-use peer_support::{json, Peer, ASK};
+use peer_support::{ASK, Peer, json};
 
 const AUTHENTICATE: &str = r#"{"id":2,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}"#;
 const OWN: &str = r#"{"features":{"match":true,"authenticate":true}}"#;

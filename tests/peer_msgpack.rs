@@ -7,8 +7,8 @@ mod peer_support;
 use jet::peer::{Failure, Options};
 use jet::wire::encoding::Encoding;
 use msgpack_support::packed;
-use peer_support::{json as raw, shown, Peer, ASK, OWN, TELL};
-use serde_json::{json, Value};
+use peer_support::{ASK, OWN, Peer, TELL, json as raw, shown};
+use serde_json::{Value, json};
 
 const INFO: &str = r#"{"id":1,"method":"info","params":{}}"#;
 const SWITCH: &str = r#"{"id":2,"method":"config","params":{"encoding":"msgpack"}}"#;

@@ -4,9 +4,9 @@
 
 mod peer_support;
 
+use peer_support::Peer;
 use peer_support::replay::play;
 use peer_support::scenarios::SCENARIOS;
-use peer_support::Peer;
 
 fn replay(name: &str, script: &str) {
     let mut peer = Peer::new();

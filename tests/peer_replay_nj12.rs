@@ -3,9 +3,9 @@
 
 mod peer_support;
 
+use peer_support::Peer;
 use peer_support::replay::play;
 use peer_support::scenarios::SCENARIOS;
-use peer_support::Peer;
 
 fn connected() -> Peer {
     Peer::new().greeted(

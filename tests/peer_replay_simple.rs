@@ -5,7 +5,7 @@ mod peer_support;
 
 use peer_support::replay::play;
 use peer_support::scenarios::SCENARIOS;
-use peer_support::{Peer, ASK, TELL};
+use peer_support::{ASK, Peer, TELL};
 
 const NODE_JET: &str =
     r#"{"name":"node-jet","features":{"batches":true,"authentication":true,"fetch":"simple"}}"#;

@@ -4,7 +4,7 @@
 mod peer_support;
 
 use jet::peer::engine::Role;
-use peer_support::{json, Peer};
+use peer_support::{Peer, json};
 
 /// A peer with the state `s` (1), the method `m` (2) and the raw element `r` (3).
 fn owner() -> Peer {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use jet::daemon::Config;
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
-use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
+use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{

@@ -8,10 +8,10 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use jet::daemon::bus::LogLine;
 use jet::daemon::Config;
+use jet::daemon::bus::LogLine;
 use jet::net::{Options, Target, TlsOptions};
-use jet::server::{bind, bind_unix, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
+use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, bind_unix, start};
 use transport_support::*;
 
 /// A daemon on every transport, and how to get there.

@@ -3,7 +3,7 @@
 mod transport_support;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::mpsc::{channel, Receiver};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use jet::net::{Connection, ErrorKind, Options, Status};
@@ -140,11 +140,7 @@ fn a_lost_question_is_asked_again() {
     let count = std::cell::Cell::new(0);
     let (server, _questions) = name_server(move |_, kind| {
         count.set(count.get() + 1);
-        if count.get() <= 2 {
-            Reply::Silence
-        } else {
-            loopback(kind)
-        }
+        if count.get() <= 2 { Reply::Silence } else { loopback(kind) }
     });
     let (_listener, options, _files) = setup("jet.example", "", &servers(&[server]));
     dial(options).expect("found by the second try");

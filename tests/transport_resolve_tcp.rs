@@ -4,7 +4,7 @@ mod transport_support;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::mpsc::{channel, Receiver};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use jet::net::{Connection, Status};
@@ -154,8 +154,7 @@ fn a_server_without_tcp_and_without_addresses_is_told() {
     let (server, _connections) = name_server(Vec::new(), Some(drop));
     let (_listener, options, _files) = setup("jet.example", "", &servers(&[server]));
     let error = dial(options).expect_err("not found");
-    let expected =
-        "cannot look up jet.example: the name server's answer is long, and it gives none over TCP \
+    let expected = "cannot look up jet.example: the name server's answer is long, and it gives none over TCP \
                     (127.0.0.1)";
     assert_eq!(error.to_string(), expected);
 }

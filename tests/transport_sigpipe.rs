@@ -11,7 +11,7 @@ use jet::net::{Connection, Options};
 /// The bit of SIGPIPE, number 13, in the masks of /proc/self/status.
 const SIGPIPE_MASK: u64 = 1 << (13 - 1);
 
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub extern "C" fn main() -> i32 {
     // What test runners ask before they run anything.
     if std::env::args().any(|argument| argument == "--list") {

@@ -65,7 +65,7 @@ fn a_failed_connection_keeps_saying_why_and_accepts_anything() {
 
 /// A listener whose queue is full: Linux drops further SYNs, so connecting hangs.
 fn black_hole(address: SocketAddr) -> (SocketAddr, TcpListener, Vec<Connection>) {
-    use rustix::net::{bind, listen, socket, AddressFamily, SocketType};
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let fd = socket(family, SocketType::STREAM, None).expect("a socket");
     bind(&fd, &address).expect("binds");

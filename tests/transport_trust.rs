@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use jet::daemon::Config;
 use jet::net::{Options, TlsOptions};
-use jet::server::{bind, start, Handle, Options as DaemonOptions, ServeOptions, ServerTls};
-use rcgen::{date_time_ymd, BasicConstraints, CertificateParams, IsCa, KeyPair};
+use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use transport_support::*;
 
 /// A certificate as `openssl req -x509` makes them: signed by itself, and marked as an authority's.

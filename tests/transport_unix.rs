@@ -60,7 +60,7 @@ fn a_missing_or_dead_socket_is_told_with_its_name() {
 
 /// A listener whose queue of one is full, and who fills it.
 fn full(path: &std::path::Path) -> (UnixListener, Vec<Connection>) {
-    use rustix::net::{bind, listen, socket, AddressFamily, SocketAddrUnix, SocketType};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
     let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");
     bind(&fd, &SocketAddrUnix::new(path).expect("a path")).expect("binds");
     listen(&fd, 0).expect("listens");

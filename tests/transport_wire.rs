@@ -5,7 +5,7 @@ mod transport_support;
 
 use jet::net::layers::{ServerTls, Wire};
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
-use transport_support::{frame, TempDir};
+use transport_support::{TempDir, frame};
 
 const LIMIT: usize = 100_000;
 

@@ -1,12 +1,12 @@
 //! The users file: what is read, what is refused and how, and that changing it loses nothing.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Barrier};
 
-use jet::users::{exposure, read, update, Auth, Cost, Error, Hash, Password, User, Users, MAX_FILE_BYTES};
+use jet::users::{Auth, Cost, Error, Hash, MAX_FILE_BYTES, Password, User, Users, exposure, read, update};
 
 const HASH: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 

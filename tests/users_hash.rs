@@ -1,6 +1,6 @@
 //! Hashes of passwords: what verifies, what is refused, and that nothing shows them.
 
-use jet::users::{Auth, Cost, Hash, Password, User, Users, MAX_NAME_BYTES, MAX_PASSWORD_BYTES};
+use jet::users::{Auth, Cost, Hash, MAX_NAME_BYTES, MAX_PASSWORD_BYTES, Password, User, Users};
 
 /// From the tests of argon2's reference implementation: 'password' with 'somesalt'.
 const REFERENCE: &str =

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use jet::users::{read, Auth, Password, Users};
+use jet::users::{Auth, Password, Users, read};
 
 const JETD: &str = env!("CARGO_BIN_EXE_jetd");
 

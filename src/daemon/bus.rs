@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
-use crate::json::{write, Kind, Raw};
+use crate::json::{Kind, Raw, write};
+use crate::wire::DEFAULT_MAX_MESSAGE;
 use crate::wire::encoding::Encoding;
 use crate::wire::error::INVALID_REQUEST;
 use crate::wire::message::Message;
-use crate::wire::DEFAULT_MAX_MESSAGE;
 
 use super::access::Groups;
 use super::client::{Client, ClientKey};
-use super::clients::{into_text, Clients, Outcome};
+use super::clients::{Clients, Outcome, into_text};
 use super::deadlines::Deadlines;
 use super::dependencies::Dependents;
 use super::elements::Elements;
@@ -22,7 +22,7 @@ use super::login::Job;
 use super::peer_kind::Dialect;
 pub use super::routing::DEFAULT_TIMEOUT;
 pub use super::work::SLICE;
-use super::work::{Work, AT_ONCE};
+use super::work::{AT_ONCE, Work};
 
 /// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
 /// hundred thousand large states; a peer that is that far behind does not read.

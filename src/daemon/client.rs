@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use crate::wire::encoding::Encoding;
 use crate::wire::KEPT_BUFFER;
+use crate::wire::encoding::Encoding;
 
 use super::access::Rights;
 use super::elements::ElementKey;
@@ -150,11 +150,7 @@ impl Client {
 
     /// What the first of the unsent messages is written in.
     pub(super) fn unsent_encoding(&self) -> Encoding {
-        if self.unsent_json > 0 {
-            Encoding::Json
-        } else {
-            self.encoding
-        }
+        if self.unsent_json > 0 { Encoding::Json } else { self.encoding }
     }
 
     /// Drops what has to be sent.

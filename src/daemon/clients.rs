@@ -16,7 +16,7 @@ use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey, Leaving};
 use super::deadlines::Deadlines;
 use super::held_messages::Held;
-use super::notification::{notification, Params};
+use super::notification::{Params, notification};
 use super::peer_kind::Dialect;
 use super::quota::Quota;
 use super::redact::on_one_line;

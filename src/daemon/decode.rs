@@ -6,7 +6,7 @@ use crate::json::write;
 use crate::wire::encoding::Encoding;
 use crate::wire::error::PARSE_ERROR;
 use crate::wire::msgpack::{self, Limits};
-use crate::wire::{latin1, REQUEST_LEVELS};
+use crate::wire::{REQUEST_LEVELS, latin1};
 
 use super::bus::{Bus, Level};
 use super::client::ClientKey;

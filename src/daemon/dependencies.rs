@@ -11,7 +11,7 @@ use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
-use super::work::{Job, Progress, AT_ONCE};
+use super::work::{AT_ONCE, Job, Progress};
 
 /// An element that depends on a path, for a fetcher.
 type Dependent = (FetcherKey, ElementKey);

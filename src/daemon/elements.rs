@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 use crate::rules::PathHint;
 
 use super::access::{Access, Permission, Rights};
@@ -58,11 +58,7 @@ impl Element {
 
     /// What may be done with it beside fetching it.
     pub fn use_permission(&self) -> Permission {
-        if self.is_state {
-            Permission::Set
-        } else {
-            Permission::Call
-        }
+        if self.is_state { Permission::Set } else { Permission::Call }
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::time::Instant;
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 use crate::rules::Expression;
 use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::wire::latin1::shown;
 
 use super::bus::{Bus, Level};
 use super::client::ClientKey;
-use super::clients::{into_text, Outcome};
+use super::clients::{Outcome, into_text};
 use super::fetchers::Fetcher;
 use super::routing::require_object;
 use super::scan::{FirstLook, Get};
-use super::services::{missing, Params};
+use super::services::{Params, missing};
 use super::work::Job;
 
 impl Bus {

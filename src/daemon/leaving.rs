@@ -8,7 +8,7 @@ use crate::rules::Event;
 use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::ElementKey;
-use super::work::{Job, Progress, AT_ONCE};
+use super::work::{AT_ONCE, Job, Progress};
 
 /// The job that ends a connection.
 #[derive(Debug)]

@@ -53,11 +53,7 @@ pub struct Traffic {
 impl Traffic {
     /// The way as the log shows it.
     pub fn arrow(&self) -> &'static str {
-        if self.received {
-            "->"
-        } else {
-            "<-"
-        }
+        if self.received { "->" } else { "<-" }
     }
 }
 

@@ -7,17 +7,17 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::json::{write, Kind, Raw};
+use crate::json::{Kind, Raw, write};
 use crate::users::{Auth, Password};
 use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS};
 
 use super::access::{GroupSet, Rights};
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::clients::{into_text, Outcome};
+use super::clients::{Outcome, into_text};
 use super::held_messages::Waiting;
-use super::services::{members, Params};
-use super::work::{Job as WorkJob, Progress, AT_ONCE};
+use super::services::{Params, members};
+use super::work::{AT_ONCE, Job as WorkJob, Progress};
 
 /// Something about users that takes time.
 #[derive(Debug)]

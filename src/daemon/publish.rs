@@ -1,6 +1,6 @@
 //! From a change of an element to the notifications of those who fetch it.
 
-use crate::rules::{transition, Event, Steps};
+use crate::rules::{Event, Steps, transition};
 
 use super::access::{Access, Permission};
 use super::bus::Bus;
@@ -9,7 +9,7 @@ use super::dependencies::Forget;
 use super::elements::{Element, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
 use super::notification::News;
-use super::window::{Window, WindowMessage, RANKS_AT_ONCE};
+use super::window::{RANKS_AT_ONCE, Window, WindowMessage};
 use super::work::{Job, SLICE, STEPS_PER_UNIT};
 
 impl Bus {

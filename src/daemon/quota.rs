@@ -47,11 +47,7 @@ impl Quota {
             return Decision::Log;
         }
         self.suppressed += 1;
-        if self.suppressed == 1 {
-            Decision::Suppress(began + WINDOW)
-        } else {
-            Decision::Count
-        }
+        if self.suppressed == 1 { Decision::Suppress(began + WINDOW) } else { Decision::Count }
     }
 }
 

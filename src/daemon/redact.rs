@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::json::Raw;
 use crate::json::scan::skip_blanks;
 use crate::json::walk::{skip_string, skip_value};
-use crate::json::Raw;
 use crate::wire::latin1::{is_unsafe_to_show, shown};
 
 /// The services that are given passwords: of messages that name one, no params are shown.

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::json::{write, Kind, Raw};
+use crate::json::{Kind, Raw, write};
 use crate::wire::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
 use crate::wire::latin1::shown;
 use crate::wire::message::Message;
 
 use super::bus::{Bus, Level};
 use super::client::{ClientKey, Route};
-use super::clients::{into_text, Outcome, TOO_LONG};
-use super::services::{members, path_of, timeout_of, Params};
+use super::clients::{Outcome, TOO_LONG, into_text};
+use super::services::{Params, members, path_of, timeout_of};
 use super::work::SLICE;
 
 /// Seconds an owner has to answer if nobody said otherwise.

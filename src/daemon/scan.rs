@@ -12,11 +12,11 @@ use crate::wire::error::INVALID_PARAMS;
 use super::access::Permission;
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::clients::{into_text, Outcome, TOO_LONG};
+use super::clients::{Outcome, TOO_LONG, into_text};
 use super::elements::{Cursor, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
 use super::notification::write_params;
-use super::window::{fetch_only_marker, Window};
+use super::window::{Window, fetch_only_marker};
 use super::work::{Progress, STEPS_PER_UNIT};
 
 /// Steps that a fetch may take to test all paths, apart from those for each path.

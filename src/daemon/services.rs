@@ -15,7 +15,7 @@ use super::client::ClientKey;
 use super::clients::Outcome;
 use super::elements::{Description, ElementKey};
 use super::peer_kind::Dialect;
-use super::routing::{require_object, Action};
+use super::routing::{Action, require_object};
 
 /// The params of a request, if it had any.
 pub(super) type Params<'a> = Option<Raw<'a>>;

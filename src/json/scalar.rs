@@ -3,7 +3,7 @@
 //! The text is UTF-8 already (a `&str`), so strings are only searched for their closing quote,
 //! escapes and control bytes.
 
-use super::scan::{fail, Reason, Result};
+use super::scan::{Reason, Result, fail};
 
 /// Digits up to which a number without an exponent is surely inside the range of a double.
 const SAFE_DIGITS: usize = 300;

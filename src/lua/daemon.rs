@@ -13,7 +13,7 @@ use std::time::Duration;
 use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
 
 use crate::daemon::bus::{Config, Level, LogLine};
-use crate::ownership::{self, Owner, LOOK_AGAIN};
+use crate::ownership::{self, LOOK_AGAIN, Owner};
 use crate::server::log_writer::{Backlog, LogWriter};
 use crate::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
 use crate::sys::fork;

@@ -2,7 +2,7 @@
 
 use mlua::{FromLua, LuaString, Table};
 
-use super::peer_options::{field, Refusal};
+use super::peer_options::{Refusal, field};
 use crate::net::{Options, Target, TlsOptions};
 
 /// Reads `url`, `unix` or `host` and `port`, then `headers` and `tls`.

@@ -11,9 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, LuaString, Result, Table};
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::fs::{fstat, open, FileType, Mode, OFlags};
-use rustix::net::{send, SendFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::net::{SendFlags, send};
 
 /// How long a text is not repeated.
 const PAUSE: Duration = Duration::from_secs(1);

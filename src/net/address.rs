@@ -63,7 +63,7 @@ impl fmt::Display for Address {
 pub(super) fn unix(name: &[u8]) -> Result<Address, Error> {
     let address = match name {
         [] | [b'@' | 0] => {
-            return Err(Error::new(ErrorKind::Options, "the name of the Unix socket is empty"))
+            return Err(Error::new(ErrorKind::Options, "the name of the Unix socket is empty"));
         }
         [b'@' | 0, name @ ..] => SocketAddrUnix::new_abstract_name(name),
         path => SocketAddrUnix::new(path),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
-use super::error::{reason, Error, ErrorKind};
+use super::error::{Error, ErrorKind, reason};
 use super::lingering_fd::Retired;
 use super::socket::Socket;
 

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::{self, sockopt, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{self, Address};
-use super::error::{reason, Error};
+use super::error::{Error, reason};
 use super::layers::{ServerTls, UpgradeGuard, Wire};
 use super::server_connection::{Served, Stream};
 use super::socket::prepare_tcp;
@@ -78,7 +78,7 @@ impl Bound {
                 Ok(fd) => return Bound::new(fd, None, &address),
                 // Where another family is left, it is tried; who uses the port is told at once.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    return Err(fault(&error, &address))
+                    return Err(fault(&error, &address));
                 }
                 Err(error) => failure = Some(fault(&error, &address)),
             }

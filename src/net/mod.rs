@@ -38,7 +38,7 @@ pub use connection::{Connection, Status};
 pub use error::{Error, ErrorKind};
 pub use layers::ServerTls;
 pub use listen::{Bound, Listener, ServeOptions};
-pub use options::{Options, Target, TlsOptions, WebSocketOptions, DEFAULT_CONNECT_TIMEOUT};
+pub use options::{DEFAULT_CONNECT_TIMEOUT, Options, Target, TlsOptions, WebSocketOptions};
 pub use resolve::ResolverFiles;
 pub use server_connection::{Served, Watcher};
 pub use upgrade_policy::{UpgradeDecision, UpgradePolicy};

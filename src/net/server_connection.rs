@@ -12,7 +12,7 @@ use tokio::io::Interest as Wanted;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::error::{Error, ErrorKind};
-use super::input::{receive, Input};
+use super::input::{Input, receive};
 use super::layers::Wire;
 use super::outbox::Outbox;
 use super::socket;

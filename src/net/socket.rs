@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::address::Address;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::{self, sockopt, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
 
 /// A stream socket, connecting or connected. Closed on drop.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, RenameFlags, CWD};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::net::{self, SocketAddrUnix};
-use rustix::rand::{getrandom, GetRandomFlags};
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::address::Address;
 use super::socket::Socket;

@@ -83,11 +83,7 @@ impl Target {
                 } else {
                     host.clone()
                 };
-                if *port == default_port {
-                    host
-                } else {
-                    format!("{host}:{port}")
-                }
+                if *port == default_port { host } else { format!("{host}:{port}") }
             }
             Target::Unix(_) => "localhost".to_owned(),
         }

@@ -7,7 +7,7 @@ use crate::wire::encoding::Encoding;
 use crate::wire::frame::{self, Decoder, Mark, TooLong};
 use crate::wire::message::Message;
 use crate::wire::msgpack::{self, Limits, Packer};
-use crate::wire::{latin1, ENVELOPE_LEVELS};
+use crate::wire::{ENVELOPE_LEVELS, latin1};
 
 use super::engine::Engine;
 use super::event::Event;

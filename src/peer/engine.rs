@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::json::scan::DEFAULT_MAX_DEPTH;
-use crate::wire::encoding::Encoding;
 use crate::wire::DEFAULT_MAX_MESSAGE;
+use crate::wire::encoding::Encoding;
 
 use super::early::Early;
 use super::encoding::Encoder;

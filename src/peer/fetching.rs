@@ -6,11 +6,11 @@
 //! element may be called `__f__0`.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 
 use super::early::Asked;
 use super::engine::Engine;

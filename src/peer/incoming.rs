@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::json::{Kind, Raw};
+use crate::wire::ENVELOPE_LEVELS;
 use crate::wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::wire::message::Message;
-use crate::wire::ENVELOPE_LEVELS;
 
 use super::engine::{Engine, Role};
 use super::event::Event;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::json::{write, Kind, Raw};
+use crate::json::{Kind, Raw, write};
 use crate::users::Password;
 use crate::wire::error::{METHOD_NOT_FOUND, RESPONSE_TIMEOUT};
 

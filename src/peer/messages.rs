@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 
 use super::outgoing::RequestOptions;
 

@@ -169,9 +169,5 @@ fn narrower<'a>(a: PathHint<'a>, b: PathHint<'a>) -> PathHint<'a> {
         PathHint::Prefix(text) => (2, usize::MAX - text.len()),
         PathHint::Any => (3, 0),
     };
-    if width(&b) < width(&a) {
-        b
-    } else {
-        a
-    }
+    if width(&b) < width(&a) { b } else { a }
 }

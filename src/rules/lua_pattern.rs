@@ -8,7 +8,7 @@ mod class;
 mod compile;
 mod matcher;
 
-use compile::{Item, Program, Single, MAX_CAPTURES};
+use compile::{Item, MAX_CAPTURES, Program, Single};
 use matcher::Span;
 
 /// A compiled Lua pattern.

@@ -24,6 +24,6 @@ pub use path_rule::{How, PathRule, Quantity, Steps, TextRule};
 pub use ranked::{Id, Ranked};
 pub use sort::{Sort, SortBy, SortKey};
 pub use sorted_view::{Changes, Entry, SortedView};
-pub use transition::{transition, Event};
+pub use transition::{Event, transition};
 pub use value_match::{ValueTest, Where, WhereEntry};
 pub use value_rule::{Operand, TypeName, ValueRule};

@@ -161,11 +161,7 @@ impl Reader<'_> {
                     .iter()
                     .map(|source| compile(source).map_err(|mistake| format!("{key}: '{source}': {mistake}")));
                 let patterns = compiled.collect::<Result<Vec<_>, String>>()?;
-                if key.starts_with('u') {
-                    PathRule::Unmatch(patterns)
-                } else {
-                    PathRule::Match(patterns)
-                }
+                if key.starts_with('u') { PathRule::Unmatch(patterns) } else { PathRule::Match(patterns) }
             }
         };
         self.expression.paths.push(rule);

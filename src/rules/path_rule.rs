@@ -208,11 +208,7 @@ impl TextRule {
     }
 
     fn same(&self, part: &[u8], word: &str) -> bool {
-        if self.fold {
-            part.eq_ignore_ascii_case(word.as_bytes())
-        } else {
-            part == word.as_bytes()
-        }
+        if self.fold { part.eq_ignore_ascii_case(word.as_bytes()) } else { part == word.as_bytes() }
     }
 
     fn contains(&self, path: &str, word: &str) -> bool {

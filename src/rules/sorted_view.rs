@@ -70,7 +70,7 @@ impl<'v> Changes<'v> {
     }
 
     /// The changed ranks, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = Entry<'v>> + 'v {
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'v>> + 'v + use<'v> {
         let start = self.start;
         self.view.rows.iter_from(start).take(self.count).enumerate().map(move |(offset, row)| Entry {
             index: start + offset + 1,

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Builder;
-use tokio::sync::{oneshot, Notify};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
 use super::gate::Gate;
 use super::logins::HASHING_THREADS;
-use super::{serve, Accounts, BoundListener, LogSink, Options};
+use super::{Accounts, BoundListener, LogSink, Options, serve};
 use crate::daemon::bus::{Config, Level, LogLine};
 use crate::ownership::{Owner, Ownership};
 
@@ -162,11 +162,7 @@ impl Handle {
         {
             self.take_over();
         }
-        if self.is_broken {
-            Owner::Elsewhere
-        } else {
-            owner
-        }
+        if self.is_broken { Owner::Elsewhere } else { owner }
     }
 
     fn take_over(&mut self) {

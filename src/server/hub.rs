@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::LogSink;
 use super::connection::Connection;
 use super::logins::Logins;
-use super::LogSink;
 use crate::daemon::bus::{Level, LogLine};
 use crate::daemon::login::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};

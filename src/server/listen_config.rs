@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::listener::{bind, bind_beside_ipv4, bind_unix, BoundListener};
+use super::listener::{BoundListener, bind, bind_beside_ipv4, bind_unix};
 use crate::net::{ServeOptions, ServerTls, UpgradePolicy};
 
 /// Where a daemon listens that is for programs of its own machine.

@@ -21,7 +21,7 @@ mod turns;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{oneshot, Notify};
+use tokio::sync::{Notify, oneshot};
 
 use self::gate::Gate;
 use self::hub::Core;
@@ -30,8 +30,8 @@ use crate::daemon::bus::{Bus, Config, Level, LogLine};
 pub use crate::net::{ServeOptions, ServerTls, UpgradePolicy};
 use crate::users;
 pub use handle::Handle;
-pub use listen_config::{Interfaces, Places, TlsPlaces, DEFAULT_UNIX_MODE};
-pub use listener::{bind, bind_unix, BoundListener};
+pub use listen_config::{DEFAULT_UNIX_MODE, Interfaces, Places, TlsPlaces};
+pub use listener::{BoundListener, bind, bind_unix};
 pub use logins::Accounts;
 
 /// Where log lines go. Called on the daemon's thread, and by [`start`]; it must not block.

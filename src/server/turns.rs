@@ -149,11 +149,7 @@ impl Turns {
             return Err(earliest);
         }
         let lane = usize::from(trust.is_suspect);
-        if free[lane] {
-            Ok(lane)
-        } else {
-            Err(None)
-        }
+        if free[lane] { Ok(lane) } else { Err(None) }
     }
 
     /// When the next of these may begin, if not now.

@@ -118,11 +118,7 @@ pub fn have_ancestors_ended(since: usize) -> bool {
     }
     (since..depth).all(|level| {
         let process = ANCESTORS[level % GENERATIONS].load(Ordering::Relaxed);
-        if level + 1 == depth {
-            !is_parent(process)
-        } else {
-            has_ended(process)
-        }
+        if level + 1 == depth { !is_parent(process) } else { has_ended(process) }
     })
 }
 

@@ -165,7 +165,7 @@ extern "C" fn on_signal(number: libc::c_int) {
 /// # Safety
 /// The place is valid for the calling thread only.
 unsafe fn errno_place() -> *mut libc::c_int {
-    libc::__errno_location()
+    unsafe { libc::__errno_location() }
 }
 
 /// Installs the handler and gives the old one.

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{flock, FlockOperation};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::{format, Error, Users};
+use super::{Error, Users, format};
 
 /// Largest file that is read: tens of thousands of users. Whatever is larger is another file, or endless.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -140,7 +140,7 @@ impl Place {
                     thread::sleep(LOCK_INTERVAL)
                 }
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(io::Error::other("another program does not let go of it"))
+                    return Err(io::Error::other("another program does not let go of it"));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::{Auth, Error, Hash, User, Users};
-use crate::json::{self, write, Kind, Raw};
+use crate::json::{self, Kind, Raw, write};
 use crate::util::nearest::nearest;
 
 /// What the file needs, and a little more: a list in a table in a user in the users.

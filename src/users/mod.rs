@@ -13,8 +13,8 @@ use std::collections::btree_map::{BTreeMap, Iter};
 use std::ops::Bound;
 
 pub use error::Error;
-pub use file::{exposure, read, update, MAX_FILE_BYTES};
-pub use hash::{Cost, Hash, Password, MAX_PASSWORD_BYTES};
+pub use file::{MAX_FILE_BYTES, exposure, read, update};
+pub use hash::{Cost, Hash, MAX_PASSWORD_BYTES, Password};
 
 /// Longest name of a user in bytes. It is a word that people type and that every log line may hold.
 pub const MAX_NAME_BYTES: usize = 256;

@@ -1,6 +1,6 @@
 //! Error objects: `{"code":…,"message":…,"data":…}` and the codes the bus uses.
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 
 /// What went wrong, as the `code` and `message` of an error object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use jet::daemon::ClientKey;
 use jet::daemon::bus::{Bus, Config, LogLine};
 use jet::daemon::login::{Job, Verdict};
-use jet::daemon::ClientKey;
 use jet::users::Auth;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// A bus, its clock and its log.
 pub struct Bench {

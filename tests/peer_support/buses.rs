@@ -4,7 +4,7 @@
 use jet::daemon::{Bus, ClientKey, Config};
 
 use super::foreign::{Family, Foreign, Step};
-use super::{messages, Peer};
+use super::{Peer, messages};
 
 /// A peer on our own daemon.
 pub struct OwnBus {

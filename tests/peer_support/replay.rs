@@ -15,10 +15,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jet::json::Raw;
-use jet::peer::engine::Role;
 use jet::peer::RequestOptions;
+use jet::peer::engine::Role;
 
-use super::{json, Peer, ASK, TELL};
+use super::{ASK, Peer, TELL, json};
 
 /// What a program does and hears, whatever the daemon.
 pub struct Scenario {

@@ -21,9 +21,9 @@ use jet::server::{
     self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
 };
 use jet::sys::allocator::return_large_blocks;
-use jet::sys::background::{background, Background};
+use jet::sys::background::{Background, background};
 use pidfile::PidFile;
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signals::Listening;
 use tokio::signal::unix::SignalKind;
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jet::users::{self, Auth, Error, Hash, User, Users};
 
-use crate::prompt::{new_password, Failure};
+use crate::prompt::{Failure, new_password};
 
 /// What a shell says about a program that a signal has ended: this and its number.
 const ENDED_BY_SIGNAL: u8 = 128;

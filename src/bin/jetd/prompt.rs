@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal, Stdin, Write};
 use std::os::fd::AsRawFd;
 
-use jet::sys::poll::{poll, Polled};
+use jet::sys::poll::{Polled, poll};
 use jet::sys::signals::Signals;
-use jet::users::{Error, Password, MAX_PASSWORD_BYTES};
-use rustix::process::{getpid, kill_process, Signal};
-use rustix::termios::{tcgetattr, tcsetattr, LocalModes, OptionalActions, Termios};
+use jet::users::{Error, MAX_PASSWORD_BYTES, Password};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// Signals that end the program, and the one of Ctrl-Z. The terminal must not stay as it is while asking.

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 
 use jet::sys::signals::is_ignored;
-use tokio::signal::unix::{signal, Signal, SignalKind};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// One signal. One that was ignored when the program started stays ignored, as `nohup` and shells expect.
 pub struct Listening(Option<Signal>);

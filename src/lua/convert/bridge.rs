@@ -7,7 +7,7 @@ use mlua::{Lua, Table};
 
 use super::read::Notes;
 use super::rows::{Rows, Slot};
-use super::{call, KEEP_BYTES};
+use super::{KEEP_BYTES, call};
 use crate::json::Raw;
 use crate::util::handoff::Ring;
 

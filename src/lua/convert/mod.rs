@@ -42,7 +42,9 @@ const LEVELS_AT_ONCE: usize = 8;
 /// # Safety
 /// `state` must be a valid Lua state in protected mode.
 unsafe fn reserve(state: *mut ffi::lua_State, level: usize) -> bool {
-    // Two slots a level, and what a leaf needs on top: less than LUA_MINSTACK.
-    let slots = (2 * LEVELS_AT_ONCE) as c_int + ffi::LUA_MINSTACK;
-    !level.is_multiple_of(LEVELS_AT_ONCE) || ffi::lua_checkstack(state, slots) != 0
+    unsafe {
+        // Two slots a level, and what a leaf needs on top: less than LUA_MINSTACK.
+        let slots = (2 * LEVELS_AT_ONCE) as c_int + ffi::LUA_MINSTACK;
+        !level.is_multiple_of(LEVELS_AT_ONCE) || ffi::lua_checkstack(state, slots) != 0
+    }
 }

@@ -37,61 +37,69 @@ fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
 ///
 /// # Safety
 /// To be called by Lua only.
-#[no_mangle]
+#[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int {
-    ffi::luaL_checkstack(state, 4, ptr::null());
-    // mlua's start leaves things half done when it fails, so it must not.
-    let Some(reserve) = Reserve::of(state) else {
-        return out_of_memory(state);
-    };
-    // In a place that stays, should an error leave this function.
-    let mut reserve = ManuallyDrop::new(Box::new(reserve));
-    reserve.begin(state);
-    // Calls that are protected: whatever leaves them ends here.
-    let mut status = call(state, start);
-    ManuallyDrop::take(&mut reserve).end(state);
-    if status == ffi::LUA_OK {
-        status = call(state, make);
+    unsafe {
+        ffi::luaL_checkstack(state, 4, ptr::null());
+        // mlua's start leaves things half done when it fails, so it must not.
+        let Some(reserve) = Reserve::of(state) else {
+            return out_of_memory(state);
+        };
+        // In a place that stays, should an error leave this function.
+        let mut reserve = ManuallyDrop::new(Box::new(reserve));
+        reserve.begin(state);
+        // Calls that are protected: whatever leaves them ends here.
+        let mut status = call(state, start);
+        ManuallyDrop::take(&mut reserve).end(state);
+        if status == ffi::LUA_OK {
+            status = call(state, make);
+        }
+        OPENING.set(false);
+        if status == ffi::LUA_OK {
+            return 1;
+        }
+        if ffi::lua_isstring(state, -1) == 0 {
+            return out_of_memory(state);
+        }
+        ffi::lua_error(state)
     }
-    OPENING.set(false);
-    if status == ffi::LUA_OK {
-        return 1;
-    }
-    if ffi::lua_isstring(state, -1) == 0 {
-        return out_of_memory(state);
-    }
-    ffi::lua_error(state)
 }
 
 /// Calls a function that leaves one value, or an error. Even to make the function of it takes memory.
 unsafe fn call(state: *mut lua_State, function: ffi::lua_CFunction) -> c_int {
-    ffi::lua_settop(state, 0);
-    ffi::lua_pushcclosure(state, function, 0);
-    ffi::lua_pcall(state, 0, 1, 0)
+    unsafe {
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushcclosure(state, function, 0);
+        ffi::lua_pcall(state, 0, 1, 0)
+    }
 }
 
 /// Starts mlua.
 unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
-    let started = quietly(|| {
-        let _: &Lua = Lua::get_or_init_from_ptr(state);
-    });
-    if started.is_none() {
-        return out_of_memory(state);
+    unsafe {
+        let started = quietly(|| {
+            let _: &Lua = Lua::get_or_init_from_ptr(state);
+        });
+        if started.is_none() {
+            return out_of_memory(state);
+        }
+        ffi::lua_pushboolean(state, 1);
+        1
     }
-    ffi::lua_pushboolean(state, 1);
-    1
 }
 
 /// Makes the module.
 unsafe extern "C-unwind" fn make(state: *mut lua_State) -> c_int {
-    Lua::entrypoint1(state, |lua| Ok(module_or_text(lua)));
-    if ffi::lua_istable(state, -1) != 0 {
-        return 1;
+    unsafe {
+        Lua::entrypoint1(state, |lua| Ok(module_or_text(lua)));
+        if ffi::lua_istable(state, -1) != 0 {
+            return 1;
+        }
+        if ffi::lua_isstring(state, -1) == 0 {
+            return out_of_memory(state);
+        }
+        ffi::lua_error(state)
     }
-    if ffi::lua_isstring(state, -1) == 0 {
-        return out_of_memory(state);
-    }
-    ffi::lua_error(state)
 }
 
 /// The module, why there is none, or nil if there is no memory for that either.
@@ -105,6 +113,8 @@ fn module_or_text(lua: &Lua) -> Value {
 
 /// Raises what Lua itself raises.
 unsafe fn out_of_memory(state: *mut lua_State) -> c_int {
-    ffi::lua_pushstring(state, c"not enough memory".as_ptr());
-    ffi::lua_error(state)
+    unsafe {
+        ffi::lua_pushstring(state, c"not enough memory".as_ptr());
+        ffi::lua_error(state)
+    }
 }

@@ -11,45 +11,47 @@ const TYPE_CDATA: c_int = 10;
 ///
 /// The lifetime is the caller's promise: the string stays on the stack while they are used.
 pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
-    let mut length = 0;
-    let start = ffi::lua_tolstring(state, index, &mut length);
-    if start.is_null() {
-        return &[];
+    unsafe {
+        let mut length = 0;
+        let start = ffi::lua_tolstring(state, index, &mut length);
+        if start.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts(start.cast::<u8>(), length)
     }
-    std::slice::from_raw_parts(start.cast::<u8>(), length)
 }
 
 /// The key at `index` if it can be a position in an array: a whole number from 1 on. Else 0.
 pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
-    if ffi::lua_type(state, index) != ffi::LUA_TNUMBER {
-        return 0.0;
-    }
-    let number = ffi::lua_tonumber(state, index);
-    // The cast saturates, so it gives back the number only if that is whole and not too large.
-    if number >= 1.0 && number as i64 as f64 == number {
-        number
-    } else {
-        0.0
+    unsafe {
+        if ffi::lua_type(state, index) != ffi::LUA_TNUMBER {
+            return 0.0;
+        }
+        let number = ffi::lua_tonumber(state, index);
+        // The cast saturates, so it gives back the number only if that is whole and not too large.
+        if number >= 1.0 && number as i64 as f64 == number { number } else { 0.0 }
     }
 }
 
 /// Whether the metatable on top of the stack has `__jsontype = 'array'`, looked up without making a string.
 pub unsafe fn says_array(state: *mut lua_State) -> bool {
-    let metatable = ffi::lua_gettop(state);
-    let mut found = false;
-    ffi::lua_pushnil(state);
-    while ffi::lua_next(state, metatable) != 0 {
-        found = ffi::lua_type(state, -2) == ffi::LUA_TSTRING
-            && ffi::lua_type(state, -1) == ffi::LUA_TSTRING
-            && bytes_at(state, -2) == b"__jsontype"
-            && bytes_at(state, -1) == b"array";
-        if found {
-            break;
+    unsafe {
+        let metatable = ffi::lua_gettop(state);
+        let mut found = false;
+        ffi::lua_pushnil(state);
+        while ffi::lua_next(state, metatable) != 0 {
+            found = ffi::lua_type(state, -2) == ffi::LUA_TSTRING
+                && ffi::lua_type(state, -1) == ffi::LUA_TSTRING
+                && bytes_at(state, -2) == b"__jsontype"
+                && bytes_at(state, -1) == b"array";
+            if found {
+                break;
+            }
+            ffi::lua_settop(state, metatable + 1);
         }
-        ffi::lua_settop(state, metatable + 1);
+        ffi::lua_settop(state, metatable);
+        found
     }
-    ffi::lua_settop(state, metatable);
-    found
 }
 
 /// The name of a Lua type.

@@ -10,7 +10,7 @@ use std::ffi::{c_int, c_void};
 use mlua::ffi::{self, lua_State};
 
 use super::peek::{bytes_at, position_at, says_array, type_name};
-use super::{reserve, HAS_INTEGERS, MAX_LEVELS};
+use super::{HAS_INTEGERS, MAX_LEVELS, reserve};
 use crate::json::{scan, write};
 use crate::util::value_path::{Fault, Place};
 use crate::wire;
@@ -86,22 +86,24 @@ pub unsafe fn read(
     out: &mut Vec<u8>,
     notes: &mut Notes,
 ) -> Result<(), Fault> {
-    notes.repaired = false;
-    notes.place.clear();
-    let (top, before) = (ffi::lua_gettop(state), out.len());
-    let max_depth = limits.max_depth.min(MAX_LEVELS);
-    let mut reader =
-        Reader { state, array, limits: Limits { max_depth, ..limits }, before, out, notes, level: 0 };
-    if !reserve(state, 0) {
-        return Err(Fault::Deep(0));
+    unsafe {
+        notes.repaired = false;
+        notes.place.clear();
+        let (top, before) = (ffi::lua_gettop(state), out.len());
+        let max_depth = limits.max_depth.min(MAX_LEVELS);
+        let mut reader =
+            Reader { state, array, limits: Limits { max_depth, ..limits }, before, out, notes, level: 0 };
+        if !reserve(state, 0) {
+            return Err(Fault::Deep(0));
+        }
+        ffi::lua_pushvalue(state, index);
+        let result = reader.value();
+        if result.is_err() {
+            out.truncate(before);
+        }
+        ffi::lua_settop(state, top);
+        result
     }
-    ffi::lua_pushvalue(state, index);
-    let result = reader.value();
-    if result.is_err() {
-        out.truncate(before);
-    }
-    ffi::lua_settop(state, top);
-    result
 }
 
 struct Reader<'a> {
@@ -146,68 +148,76 @@ enum Shape {
 impl Reader<'_> {
     /// Writes the value on top of the stack and leaves it there.
     unsafe fn value(&mut self) -> Result<(), Fault> {
-        match ffi::lua_type(self.state, -1) {
-            ffi::LUA_TSTRING => return self.string(-1),
-            ffi::LUA_TNUMBER => return self.number(),
-            ffi::LUA_TTABLE => return self.table(),
-            ffi::LUA_TBOOLEAN => {
-                let value = ffi::lua_toboolean(self.state, -1) != 0;
-                self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        unsafe {
+            match ffi::lua_type(self.state, -1) {
+                ffi::LUA_TSTRING => return self.string(-1),
+                ffi::LUA_TNUMBER => return self.number(),
+                ffi::LUA_TTABLE => return self.table(),
+                ffi::LUA_TBOOLEAN => {
+                    let value = ffi::lua_toboolean(self.state, -1) != 0;
+                    self.out.extend_from_slice(if value { b"true" } else { b"false" });
+                }
+                ffi::LUA_TNIL => self.out.extend_from_slice(b"null"),
+                ffi::LUA_TLIGHTUSERDATA if ffi::lua_touserdata(self.state, -1).is_null() => {
+                    self.out.extend_from_slice(b"null");
+                }
+                other => return Err(Fault::Type(type_name(other))),
             }
-            ffi::LUA_TNIL => self.out.extend_from_slice(b"null"),
-            ffi::LUA_TLIGHTUSERDATA if ffi::lua_touserdata(self.state, -1).is_null() => {
-                self.out.extend_from_slice(b"null");
-            }
-            other => return Err(Fault::Type(type_name(other))),
+            Ok(())
         }
-        Ok(())
     }
 
     unsafe fn string(&mut self, index: c_int) -> Result<(), Fault> {
-        let bytes = bytes_at(self.state, index);
-        self.fits(bytes.len())?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => write::string(self.out, text),
-            Err(_) if self.limits.invalid_utf8 == InvalidUtf8::Refuse => return Err(Fault::NotUtf8),
-            Err(_) => {
-                self.notes.repaired = true;
-                self.notes.text.clear();
-                wire::latin1::push_latin1(&mut self.notes.text, bytes);
-                write::string(self.out, &self.notes.text);
+        unsafe {
+            let bytes = bytes_at(self.state, index);
+            self.fits(bytes.len())?;
+            match std::str::from_utf8(bytes) {
+                Ok(text) => write::string(self.out, text),
+                Err(_) if self.limits.invalid_utf8 == InvalidUtf8::Refuse => return Err(Fault::NotUtf8),
+                Err(_) => {
+                    self.notes.repaired = true;
+                    self.notes.text.clear();
+                    wire::latin1::push_latin1(&mut self.notes.text, bytes);
+                    write::string(self.out, &self.notes.text);
+                }
             }
+            Ok(())
         }
-        Ok(())
     }
 
     unsafe fn number(&mut self) -> Result<(), Fault> {
-        if HAS_INTEGERS && ffi::lua_isinteger(self.state, -1) != 0 {
-            write_integer(self.out, self.state, -1);
-            return Ok(());
+        unsafe {
+            if HAS_INTEGERS && ffi::lua_isinteger(self.state, -1) != 0 {
+                write_integer(self.out, self.state, -1);
+                return Ok(());
+            }
+            let number = ffi::lua_tonumber(self.state, -1);
+            if !number.is_finite() {
+                return Err(Fault::Number(number));
+            }
+            if HAS_INTEGERS {
+                write::float(self.out, number);
+            } else {
+                write::whole_or_float(self.out, number);
+            }
+            Ok(())
         }
-        let number = ffi::lua_tonumber(self.state, -1);
-        if !number.is_finite() {
-            return Err(Fault::Number(number));
-        }
-        if HAS_INTEGERS {
-            write::float(self.out, number);
-        } else {
-            write::whole_or_float(self.out, number);
-        }
-        Ok(())
     }
 
     unsafe fn table(&mut self) -> Result<(), Fault> {
-        if self.level >= self.limits.max_depth || !reserve(self.state, self.level) {
-            return Err(Fault::Deep(self.level));
+        unsafe {
+            if self.level >= self.limits.max_depth || !reserve(self.state, self.level) {
+                return Err(Fault::Deep(self.level));
+            }
+            self.fits(0)?;
+            self.level += 1;
+            match self.shape()? {
+                Shape::Array { last } => self.array(last)?,
+                Shape::Object => self.object()?,
+            }
+            self.level -= 1;
+            Ok(())
         }
-        self.fits(0)?;
-        self.level += 1;
-        match self.shape()? {
-            Shape::Array { last } => self.array(last)?,
-            Shape::Object => self.object()?,
-        }
-        self.level -= 1;
-        Ok(())
     }
 
     fn fits(&self, more: usize) -> Result<(), Fault> {
@@ -219,136 +229,152 @@ impl Reader<'_> {
 
     /// Looks at the keys of the table on top.
     unsafe fn shape(&mut self) -> Result<Shape, Fault> {
-        let mut entries = 0;
-        let mut last = 0.0;
-        ffi::lua_pushnil(self.state);
-        while ffi::lua_next(self.state, -2) != 0 {
-            ffi::lua_settop(self.state, -2);
-            let position = position_at(self.state, -1);
-            if position == 0.0 {
+        unsafe {
+            let mut entries = 0;
+            let mut last = 0.0;
+            ffi::lua_pushnil(self.state);
+            while ffi::lua_next(self.state, -2) != 0 {
                 ffi::lua_settop(self.state, -2);
+                let position = position_at(self.state, -1);
+                if position == 0.0 {
+                    ffi::lua_settop(self.state, -2);
+                    return Ok(Shape::Object);
+                }
+                entries += 1;
+                last = position.max(last);
+            }
+            if entries == 0 && !self.is_marked() {
                 return Ok(Shape::Object);
             }
-            entries += 1;
-            last = position.max(last);
+            if last > SPARSE_FROM && last > SPARSE_RATIO * entries as f64 {
+                return Err(Fault::Sparse { entries, last });
+            }
+            // The rule above keeps this near the number of entries, so it fits.
+            Ok(Shape::Array { last: last as ffi::lua_Integer })
         }
-        if entries == 0 && !self.is_marked() {
-            return Ok(Shape::Object);
-        }
-        if last > SPARSE_FROM && last > SPARSE_RATIO * entries as f64 {
-            return Err(Fault::Sparse { entries, last });
-        }
-        // The rule above keeps this near the number of entries, so it fits.
-        Ok(Shape::Array { last: last as ffi::lua_Integer })
     }
 
     /// Whether the empty table on top is an array: it has our metatable, or one of the
     /// program's that says so the way dkjson's do.
     unsafe fn is_marked(&mut self) -> bool {
-        if ffi::lua_getmetatable(self.state, -1) == 0 {
-            return false;
+        unsafe {
+            if ffi::lua_getmetatable(self.state, -1) == 0 {
+                return false;
+            }
+            let marked = ffi::lua_topointer(self.state, -1) == self.array || says_array(self.state);
+            ffi::lua_settop(self.state, -2);
+            marked
         }
-        let marked = ffi::lua_topointer(self.state, -1) == self.array || says_array(self.state);
-        ffi::lua_settop(self.state, -2);
-        marked
     }
 
     unsafe fn array(&mut self, last: ffi::lua_Integer) -> Result<(), Fault> {
-        self.out.push(b'[');
-        for position in 1..=last {
-            if position > 1 {
-                self.out.push(b',');
+        unsafe {
+            self.out.push(b'[');
+            for position in 1..=last {
+                if position > 1 {
+                    self.out.push(b',');
+                }
+                ffi::lua_rawgeti(self.state, -1, position);
+                if let Err(fault) = self.value() {
+                    self.notes.place.under_number(position as f64);
+                    return Err(fault);
+                }
+                ffi::lua_settop(self.state, -2);
             }
-            ffi::lua_rawgeti(self.state, -1, position);
-            if let Err(fault) = self.value() {
-                self.notes.place.under_number(position as f64);
-                return Err(fault);
-            }
-            ffi::lua_settop(self.state, -2);
+            self.out.push(b']');
+            Ok(())
         }
-        self.out.push(b']');
-        Ok(())
     }
 
     unsafe fn object(&mut self) -> Result<(), Fault> {
-        // At a fault deeper values stay on the stack, so keys are found from the table upwards.
-        let key = ffi::lua_gettop(self.state) + 1;
-        let mut separator = b'{';
-        let mut seen = Keys::default();
-        ffi::lua_pushnil(self.state);
-        while ffi::lua_next(self.state, -2) != 0 {
-            self.out.push(separator);
-            separator = b',';
-            let start = self.out.len() + 1;
-            self.key(key)?;
-            seen.note(ffi::lua_type(self.state, key), self.out.get(start));
-            self.out.push(b':');
-            if let Err(fault) = self.value() {
-                self.under_key(key);
-                return Err(fault);
+        unsafe {
+            // At a fault deeper values stay on the stack, so keys are found from the table upwards.
+            let key = ffi::lua_gettop(self.state) + 1;
+            let mut separator = b'{';
+            let mut seen = Keys::default();
+            ffi::lua_pushnil(self.state);
+            while ffi::lua_next(self.state, -2) != 0 {
+                self.out.push(separator);
+                separator = b',';
+                let start = self.out.len() + 1;
+                self.key(key)?;
+                seen.note(ffi::lua_type(self.state, key), self.out.get(start));
+                self.out.push(b':');
+                if let Err(fault) = self.value() {
+                    self.under_key(key);
+                    return Err(fault);
+                }
+                ffi::lua_settop(self.state, key);
             }
-            ffi::lua_settop(self.state, key);
+            if separator == b'{' {
+                self.out.push(b'{');
+            }
+            self.out.push(b'}');
+            if seen.may_be_same(self.notes.repaired) {
+                self.refuse_same_keys(key)?;
+            }
+            Ok(())
         }
-        if separator == b'{' {
-            self.out.push(b'{');
-        }
-        self.out.push(b'}');
-        if seen.may_be_same(self.notes.repaired) {
-            self.refuse_same_keys(key)?;
-        }
-        Ok(())
     }
 
     /// Refuses the table on top if two of its keys have the same text.
     unsafe fn refuse_same_keys(&mut self, key: c_int) -> Result<(), Fault> {
-        let mut texts = HashSet::new();
-        let end = self.out.len();
-        ffi::lua_pushnil(self.state);
-        while ffi::lua_next(self.state, -2) != 0 {
-            let written = self.key(key);
-            let is_new = texts.insert(self.out[end..].to_vec());
-            self.out.truncate(end);
-            written?;
-            if !is_new {
-                self.under_key(key);
-                return Err(Fault::Twice);
+        unsafe {
+            let mut texts = HashSet::new();
+            let end = self.out.len();
+            ffi::lua_pushnil(self.state);
+            while ffi::lua_next(self.state, -2) != 0 {
+                let written = self.key(key);
+                let is_new = texts.insert(self.out[end..].to_vec());
+                self.out.truncate(end);
+                written?;
+                if !is_new {
+                    self.under_key(key);
+                    return Err(Fault::Twice);
+                }
+                ffi::lua_settop(self.state, key);
             }
-            ffi::lua_settop(self.state, key);
+            Ok(())
         }
-        Ok(())
     }
 
     /// Writes a key; numbers as strings, since JSON has no other keys.
     unsafe fn key(&mut self, index: c_int) -> Result<(), Fault> {
-        match ffi::lua_type(self.state, index) {
-            ffi::LUA_TSTRING => self.string(index),
-            ffi::LUA_TNUMBER => {
-                self.out.push(b'"');
-                let number = ffi::lua_tonumber(self.state, index);
-                if HAS_INTEGERS && ffi::lua_isinteger(self.state, index) != 0 {
-                    write_integer(self.out, self.state, index);
-                } else if number.is_finite() {
-                    write::whole_or_float(self.out, number);
-                } else {
-                    self.out.extend_from_slice(if number > 0.0 { b"inf" } else { b"-inf" });
+        unsafe {
+            match ffi::lua_type(self.state, index) {
+                ffi::LUA_TSTRING => self.string(index),
+                ffi::LUA_TNUMBER => {
+                    self.out.push(b'"');
+                    let number = ffi::lua_tonumber(self.state, index);
+                    if HAS_INTEGERS && ffi::lua_isinteger(self.state, index) != 0 {
+                        write_integer(self.out, self.state, index);
+                    } else if number.is_finite() {
+                        write::whole_or_float(self.out, number);
+                    } else {
+                        self.out.extend_from_slice(if number > 0.0 { b"inf" } else { b"-inf" });
+                    }
+                    self.out.push(b'"');
+                    Ok(())
                 }
-                self.out.push(b'"');
-                Ok(())
+                other => Err(Fault::Key(type_name(other))),
             }
-            other => Err(Fault::Key(type_name(other))),
         }
     }
 
     unsafe fn under_key(&mut self, index: c_int) {
-        match ffi::lua_type(self.state, index) {
-            ffi::LUA_TSTRING => self.notes.place.under_name(bytes_at(self.state, index)),
-            _ => self.notes.place.under_number(ffi::lua_tonumber(self.state, index)),
+        unsafe {
+            match ffi::lua_type(self.state, index) {
+                ffi::LUA_TSTRING => self.notes.place.under_name(bytes_at(self.state, index)),
+                _ => self.notes.place.under_number(ffi::lua_tonumber(self.state, index)),
+            }
         }
     }
 }
 
 unsafe fn write_integer(out: &mut Vec<u8>, state: *mut lua_State, index: c_int) {
-    // lua_Integer has the width of a pointer before 5.3.
-    #[allow(clippy::unnecessary_cast)]
-    write::integer(out, ffi::lua_tointeger(state, index) as i64);
+    unsafe {
+        // lua_Integer has the width of a pointer before 5.3.
+        #[allow(clippy::unnecessary_cast)]
+        write::integer(out, ffi::lua_tointeger(state, index) as i64);
+    }
 }

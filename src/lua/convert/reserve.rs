@@ -23,20 +23,22 @@ impl Reserve {
     /// # Safety
     /// `state` must be a valid Lua state.
     pub unsafe fn of(state: *mut lua_State) -> Option<Reserve> {
-        let mut data = ptr::null_mut();
-        let allocator = ffi::lua_getallocf(state, &mut data);
-        let mut reserve = Reserve { allocator, data, blocks: Vec::new() };
-        for (count, size) in BLOCKS {
-            for _ in 0..count {
-                let block = allocator(data, ptr::null_mut(), 0, size);
-                if block.is_null() {
-                    reserve.free();
-                    return None;
+        unsafe {
+            let mut data = ptr::null_mut();
+            let allocator = ffi::lua_getallocf(state, &mut data);
+            let mut reserve = Reserve { allocator, data, blocks: Vec::new() };
+            for (count, size) in BLOCKS {
+                for _ in 0..count {
+                    let block = allocator(data, ptr::null_mut(), 0, size);
+                    if block.is_null() {
+                        reserve.free();
+                        return None;
+                    }
+                    reserve.blocks.push((block, size));
                 }
-                reserve.blocks.push((block, size));
             }
+            Some(reserve)
         }
-        Some(reserve)
     }
 
     /// Has the Lua state use the reserve from now on.
@@ -44,7 +46,9 @@ impl Reserve {
     /// # Safety
     /// `state` must be the state of this reserve, which has to stay where it is until [`end`](Self::end).
     pub unsafe fn begin(&mut self, state: *mut lua_State) {
-        ffi::lua_setallocf(state, allocate, ptr::from_mut(self).cast());
+        unsafe {
+            ffi::lua_setallocf(state, allocate, ptr::from_mut(self).cast());
+        }
     }
 
     /// Gives the Lua state its own allocator back, and frees what is left.
@@ -52,24 +56,30 @@ impl Reserve {
     /// # Safety
     /// As [`begin`](Self::begin).
     pub unsafe fn end(mut self, state: *mut lua_State) {
-        ffi::lua_setallocf(state, self.allocator, self.data);
-        self.free();
+        unsafe {
+            ffi::lua_setallocf(state, self.allocator, self.data);
+            self.free();
+        }
     }
 
     unsafe fn free(&mut self) {
-        for (block, size) in self.blocks.drain(..) {
-            (self.allocator)(self.data, block, size, 0);
+        unsafe {
+            for (block, size) in self.blocks.drain(..) {
+                (self.allocator)(self.data, block, size, 0);
+            }
         }
     }
 
     /// A block of that size, from the smallest that is large enough. The allocator itself makes it smaller, so that it
     /// can free it later like any other.
     unsafe fn take(&mut self, size: usize) -> *mut c_void {
-        let Some(place) = self.blocks.iter().position(|(_, has)| *has >= size) else {
-            return ptr::null_mut();
-        };
-        let (block, has) = self.blocks.remove(place);
-        (self.allocator)(self.data, block, has, size)
+        unsafe {
+            let Some(place) = self.blocks.iter().position(|(_, has)| *has >= size) else {
+                return ptr::null_mut();
+            };
+            let (block, has) = self.blocks.remove(place);
+            (self.allocator)(self.data, block, has, size)
+        }
     }
 }
 
@@ -80,15 +90,17 @@ unsafe extern "C" fn allocate(
     old_size: usize,
     size: usize,
 ) -> *mut c_void {
-    let reserve = &mut *reserve.cast::<Reserve>();
-    let new = (reserve.allocator)(reserve.data, block, old_size, size);
-    if !new.is_null() || size == 0 {
-        return new;
+    unsafe {
+        let reserve = &mut *reserve.cast::<Reserve>();
+        let new = (reserve.allocator)(reserve.data, block, old_size, size);
+        if !new.is_null() || size == 0 {
+            return new;
+        }
+        let new = reserve.take(size);
+        if !new.is_null() && !block.is_null() {
+            ptr::copy_nonoverlapping(block.cast::<u8>(), new.cast::<u8>(), old_size.min(size));
+            (reserve.allocator)(reserve.data, block, old_size, 0);
+        }
+        new
     }
-    let new = reserve.take(size);
-    if !new.is_null() && !block.is_null() {
-        ptr::copy_nonoverlapping(block.cast::<u8>(), new.cast::<u8>(), old_size.min(size));
-        (reserve.allocator)(reserve.data, block, old_size, 0);
-    }
-    new
 }

@@ -4,8 +4,8 @@ use mlua::ffi::{self, lua_State};
 use std::ffi::c_int;
 use std::ops::Range;
 
-use super::push::{push, push_bytes};
 use super::KEEP_BYTES;
+use super::push::{push, push_bytes};
 use crate::json::Raw;
 
 /// Fields kept allocated for the next batch.
@@ -83,19 +83,23 @@ impl Rows {
         array: c_int,
         scratch: &mut String,
     ) -> c_int {
-        let mut position = 0;
-        for field in &self.fields {
-            position += 1;
-            let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-            match field {
-                Field::Str(range) => push_bytes(state, text(range).as_bytes()),
-                Field::Json(range) => push(state, Raw::trusted(text(range)), array, scratch),
-                Field::Plain(Slot::Bool(value)) => ffi::lua_pushboolean(state, (*value).into()),
-                Field::Plain(Slot::Integer(value)) => ffi::lua_pushinteger(state, *value as ffi::lua_Integer),
-                Field::Plain(_) => ffi::lua_pushnil(state),
+        unsafe {
+            let mut position = 0;
+            for field in &self.fields {
+                position += 1;
+                let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+                match field {
+                    Field::Str(range) => push_bytes(state, text(range).as_bytes()),
+                    Field::Json(range) => push(state, Raw::trusted(text(range)), array, scratch),
+                    Field::Plain(Slot::Bool(value)) => ffi::lua_pushboolean(state, (*value).into()),
+                    Field::Plain(Slot::Integer(value)) => {
+                        ffi::lua_pushinteger(state, *value as ffi::lua_Integer)
+                    }
+                    Field::Plain(_) => ffi::lua_pushnil(state),
+                }
+                ffi::lua_rawseti(state, table, position.into());
             }
-            ffi::lua_rawseti(state, table, position.into());
+            position
         }
-        position
     }
 }

@@ -8,13 +8,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Instant;
 
-use crate::ownership::{Owner, Ownership, ELSEWHERE, LOOK_AGAIN};
+use crate::ownership::{ELSEWHERE, LOOK_AGAIN, Owner, Ownership};
 
 use super::error::{Error, ErrorKind};
-use super::input::{receive, Input};
+use super::input::{Input, receive};
 use super::layers::Wire;
 use super::lingering_fd::Retired;
-use super::options::{Options, MAX_CONNECT_TIMEOUT};
+use super::options::{MAX_CONNECT_TIMEOUT, Options};
 use super::outbox::Outbox;
 use super::socket;
 use super::wait::{self, Interest, Ready};

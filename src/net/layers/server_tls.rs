@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use super::super::error::Error;
 use super::tls_config;
 use super::tls_files::certificates;
-use super::x509::{now, Validity};
+use super::x509::{Validity, now};
 
 /// A certificate that expires in fewer days is logged.
 const DAYS_TO_EXPIRY: i64 = 30;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{verify_server_name, WebPkiServerVerifier};
-use rustls::crypto::{ring, CryptoProvider};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
@@ -16,7 +16,7 @@ use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
 use super::tls_files::{certificates, in_file, private_key, roots};
 use super::tls_words;
-use super::x509::{now, Validity};
+use super::x509::{Validity, now};
 
 /// SHA-256 of a certificate as it goes over the wire.
 type Fingerprint = [u8; 32];

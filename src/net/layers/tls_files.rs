@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::RootCertStore;
 
 use super::super::error::Error;
 use super::tls_config::bad;

@@ -29,7 +29,9 @@ pub(super) fn explain(error: &rustls::Error, shown: Option<&[u8]>) -> String {
             )
         }
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            format!("invalid peer certificate: it is self-signed (CaUsedAsEndEntity); name this certificate {advice}")
+            format!(
+                "invalid peer certificate: it is self-signed (CaUsedAsEndEntity); name this certificate {advice}"
+            )
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             format!("{error}: it has expired")

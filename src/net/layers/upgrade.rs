@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use tungstenite::handshake::client::{generate_key, Response};
+use tungstenite::handshake::client::{Response, generate_key};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
-use tungstenite::handshake::server::{create_response, write_response, Request};
+use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
 use tungstenite::protocol::Role;
 
@@ -271,10 +271,12 @@ mod tests {
         let mut with_more = response.clone();
         with_more.extend(b"\x81\x00");
         assert_eq!(client.read(&with_more, &mut Vec::new(), &mut None), Ok(Some(response.len())));
-        assert!(String::from_utf8(response)
-            .expect("ASCII")
-            .to_lowercase()
-            .contains("sec-websocket-protocol: jet"));
+        assert!(
+            String::from_utf8(response)
+                .expect("ASCII")
+                .to_lowercase()
+                .contains("sec-websocket-protocol: jet")
+        );
     }
 
     #[test]

@@ -11,10 +11,10 @@ use tungstenite::{Bytes, Message};
 
 use super::super::error::{Error, ErrorKind};
 use super::super::options::WebSocketOptions;
-use super::upgrade::Upgrade;
 use super::UpgradeGuard;
-use crate::wire::frame::TooLong;
+use super::upgrade::Upgrade;
 use crate::wire::KEPT_BUFFER;
+use crate::wire::frame::TooLong;
 
 /// Bytes that tungstenite takes at a time, for which it keeps room. They come from memory, so more
 /// would gain nothing.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::error::Error;
 use super::super::options::WebSocketOptions;
-use super::{absent, UpgradeGuard};
+use super::{UpgradeGuard, absent};
 
 #[derive(Debug)]
 pub(super) enum Web {}

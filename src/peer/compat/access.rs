@@ -4,7 +4,7 @@
 //! list is for everybody who is logged in. A daemon that cannot express it gets what lets in fewer, never
 //! what lets in more, and the log is told.
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 
 use crate::peer::compat::daemon_kind::Dialect;
 use crate::peer::early::Asked;

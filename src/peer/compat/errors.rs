@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use crate::json::{write, Kind, Raw};
-use crate::wire::error::{self, Code, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT};
+use crate::json::{Kind, Raw, write};
+use crate::wire::error::{self, CONNECTION_CLOSED, Code, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT};
 
 use crate::peer::compat::daemon_kind::Dialect;
 use crate::peer::engine::Engine;
@@ -14,8 +14,7 @@ use crate::peer::messages::member;
 use crate::peer::requests::{Purpose, Service};
 
 /// The C daemon answers the same to every login that it refuses.
-const CJET_REFUSES: &str =
-    "unknown user or wrong password, or the daemon has no users: cjet refuses every login without a password file";
+const CJET_REFUSES: &str = "unknown user or wrong password, or the daemon has no users: cjet refuses every login without a password file";
 
 /// How long an owner may take for a request that does not say. All daemons have the same.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

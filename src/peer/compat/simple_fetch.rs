@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::json::{write, Raw};
+use crate::json::{Raw, write};
 
 use crate::peer::compat::errors;
 use crate::peer::compat::local_fetch::{LocalFetch, News};

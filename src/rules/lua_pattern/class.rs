@@ -17,11 +17,7 @@ impl ByteSet {
                 set.insert(byte);
             }
         }
-        if letter.is_ascii_uppercase() {
-            set.complement()
-        } else {
-            set
-        }
+        if letter.is_ascii_uppercase() { set.complement() } else { set }
     }
 
     /// The set of one byte.
@@ -56,11 +52,7 @@ impl ByteSet {
                 }
             }
         }
-        if negated {
-            set.complement()
-        } else {
-            set
-        }
+        if negated { set.complement() } else { set }
     }
 
     /// Whether the set has this byte.

@@ -7,7 +7,7 @@
 //! takes more than a few steps starts again and remembers these failures, which bounds the time by
 //! items times bytes.
 
-use super::compile::{Item, Program, Repeat, Single, MAX_CAPTURES};
+use super::compile::{Item, MAX_CAPTURES, Program, Repeat, Single};
 
 /// Steps a match may take before it starts to remember failures. Nearly none needs that many.
 const EASY_STEPS: u32 = 2_000;

@@ -229,11 +229,7 @@ impl Decoder<'_> {
             0xca => f64::from(f32::from_bits(self.number(4)? as u32)),
             _ => f64::from_bits(self.number(8)?),
         };
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            self.fail(Reason::NotFinite)
-        }
+        if value.is_finite() { Ok(value) } else { self.fail(Reason::NotFinite) }
     }
 
     /// A key: strings as they are, numbers as text.

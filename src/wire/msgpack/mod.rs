@@ -22,7 +22,7 @@
 mod decode;
 mod encode;
 
-pub use decode::{to_json, Decoded, Error, Limits, Reason};
+pub use decode::{Decoded, Error, Limits, Reason, to_json};
 pub use encode::Packer;
 
 /// Whether a message begins as msgpack: with an array or a map, as all messages are one. No JSON

@@ -3,7 +3,7 @@
 use crate::json::write;
 use crate::rules::{How, PathRule, Pattern, Quantity, TextRule};
 
-use super::{literal, Ability, Fold, Part};
+use super::{Ability, Fold, Part, literal};
 
 /// A rule on plain text that follows from one of the program's.
 #[derive(Debug, Clone)]
