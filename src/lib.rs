@@ -3,7 +3,7 @@
 //! Jet connects programs over one daemon: peers add states and methods under paths, others
 //! fetch them live, set them and call them. This crate is cut into engines that do no I/O
 //! ([`peer`], [`daemon`]), what they share ([`json`], [`wire`], [`rules`], [`users`]) and what drives
-//! them ([`transport`], `server`, and with a Lua feature `lua`).
+//! them ([`net`], `server`, and with a Lua feature `lua`).
 //!
 //! All unsafe code of the crate lives in two modules, [`sys`] for the operating system and `lua::convert` for the
 //! Lua stack; everywhere else the compiler rejects it.

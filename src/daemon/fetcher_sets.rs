@@ -88,11 +88,11 @@ impl FetcherSets {
     pub fn join(&mut self, key: &mut SetKey, fetcher: FetcherKey) -> usize {
         if let Some((before, joined)) =
             self.last_join.filter(|(_, by, _)| *by == fetcher).map(|(a, _, b)| (a, b))
+            && before == *key
+            && self.slab.get(joined).is_some()
         {
-            if before == *key && self.slab.get(joined).is_some() {
-                self.switch(key, joined);
-                return 0;
-            }
+            self.switch(key, joined);
+            return 0;
         }
         let before = *key;
         let members = self.members(key);

@@ -148,11 +148,11 @@ impl Bus {
         let Some(settings) = self.clients.get_mut(client) else {
             return Ok(Outcome::Done);
         };
-        if let Some(peer) = member("peer") {
-            if settings.name.as_deref() != Some(&*shown(&name_text(peer))) {
-                let data = r#"{"reason":"a connection can only configure itself"}"#.to_owned();
-                return Err(Outcome::Refused(INVALID_PARAMS, Some(data)));
-            }
+        if let Some(peer) = member("peer")
+            && settings.name.as_deref() != Some(&*shown(&name_text(peer)))
+        {
+            let data = r#"{"reason":"a connection can only configure itself"}"#.to_owned();
+            return Err(Outcome::Refused(INVALID_PARAMS, Some(data)));
         }
         if let Some(name) = member("name") {
             settings.name = Some(shown(&name_text(name)).into());

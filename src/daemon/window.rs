@@ -69,10 +69,10 @@ impl Bus {
                 job.message = Some(WindowMessage::new(ranks));
                 self.set_writing_window(job.client, true);
             }
-            if let Some(message) = &mut job.message {
-                if !self.write_window(job.fetcher, message, until) {
-                    return Progress::Unfinished;
-                }
+            if let Some(message) = &mut job.message
+                && !self.write_window(job.fetcher, message, until)
+            {
+                return Progress::Unfinished;
             }
             job.message = None;
             self.set_writing_window(job.client, false);

@@ -23,10 +23,10 @@ impl Number {
     /// Reads the text of a JSON number; `None` if it is none.
     pub fn parse(text: &str) -> Option<Number> {
         // 30 digits stay below 2^100, so both forms of one value end up in the same variant.
-        if text.len() <= 30 {
-            if let Ok(integer) = text.parse::<i128>() {
-                return Some(Number(Repr::Integer(integer)));
-            }
+        if text.len() <= 30
+            && let Ok(integer) = text.parse::<i128>()
+        {
+            return Some(Number(Repr::Integer(integer)));
         }
         text.parse::<f64>().ok().map(Number::from)
     }

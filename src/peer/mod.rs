@@ -9,16 +9,10 @@
 //! - [`greeting`]: what is said before a program's first message
 //! - [`login`]: who the daemon is to take this peer for
 //! - [`encoding`]: agreeing on msgpack, and translating at the edge
-//! - `access`: who may do what with an element, in the words of each daemon
 //! - `early`: what a program sent before the daemon was known
-//! - [`dialect`]: which daemon this is and what follows from that
-//! - [`cjet`]: what is done because the C daemon cannot
-//! - `normalise`: results and errors of all daemons as one
 //! - [`fetching`]: the fetchers of a peer; `notifications`: what comes of them
-//! - `plan`: what of a fetch the daemon is asked for and what is done here
-//! - `local_fetch`: fetch rules and sorting on this side of the wire
-//! - `shared`: the one fetch of daemons that have no more for each peer
 //! - [`requests`]: requests that wait for their response
+//! - `compat`: what is done for daemons that others wrote
 
 mod compat;
 mod early;

@@ -143,10 +143,11 @@ impl Engine {
         let sent = self.send(Purpose::Program(service), method, options, |out| {
             write_path(out, path, extra);
         })?;
-        if let (Some(id), Service::Set | Service::SetValue | Service::Value) = (sent, service) {
-            if self.knows_daemon() && self.dialect.hides_timeouts() {
-                self.watch_over(id, &whole_params(path, extra, options));
-            }
+        if let (Some(id), Service::Set | Service::SetValue | Service::Value) = (sent, service)
+            && self.knows_daemon()
+            && self.dialect.hides_timeouts()
+        {
+            self.watch_over(id, &whole_params(path, extra, options));
         }
         Ok(sent)
     }

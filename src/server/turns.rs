@@ -181,10 +181,10 @@ mod tests {
             let now = start + Duration::from_millis(passed);
             let waits = |turns: &Turns, id: u64| turns.waiting.iter().any(|login| login.id == id);
             for &id in ids {
-                if waits(turns, id) {
-                    if let Step::Begin(_) = turns.step(id, now, FREE, at_once) {
-                        begun.push((id, passed));
-                    }
+                if waits(turns, id)
+                    && let Step::Begin(_) = turns.step(id, now, FREE, at_once)
+                {
+                    begun.push((id, passed));
                 }
             }
         }

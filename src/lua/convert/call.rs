@@ -5,7 +5,7 @@
 //! nothing while they call Lua: buffers are in `ManuallyDrop`, so that an error of Lua's (out of
 //! memory) leaks them at worst.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 use std::ptr;
@@ -97,7 +97,7 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
 unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
     unsafe {
         if let Some(function) = ffi::lua_tocfunction(state, 1) {
-            pin_library::pin_library_of(function as *const c_void);
+            pin_library::pin_library_of(function as usize);
         }
         0
     }

@@ -237,10 +237,11 @@ impl Pusher<'_> {
             }
             self.at = at;
             let text = self.text.get(start..at).unwrap_or_default();
-            if integral && HAS_INTEGERS {
-                if let Ok(integer) = text.parse::<i64>() {
-                    return ffi::lua_pushinteger(self.state, integer as ffi::lua_Integer);
-                }
+            if integral
+                && HAS_INTEGERS
+                && let Ok(integer) = text.parse::<i64>()
+            {
+                return ffi::lua_pushinteger(self.state, integer as ffi::lua_Integer);
             }
             match text.parse::<f64>() {
                 Ok(float) => ffi::lua_pushnumber(self.state, float),

@@ -267,10 +267,10 @@ impl<'a> Run<'a> {
     }
 
     fn optional(&mut self, single: &Single, number: usize, next: usize, at: usize) -> Option<usize> {
-        if self.byte(at).is_some_and(|byte| single.matches(byte)) {
-            if let Some(found) = self.from(next, at + 1) {
-                return Some(found);
-            }
+        if self.byte(at).is_some_and(|byte| single.matches(byte))
+            && let Some(found) = self.from(next, at + 1)
+        {
+            return Some(found);
         }
         let found = self.from(next, at);
         if found.is_none() && !self.given_up() {
