@@ -1,5 +1,4 @@
---- The programs under `examples/` and the one in the README, each in a process of its own against a daemon of
--- its own, and what they print.
+--- The programs under `examples/`, each in a process of its own against a daemon of its own, and what they print.
 
 --- The interpreter's own command.
 local function interpreter()
@@ -112,24 +111,5 @@ describe('the example', function()
 
   it('value counts up', function()
     assert.are.equal('add 1\nchange 2\nchange 3\nchange 4\n', run 'value')
-  end)
-end)
-
-describe('the README', function()
-  it('begins with a program that works', function()
-    local readme = assert(io.open('README.md'))
-    local program = readme:read('*a'):match '```lua\n(.-)```'
-    readme:close()
-    -- The daemon of this spec is not on the usual port.
-    local count
-    program, count = program:gsub("name = 'lamp'", "port = os.getenv 'JET_PORT'")
-    assert.are.equal(1, count)
-    local path = os.tmpname()
-    local file = assert(io.open(path, 'w'))
-    file:write(program)
-    file:close()
-    local printed = run_file(path)
-    os.remove(path)
-    assert.are.equal('add room/lamp false\nswitched true\nchange room/lamp true\n', printed)
   end)
 end)
