@@ -75,7 +75,7 @@ describe('bin/jetd.lua', function()
     local script = [[
       $JETD -p%d -w0 --simple-fetch -d >/dev/null 2>&1 --pidfile %s; echo status $?
       %s -e '
-        local _, info = require("jet").new({ sync = true, port = %d })._driver.core:info()
+        local _, info = require("jet").new({ sync = true, port = %d })._driver.engine:info()
         print(info:match "fetch.:.%%a+")'
       kill $(cat %s)]]
     local pidfile = os.tmpname()

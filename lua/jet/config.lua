@@ -2,7 +2,7 @@
 
 local check = require 'jet.check'
 local core = require 'jet.core'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 
 local config = {}
 
@@ -275,7 +275,7 @@ end
 ---@param given table
 function config.warn(given)
   for _, warning in ipairs(check.unknown_keys(given, config.KEYS, 'config key')) do
-    guard.report(given.log, warning)
+    protected.report(given.log, warning)
   end
 end
 

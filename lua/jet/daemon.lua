@@ -9,7 +9,7 @@ local accounts = require 'jet.accounts'
 local check = require 'jet.check'
 local config = require 'jet.config'
 local core = require 'jet.core'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 local loops = require 'jet.loop'
 
 local daemon = {}
@@ -242,14 +242,14 @@ local function deliver(engine, options)
   while level do
     if name then
       if options.debug then
-        guard.call(nil, options.debug, name, direction, text)
+        protected.call(nil, options.debug, name, direction, text)
       end
     else
       local sink = options[level] or options.log
       if sink then
-        guard.call(nil, sink, text)
+        protected.call(nil, sink, text)
       elseif is_alarming(options, level, text) then
-        guard.report(nil, text)
+        protected.report(nil, text)
       end
     end
     level, text, name, direction = engine:next_line()
@@ -270,7 +270,7 @@ function daemon.new(options)
     error(message, 2)
   end
   for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
-    guard.report(options.log or options.info or given.log, warning)
+    protected.report(options.log or options.info or given.log, warning)
   end
 
   local engine, cancel, handle
@@ -318,7 +318,7 @@ function daemon.new(options)
     started:stop()
     local text = started:fork_notice()
     if text then
-      guard.report(options.crit or options.log, text)
+      protected.report(options.crit or options.log, text)
     end
   end
 

@@ -5,7 +5,7 @@
 
 local core = require 'jet.core'
 local errors = require 'jet.errors'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 
 -- The numbers of `lua::peer_events`.
 local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE, LOGIN_FAILED = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
@@ -27,7 +27,7 @@ dispatch[RESPONSE] = function(driver, id, ok, value)
   end
   local callback = callbacks and (ok and callbacks.success or not ok and callbacks.error)
   if callback then
-    guard.call(driver.log, callback, value)
+    protected.call(driver.log, callback, value)
   end
 end
 
@@ -39,13 +39,13 @@ dispatch[NOTIFICATION] = function(driver, number, event, path, value)
   if driver.event_first then
     path, event = event, path
   end
-  guard.call(driver.log, fetcher._callback, path, event, value, fetcher)
+  protected.call(driver.log, fetcher._callback, path, event, value, fetcher)
 end
 
 dispatch[SORTED] = function(driver, number, n, changes)
   local fetcher = driver.fetchers[number]
   if fetcher then
-    guard.call(driver.log, fetcher._callback, changes, n, fetcher)
+    protected.call(driver.log, fetcher._callback, changes, n, fetcher)
   end
 end
 
@@ -62,7 +62,7 @@ dispatch[RAW] = request
 
 dispatch[UNKNOWN] = function(driver, _, _, message)
   if driver.no_dispatcher then
-    guard.call(driver.log, driver.no_dispatcher, message)
+    protected.call(driver.log, driver.no_dispatcher, message)
   else
     driver:note('unhandled message: ' .. (core.encode(message) or '?'))
   end
@@ -71,7 +71,7 @@ end
 dispatch[READY] = function(driver)
   driver.up = true
   if driver.on_connect then
-    guard.call(driver.log, driver.on_connect, driver.peer)
+    protected.call(driver.log, driver.on_connect, driver.peer)
   end
 end
 

@@ -6,12 +6,12 @@
 local core = require 'jet.core'
 local dispatch = require 'jet.dispatch'
 local errors = require 'jet.errors'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 local keys = require 'jet.keys'
 local peer_loops = require 'jet.peer_loops'
 
 ---@class jet.Driver
----@field core userdata the engine and its socket
+---@field engine userdata the engine and its socket
 ---@field adapter jet.Adapter the loop
 ---@field peer table the peer object the program has
 ---@field log function|false|nil nil reports to standard error, false nowhere
@@ -55,7 +55,7 @@ function Driver.new(options, adapter, settings)
     return nil, message
   end
   return setmetatable({
-    core = engine,
+    engine = engine,
     adapter = adapter,
     log = settings.log,
     on_connect = settings.on_connect,
@@ -94,7 +94,7 @@ end
 --- Reports something the program did not ask for.
 ---@param text string
 function Driver:note(text)
-  guard.report(self.log, text)
+  protected.report(self.log, text)
 end
 
 --- Reports each of these texts, unless this peer has reported it before.
@@ -110,7 +110,7 @@ end
 
 --- Begins to connect. A failure is told through `on_close`, like any later one.
 function Driver:start()
-  local ok, reason = self.core:dial()
+  local ok, reason = self.engine:dial()
   if not ok then
     return self:lost(reason, true)
   end
@@ -131,7 +131,7 @@ end
 ---@return integer|nil fd
 ---@return string|nil interest
 function Driver:descriptor()
-  local fd, interest, is_forked = self.core:watch()
+  local fd, interest, is_forked = self.engine:watch()
   if is_forked and self.adapter.forked then
     self.adapter.forked()
   end
@@ -175,7 +175,7 @@ function Driver:rearm_timer()
     -- Who waits comes back by itself when a deadline is due.
     return
   end
-  local seconds = not self.closed and self.core:timer()
+  local seconds = not self.closed and self.engine:timer()
   self:forget_timer()
   if seconds then
     self.cancel_timer = self.adapter.after(seconds, function()
@@ -225,7 +225,7 @@ function Driver:pump(readable)
   if self.closed then
     return
   end
-  local posted, reason = self.core:drive(readable)
+  local posted, reason = self.engine:drive(readable)
   if posted then
     -- To make the values can run finalizers of the program, and these a nested loop: each batch
     -- has a table of its own, used again when it was handed out.
@@ -273,7 +273,7 @@ function Driver:flush()
   if self.closed then
     return
   end
-  local left, reason = self.core:flush()
+  local left, reason = self.engine:flush()
   self.turn = left or false
   if reason then
     self:lost(reason, true)
@@ -364,7 +364,7 @@ function Driver:refuse_closed(callbacks, what, path)
     return
   end
   self:later(function()
-    guard.call(self.log, callbacks.error, errors.closed())
+    protected.call(self.log, callbacks.error, errors.closed())
   end)
 end
 
@@ -375,9 +375,9 @@ end
 function Driver:refuse(callbacks, func, err)
   self:later(function()
     if callbacks.error then
-      guard.call(self.log, callbacks.error, err)
+      protected.call(self.log, callbacks.error, err)
     else
-      guard.report(self.log, ('%s failed: %s'):format(func, errors.describe(err)))
+      protected.report(self.log, ('%s failed: %s'):format(func, errors.describe(err)))
     end
   end)
 end
@@ -389,7 +389,7 @@ end
 function Driver:report_failure(what, path, err)
   local subject = path and ("%s '%s'"):format(what, path) or what
   local text = path and errors.cause(err, path) or errors.describe(err)
-  guard.report(self.log, ('%s failed: %s'):format(subject, text))
+  protected.report(self.log, ('%s failed: %s'):format(subject, text))
 end
 
 --- Reports that the daemon refused a request, unless the request has an `error` callback.
@@ -428,11 +428,11 @@ function Driver:close(reason, later)
     self:descriptor()
     self.adapter.watch(fd, nil)
   end
-  local notice = self.core:fork_notice()
+  local notice = self.engine:fork_notice()
   if notice then
     self:note(notice)
   end
-  self.core:close()
+  self.engine:close()
   self.cursor, self.count, self.events = 0, 0, {}
   if later or self.starting then
     self.adapter.after(0, function()
@@ -458,17 +458,17 @@ function Driver:finish()
       hooks[id](false, errors.closed())
     end
     if callback then
-      guard.call(self.log, callback, errors.closed())
+      protected.call(self.log, callback, errors.closed())
     end
   end
   self.finished = true
   if self.on_close and self.refusal then
-    guard.call(self.log, self.on_close, self.peer, self.closed, self.refusal)
+    protected.call(self.log, self.on_close, self.peer, self.closed, self.refusal)
   elseif self.on_close then
-    guard.call(self.log, self.on_close, self.peer, self.closed)
+    protected.call(self.log, self.on_close, self.peer, self.closed)
   elseif self.failure and self.log == nil and (self.up or not self.blocking) then
     -- A blocking peer that does not get a connection raises the reason.
-    guard.report(nil, ('%s: %s'):format(self.up and 'connection lost' or 'no connection', self.failure))
+    protected.report(nil, ('%s: %s'):format(self.up and 'connection lost' or 'no connection', self.failure))
   end
   peer_loops.review(self.adapter)
 end

@@ -79,7 +79,7 @@ local function register(self)
   local driver = self._driver
   driver.owned[self._path] = self
   driver.elements[self._key] = self
-  driver.core:own(self._path, self._key, self._role)
+  driver.engine:own(self._path, self._key, self._role)
 end
 
 --- Undoes `register`, unless another element has taken the path since.
@@ -92,7 +92,7 @@ local function unregister(self)
   driver.elements[self._key] = nil
   if driver.owned[self._path] == self then
     driver.owned[self._path] = nil
-    driver.core:disown(self._path)
+    driver.engine:disown(self._path)
   end
 end
 
@@ -126,7 +126,7 @@ function Element:_add(value, callbacks, depth)
   end
   if not message then
     local timeout = callbacks and callbacks.timeout or nil
-    id, message = driver.core:add(self._path, staged, true, timeout, self._role, self._access)
+    id, message = driver.engine:add(self._path, staged, true, timeout, self._role, self._access)
   end
   if not id then
     check.fail(message, depth + 1)
@@ -160,7 +160,7 @@ function Element:_remove(callbacks, depth)
   end
   local owner = driver.owned[self._path]
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.core:remove(self._path, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:remove(self._path, true, callbacks and callbacks.timeout or nil)
   if not id then
     check.fail(message, depth + 1)
   end

@@ -82,7 +82,7 @@ function Fetcher:_fetch(callbacks, depth)
   end
   local timeout = callbacks and callbacks.timeout or nil
   -- The answer is wanted in any case: it may be a refusal.
-  local number, id = driver.core:fetch(self._number, self._expression, true, timeout)
+  local number, id = driver.engine:fetch(self._number, self._expression, true, timeout)
   if not number then
     check.fail(id, depth + 1)
   end
@@ -114,7 +114,7 @@ function Fetcher:unfetch(callbacks)
     return
   end
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.core:unfetch(self._number, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:unfetch(self._number, true, callbacks and callbacks.timeout or nil)
   if not id then
     error(message, 2)
   end

@@ -1,6 +1,6 @@
 --- Methods: functions of a peer that others call.
 
-local answers = require 'jet.answers'
+local replies = require 'jet.replies'
 local Element = require 'jet.element'
 local errors = require 'jet.errors'
 
@@ -78,14 +78,14 @@ end
 local function call_later(self, id, args, count)
   local driver = self._driver
   local done = false
-  local reply = answers.replier(driver, self._path, function(response)
+  local reply = replies.replier(driver, self._path, function(response)
     done = true
     if response.error then
-      answers.refuse(driver, id, response.error)
+      replies.refuse(driver, id, response.error)
     elseif response.result == nil then
-      answers.refuse(driver, id, "call_async of '" .. self._path .. "' replied neither result nor error")
+      replies.refuse(driver, id, "call_async of '" .. self._path .. "' replied neither result nor error")
     else
-      answers.result(driver, id, response.result, 'result')
+      replies.result(driver, id, response.result, 'result')
     end
   end)
   local ok, raised = invoke(count, args, self._desc.call_async, reply)
@@ -95,7 +95,7 @@ local function call_later(self, id, args, count)
   if done then
     driver:note(("call_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
-    reply({ error = answers.to_error(raised) })
+    reply({ error = replies.to_error(raised) })
   end
 end
 
@@ -109,12 +109,12 @@ function Method:request(id, args, count)
   end
   local ok, result = invoke(count, args, self._desc.call)
   if not ok then
-    return answers.refuse(self._driver, id, result)
+    return replies.refuse(self._driver, id, result)
   end
   if result == nil then
     result = {}
   end
-  answers.result(self._driver, id, result, 'result')
+  replies.result(self._driver, id, result, 'result')
 end
 
 return Method

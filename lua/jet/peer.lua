@@ -105,7 +105,7 @@ end
 function Peer:info()
   check.self(self, 'info')
   local driver = self._driver
-  local daemon, text, stands_in, encoding = driver.core:info()
+  local daemon, text, stands_in, encoding = driver.engine:info()
   -- With a name or an encoding to tell, answers come before `on_connect`.
   if not driver.up and (driver.closed or daemon == 'unknown' and not text) then
     return nil
@@ -113,7 +113,7 @@ function Peer:info()
   local info = text and core.decode(text) or {}
   info.daemon, info.stands_in, info.encoding = daemon, stands_in, encoding
   local groups
-  info.user, info.authentication, groups = driver.core:authentication()
+  info.user, info.authentication, groups = driver.engine:authentication()
   info.groups = groups and core.decode(groups)
   return info
 end
@@ -167,7 +167,7 @@ function Peer:config(params, callbacks)
   local id
   local staged, message = driver:stage(params, 'params')
   if staged then
-    id, message = driver.core:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+    id, message = driver.engine:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
   finish(self, callbacks, id, message, 'config')
 end
@@ -193,7 +193,7 @@ function Peer:call(path, args, callbacks)
   local id
   local staged, message = driver:stage(args, 'args')
   if staged then
-    id, message = driver.core:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+    id, message = driver.engine:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
   end
   finish(self, callbacks, id, message, 'calling', path)
 end
@@ -220,7 +220,7 @@ function Peer:set(path, value, callbacks)
   if not message then
     local as_result = callbacks and (callbacks.valueAsResult or callbacks.value_as_result)
     local timeout = callbacks and callbacks.timeout or nil
-    id, message = driver.core:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
+    id, message = driver.engine:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
   end
   finish(self, callbacks, id, message, 'setting', path)
 end
@@ -318,7 +318,7 @@ function Peer:remove(path, callbacks)
     return driver:refuse_closed(callbacks, 'removing', path)
   end
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.core:remove(path, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:remove(path, true, callbacks and callbacks.timeout or nil)
   finish(self, callbacks, id, message, 'removing', path)
 end
 

@@ -1,6 +1,6 @@
 --- Elements of `peer:add`: the program gets each request as it came.
 
-local answers = require 'jet.answers'
+local replies = require 'jet.replies'
 local Element = require 'jet.element'
 local errors = require 'jet.errors'
 
@@ -28,12 +28,12 @@ end
 function RawElement:request(id, message)
   local driver = self._driver
   local done = false
-  local reply = answers.replier(driver, self._path, function(response)
+  local reply = replies.replier(driver, self._path, function(response)
     done = true
     if response.error then
-      answers.refuse(driver, id, response.error)
+      replies.refuse(driver, id, response.error)
     else
-      answers.result(driver, id, response.result == nil and {} or response.result, 'result')
+      replies.result(driver, id, response.result == nil and {} or response.result, 'result')
     end
   end)
   local ok, raised = pcall(self._dispatch, driver.peer, message, reply)
@@ -43,7 +43,7 @@ function RawElement:request(id, message)
   if done then
     driver:note(("the dispatcher of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
-    reply({ error = answers.to_error(raised) })
+    reply({ error = replies.to_error(raised) })
   end
 end
 

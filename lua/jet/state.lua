@@ -1,6 +1,6 @@
 --- States: values that a peer shows, and lets others set.
 
-local answers = require 'jet.answers'
+local replies = require 'jet.replies'
 local check = require 'jet.check'
 local Element = require 'jet.element'
 local errors = require 'jet.errors'
@@ -51,7 +51,7 @@ function State:value(new)
   local staged, message = driver:stage(new, 'value')
   local ok = staged
   if staged and not driver.closed then
-    ok, message = driver.core:change(self._path, staged)
+    ok, message = driver.engine:change(self._path, staged)
   end
   if not ok then
     error(message, 2)
@@ -68,14 +68,14 @@ end
 local function accept(self, id, new, outcome)
   local driver = self._driver
   if outcome.answer_value then
-    answers.result(driver, id, outcome.result, 'result')
+    replies.result(driver, id, outcome.result, 'result')
   elseif id then
-    driver.core:answer(id)
+    driver.engine:answer(id)
   end
   self._desc.value = new
   if not outcome.silent and not driver.closed then
     local staged = new ~= nil and driver:stage(new, 'value') or nil
-    local ok, message = driver.core:change(self._path, staged)
+    local ok, message = driver.engine:change(self._path, staged)
     if not ok then
       driver:note(message)
     end
@@ -104,14 +104,14 @@ end
 local function replied(self, id, requested, value_as_result, response)
   local driver = self._driver
   if response.error then
-    return answers.refuse(driver, id, response.error)
+    return replies.refuse(driver, id, response.error)
   end
   if response.result == nil and response.value == nil then
-    return answers.refuse(driver, id, "set_async of '" .. self._path .. "' replied neither result nor error")
+    return replies.refuse(driver, id, "set_async of '" .. self._path .. "' replied neither result nor error")
   end
   local ok, message = sendable(driver, response.value)
   if not ok then
-    return answers.refuse(driver, id, message)
+    return replies.refuse(driver, id, message)
   end
   local new, result = requested, response.result
   if response.value ~= nil then
@@ -131,10 +131,10 @@ end
 local function set_later(self, id, requested, value_as_result)
   local driver = self._driver
   if requested == nil then
-    return id and answers.refuse(driver, id, errors.invalid_params { missingParam = 'value' })
+    return id and replies.refuse(driver, id, errors.invalid_params { missingParam = 'value' })
   end
   local done = false
-  local reply = answers.replier(driver, self._path, function(response)
+  local reply = replies.replier(driver, self._path, function(response)
     done = true
     replied(self, id, requested, value_as_result, response)
   end)
@@ -145,7 +145,7 @@ local function set_later(self, id, requested, value_as_result)
   if done then
     driver:note(("set_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
   else
-    reply({ error = answers.to_error(raised) })
+    reply({ error = replies.to_error(raised) })
   end
 end
 
@@ -159,16 +159,16 @@ function State:request(id, requested, value_as_result)
     return set_later(self, id, requested, value_as_result)
   end
   if not self._desc.set then
-    return id and answers.refuse(driver, id, errors.invalid_params { fetchOnly = self._path })
+    return id and replies.refuse(driver, id, errors.invalid_params { fetchOnly = self._path })
   end
   local ok, chosen, silent = pcall(self._desc.set, requested)
   if not ok then
-    return answers.refuse(driver, id, chosen)
+    return replies.refuse(driver, id, chosen)
   end
   local message
   ok, message = sendable(driver, chosen)
   if not ok then
-    return answers.refuse(driver, id, message)
+    return replies.refuse(driver, id, message)
   end
   local new = chosen
   if new == nil then

@@ -48,7 +48,7 @@ local function wait(self, done, seconds)
     end
     -- Nobody else will: not while a handler of this peer waits, nor after a change was posted.
     driver:flush()
-    driver.core:wait(left)
+    driver.engine:wait(left)
     driver:ready(true, true)
   end
   return true
@@ -120,7 +120,7 @@ function SyncPeer:call(path, args, timeout)
     error(message, 2)
   end
   local result = answer(self, function(callbacks)
-    local id, reason = driver.core:call(path, staged, true, timeout)
+    local id, reason = driver.engine:call(path, staged, true, timeout)
     sent(driver, callbacks, id, reason, 2)
   end, timeout, 1)
   return result
@@ -145,7 +145,7 @@ function SyncPeer:set(path, value, timeout, value_as_result)
     error(message, 2)
   end
   local result = answer(self, function(callbacks)
-    local id, reason = driver.core:set(path, staged, true, timeout, value_as_result and true or false)
+    local id, reason = driver.engine:set(path, staged, true, timeout, value_as_result and true or false)
     sent(driver, callbacks, id, reason, 2)
   end, timeout, 1)
   return result
@@ -165,7 +165,7 @@ function SyncPeer:config(params, timeout)
     error(message, 2)
   end
   local result = answer(self, function(callbacks)
-    local id, reason = driver.core:request('config', staged, true, timeout)
+    local id, reason = driver.engine:request('config', staged, true, timeout)
     sent(driver, callbacks, id, reason, 2)
   end, timeout, 1)
   return result
@@ -240,7 +240,7 @@ function SyncPeer:fetch(expression)
       local ended = driver.closed and callbacks.error or callbacks.success
       ended(err)
     end
-    local id, message = driver.core:settle()
+    local id, message = driver.engine:settle()
     sent(driver, { success = callbacks.success, error = settled }, id, message, 2)
   end, nil, 1)
   fetcher:unfetch()

@@ -2,7 +2,7 @@
 
 local builtin = require 'jet.loop.builtin'
 local core = require 'jet.core'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 local IO = require 'jet.ev.io'
 local Watcher = require 'jet.ev.watcher'
 
@@ -153,7 +153,7 @@ local function invoke(self)
   while watcher do
     local revents = watcher._pending
     watcher._pending = nil
-    local ok, text = guard.call(false, watcher._callback, self, watcher, revents)
+    local ok, text = protected.call(false, watcher._callback, self, watcher, revents)
     if not ok then
       core.print_error('CALLBACK FAILED: ' .. tostring(text))
     end

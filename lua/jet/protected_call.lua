@@ -3,7 +3,7 @@
 local core = require 'jet.core'
 local errors = require 'jet.errors'
 
-local guard = {}
+local protected = {}
 
 local traceback = debug.traceback
 
@@ -47,7 +47,7 @@ end
 -- at most once a second, and a line that it has no room for is dropped.
 ---@param log function|false|nil false reports nothing
 ---@param text string
-function guard.report(log, text)
+function protected.report(log, text)
   if log == false or log and pcall(log, text) then
     return
   end
@@ -60,12 +60,12 @@ end
 ---@param ... any
 ---@return boolean ok whether it returned
 ---@return any first what it returned first
-function guard.call(log, f, ...)
+function protected.call(log, f, ...)
   local ok, first = call(f, ...)
   if not ok then
-    guard.report(log, 'a callback raised an error: ' .. first)
+    protected.report(log, 'a callback raised an error: ' .. first)
   end
   return ok, first
 end
 
-return guard
+return protected

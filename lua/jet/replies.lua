@@ -1,15 +1,15 @@
 --- Answers to requests for the elements of a peer: results, errors, and what handlers raise.
 
 local errors = require 'jet.errors'
-local guard = require 'jet.guard'
+local protected = require 'jet.protected_call'
 
-local answers = {}
+local replies = {}
 
 --- An error as the protocol has it: a table with `code` and `message` as it is, anything else
 -- as the data of an internal error.
 ---@param raised any
 ---@return table
-function answers.to_error(raised)
+function replies.to_error(raised)
   if type(raised) == 'table' and raised.code and raised.message then
     return raised
   end
@@ -20,11 +20,11 @@ end
 ---@param driver jet.Driver
 ---@param id string|nil without an id nobody waits, and the error is reported
 ---@param raised any
-function answers.refuse(driver, id, raised)
-  local err = answers.to_error(raised)
+function replies.refuse(driver, id, raised)
+  local err = replies.to_error(raised)
   if id == nil then
     local text = err == raised and errors.describe(err) or errors.cause(err)
-    guard.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
+    protected.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
     return
   end
   if driver.closed then
@@ -35,7 +35,7 @@ function answers.refuse(driver, id, raised)
     local data = tostring(err.data or err.message)
     staged = driver:stage(errors.internal(data), 'error')
   end
-  local ok, message = driver.core:refuse(id, staged)
+  local ok, message = driver.engine:refuse(id, staged)
   if not ok then
     driver:note(message)
     -- If it did not fit into `max_unsent`, this ends the connection.
@@ -49,17 +49,17 @@ end
 ---@param id string|nil
 ---@param result any
 ---@param name string what the result is, for the error
-function answers.result(driver, id, result, name)
+function replies.result(driver, id, result, name)
   if id == nil or driver.closed then
     return
   end
   local staged, message = driver:stage(result, name)
   local ok = staged
   if staged then
-    ok, message = driver.core:answer(id, staged)
+    ok, message = driver.engine:answer(id, staged)
   end
   if not ok then
-    return answers.refuse(driver, id, message)
+    return replies.refuse(driver, id, message)
   end
   driver:kick()
 end
@@ -69,7 +69,7 @@ end
 ---@param path string
 ---@param answer fun(response: table)
 ---@return fun(response: table)
-function answers.replier(driver, path, answer)
+function replies.replier(driver, path, answer)
   local replied = false
   return function(response)
     if type(response) ~= 'table' then
@@ -87,4 +87,4 @@ function answers.replier(driver, path, answer)
   end
 end
 
-return answers
+return replies
