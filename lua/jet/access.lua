@@ -25,33 +25,31 @@ local MEANT = { state = { 'setGroups', 'callGroups' }, method = { 'callGroups', 
 -- this kind: it might be the one that protects. A table with both serves for states and methods.
 ---@param given any
 ---@param func string the function that got it
----@param depth? integer functions of ours between that function and the program's code, and this one
-function access.check(given, func, depth)
-  depth = (depth or 0) + 1
+function access.check(given, func)
   if given == nil then
     return
   end
-  check.type(given, 'table|nil', 'desc.access', func, depth)
+  check.type(given, 'table|nil', 'desc.access', func)
   local unknown = check.unknown_keys(given, KNOWN, 'member')
   if unknown[1] then
-    check.fail(("bad argument 'desc.access' to '%s' (%s)"):format(func, unknown[1]), depth + 1)
+    check.fail(("bad argument 'desc.access' to '%s' (%s)"):format(func, unknown[1]))
   end
   for _, list in ipairs(LISTS) do
     local place = 'desc.access.' .. list
-    check.type(given[list], 'table|nil', place, func, depth)
+    check.type(given[list], 'table|nil', place, func)
     local names = given[list] or {}
     for key, name in pairs(names) do
       if type(key) ~= 'number' or key % 1 ~= 0 or key < 1 or key > #names then
         local message = "bad argument '%s' to '%s' (list expected, got the key '%s')"
-        check.fail(message:format(place, func, tostring(key)), depth + 1)
+        check.fail(message:format(place, func, tostring(key)))
       end
-      check.type(name, 'string', ('%s[%s]'):format(place, key), func, depth)
+      check.type(name, 'string', ('%s[%s]'):format(place, key), func)
     end
   end
   local meant = MEANT[func]
   if meant and given[meant[2]] and not given[meant[1]] then
     local message = "bad argument 'desc.access' to '%s' (%s means nothing for a %s, did you mean %s?)"
-    check.fail(message:format(func, meant[2], func, meant[1]), depth + 1)
+    check.fail(message:format(func, meant[2], func, meant[1]))
   end
 end
 

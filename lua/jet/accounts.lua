@@ -33,9 +33,8 @@ local MEMBERS = {
 --- Raises at the line that called `new`.
 ---@param place string
 ---@param problem string
----@param depth integer functions of ours between `read` and here
-local function refuse(place, problem, depth)
-  error(("bad argument 'options.%s' to 'new' (%s)"):format(place, problem), 5 + depth)
+local function refuse(place, problem)
+  check.fail(("bad argument 'options.%s' to 'new' (%s)"):format(place, problem))
 end
 
 --- Checks the members of a table. An unknown one is refused: it might be the one that protects.
@@ -45,10 +44,10 @@ end
 local function check_members(given, known, place)
   local unknown = check.unknown_keys(given, known, 'member')
   if unknown[1] then
-    refuse(place, unknown[1], 2)
+    refuse(place, unknown[1])
   end
   for member, expected in pairs(known) do
-    check.type(given[member], expected, ('options.%s.%s'):format(place, member), 'new', 4)
+    check.type(given[member], expected, ('options.%s.%s'):format(place, member), 'new')
   end
 end
 
@@ -62,9 +61,9 @@ local function groups(auth, list, place)
   for key, name in pairs(auth[list] or {}) do
     local where = ('%s.auth.%s'):format(place, list)
     if type(key) ~= 'number' then
-      refuse(where, ("list expected, got the key '%s'"):format(tostring(key)), 2)
+      refuse(where, ("list expected, got the key '%s'"):format(tostring(key)))
     end
-    check.type(name, 'string', ('options.%s[%s]'):format(where, key), 'new', 4)
+    check.type(name, 'string', ('options.%s[%s]'):format(where, key), 'new')
     names[#names + 1] = name
   end
   return names
@@ -75,12 +74,12 @@ end
 ---@param user any
 ---@return table
 local function account(name, user)
-  check.type(name, 'string', 'options.users, a name', 'new', 3)
+  check.type(name, 'string', 'options.users, a name', 'new')
   local place = 'users.' .. name
-  check.type(user, 'table', 'options.' .. place, 'new', 3)
+  check.type(user, 'table', 'options.' .. place, 'new')
   check_members(user, MEMBERS, place)
   if (user.password == nil) == (user.hash == nil) then
-    refuse(place, "either 'password' or 'hash' expected", 1)
+    refuse(place, "either 'password' or 'hash' expected")
   end
   local auth = user.auth or {}
   check_members(auth, GROUPS, place .. '.auth')

@@ -2,14 +2,13 @@
 --
 -- What lives here knows nothing of peers and daemons.
 
+local caller = require 'jet.caller'
+
 local check = {}
 
---- Raises an error at the line of the program's code that called a function of ours.
+--- Raises an error at the line of the program that called into this module.
 ---@param message string
----@param depth integer how many functions of ours are between here and the program's code
-function check.fail(message, depth)
-  error(message, depth + 2)
-end
+check.fail = caller.fail
 
 --- Describes a value for an error message.
 ---@param value any
@@ -36,14 +35,13 @@ local accepted = setmetatable({}, {
 ---@param expected string types separated by '|', as `type` names them; 'nil' allows to leave it out
 ---@param name string the name of the argument as the documentation has it
 ---@param func string the name of the function
----@param depth? integer functions of ours between the checked function and the program's code, default 0
-function check.type(value, expected, name, func, depth)
+function check.type(value, expected, name, func)
   if accepted[expected][type(value)] then
     return
   end
   local readable = expected:gsub('|nil$', ''):gsub('|', ' or ')
   local message = ("bad argument '%s' to '%s' (%s expected, got %s)"):format(name, func, readable, kind(value))
-  error(message, 3 + (depth or 0))
+  check.fail(message)
 end
 
 --- Whether a value is a number of seconds. NaN and infinities cannot be sent in a message.
@@ -57,15 +55,14 @@ end
 ---@param value any nil or false if the program gave none
 ---@param name string the name of the argument
 ---@param func string the name of the function
----@param depth? integer as in `check.type`
-function check.seconds(value, name, func, depth)
+function check.seconds(value, name, func)
   if not value then
     return
   end
-  check.type(value, 'number|nil', name, func, (depth or 0) + 1)
+  check.type(value, 'number|nil', name, func)
   if not is_seconds(value) then
     local message = "bad argument '%s' to '%s' (finite number of seconds expected, got %s)"
-    error(message:format(name, func, tostring(value)), 3 + (depth or 0))
+    check.fail(message:format(name, func, tostring(value)))
   end
 end
 
@@ -76,7 +73,7 @@ end
 ---@param example string a call as it should be
 function check.no_self(module, given, name, example)
   if type(given) == 'table' and (given == module or rawget(given, 'new') == module.new) then
-    error(("bad argument '%s' to 'new' (called with a colon; call it with a dot, as in %s)"):format(name, example), 3)
+    check.fail(("bad argument '%s' to 'new' (called with a colon; call it with a dot, as in %s)"):format(name, example))
   end
 end
 
@@ -85,7 +82,7 @@ end
 ---@param func string the name of the method
 function check.self(self, func)
   if type(self) ~= 'table' or self._driver == nil then
-    error(("bad argument 'self' to '%s' (call it with a colon, as in object:%s())"):format(func, func), 3)
+    check.fail(("bad argument 'self' to '%s' (call it with a colon, as in object:%s())"):format(func, func))
   end
 end
 
@@ -105,12 +102,11 @@ end
 ---@param field string
 ---@param name string the name of the table argument
 ---@param func string the name of the function
----@param depth? integer as in `check.type`
-function check.callback(holder, field, name, func, depth)
+function check.callback(holder, field, name, func)
   local value = holder[field]
   if value and not check.callable(value) then
     local message = ("bad argument '%s.%s' to '%s' (function expected, got %s)")
-    error(message:format(name, field, func, kind(value)), 3 + (depth or 0))
+    check.fail(message:format(name, field, func, kind(value)))
   end
 end
 
@@ -118,26 +114,23 @@ end
 -- stands for no table.
 ---@param callbacks any nil, false, or a table with optional `success`, `error`, `timeout`
 ---@param func string the name of the function
----@param depth? integer as in `check.type`
 ---@return jet.Callbacks|nil
-function check.callbacks(callbacks, func, depth)
+function check.callbacks(callbacks, func)
   if not callbacks then
     return nil
   end
-  depth = (depth or 0) + 1
-  check.functions(callbacks, func, depth)
-  check.seconds(callbacks.timeout, 'callbacks.timeout', func, depth)
+  check.functions(callbacks, func)
+  check.seconds(callbacks.timeout, 'callbacks.timeout', func)
   return callbacks
 end
 
 --- The part of `check.callbacks` that also functions use whose wrong time-outs do not raise.
 ---@param callbacks any
 ---@param func string
----@param depth integer as in `check.type`
-function check.functions(callbacks, func, depth)
-  check.type(callbacks, 'table', 'callbacks', func, depth + 1)
-  check.callback(callbacks, 'success', 'callbacks', func, depth + 1)
-  check.callback(callbacks, 'error', 'callbacks', func, depth + 1)
+function check.functions(callbacks, func)
+  check.type(callbacks, 'table', 'callbacks', func)
+  check.callback(callbacks, 'success', 'callbacks', func)
+  check.callback(callbacks, 'error', 'callbacks', func)
 end
 
 --- Checks path and callbacks of a request. With callbacks a wrong path or time-out does not raise: programs
@@ -149,10 +142,10 @@ end
 ---@return table|nil fault `data` of the error for the callbacks
 function check.request(path, callbacks, func)
   if not callbacks then
-    check.type(path, 'string', 'path', func, 1)
+    check.type(path, 'string', 'path', func)
     return nil
   end
-  check.functions(callbacks, func, 1)
+  check.functions(callbacks, func)
   local timeout = callbacks.timeout
   if type(path) ~= 'string' then
     return callbacks, { [path == nil and 'missingParam' or 'wrongType'] = 'path' }

@@ -93,14 +93,13 @@ config.OFF = { log = true }
 
 --- Checks the type of each key.
 ---@param given table
----@param depth integer functions of ours between here and the program's code
-local function check_types(given, depth)
+local function check_types(given)
   for key, expected in pairs(config.KEYS) do
     local value = given[key]
     if expected == 'function' then
-      check.callback(given, key, 'config', 'new', depth)
+      check.callback(given, key, 'config', 'new')
     elseif expected ~= true and value ~= nil then
-      check.type(value, expected, 'config.' .. key, 'new', depth)
+      check.type(value, expected, 'config.' .. key, 'new')
     end
   end
 end
@@ -110,13 +109,12 @@ local MAX_HOST = 253
 
 --- The port as a number.
 ---@param port any
----@param depth integer
 ---@return integer
-local function port_number(port, depth)
+local function port_number(port)
   local number = tonumber(port)
   if not number or number < 1 or number > 65535 or number % 1 ~= 0 then
     local message = "bad argument 'config.port' to 'new' (1 to 65535 expected, got '%s')"
-    check.fail(message:format(tostring(port)), depth + 1)
+    check.fail(message:format(tostring(port)))
   end
   return number
 end
@@ -133,16 +131,15 @@ config.TLS_KEYS = {
 
 --- The headers as a list of names and values in turn, in the order of the names.
 ---@param headers table<string, string>|nil
----@param depth integer
 ---@return string[]|nil
-local function header_list(headers, depth)
+local function header_list(headers)
   if headers == nil then
     return nil
   end
   local names = {}
   for name, value in pairs(headers) do
-    check.type(name, 'string', 'config.headers', 'new', depth)
-    check.type(value, 'string|number', 'config.headers.' .. name, 'new', depth)
+    check.type(name, 'string', 'config.headers', 'new')
+    check.type(value, 'string|number', 'config.headers.' .. name, 'new')
     names[#names + 1] = name
   end
   table.sort(names)
@@ -156,49 +153,46 @@ end
 
 --- The options of TLS, checked. An unknown key is refused: it might be the one that protects.
 ---@param tls boolean|jet.TlsConfig|nil
----@param depth integer
 ---@return table|nil
-local function tls_options(tls, depth)
+local function tls_options(tls)
   if not tls then
     return nil
   end
   local given = tls == true and {} or tls
   local unknown = check.unknown_keys(given, config.TLS_KEYS, 'key')
   if unknown[1] then
-    check.fail(("bad argument 'config.tls' to 'new' (%s)"):format(unknown[1]), depth + 1)
+    check.fail(("bad argument 'config.tls' to 'new' (%s)"):format(unknown[1]))
   end
   local options = {}
   for key, expected in pairs(config.TLS_KEYS) do
-    check.type(given[key], expected .. '|nil', 'config.tls.' .. key, 'new', depth)
+    check.type(given[key], expected .. '|nil', 'config.tls.' .. key, 'new')
     options[key] = given[key]
   end
   if type(options.pins) == 'string' then
     options.pins = { options.pins }
   end
   for _, pin in ipairs(options.pins or {}) do
-    check.type(pin, 'string', 'config.tls.pins', 'new', depth)
+    check.type(pin, 'string', 'config.tls.pins', 'new')
   end
   return options
 end
 
 --- The limits of the daemon, checked. An unknown key is refused: it would limit nothing.
 ---@param limits jet.DaemonLimits|nil
----@param depth integer
 ---@return table
-local function daemon_limits(limits, depth)
+local function daemon_limits(limits)
   limits = limits or {}
   local unknown = check.unknown_keys(limits, config.DAEMON_LIMITS, 'key')
   if unknown[1] then
-    check.fail(("bad argument 'config.daemon_limits' to 'new' (%s)"):format(unknown[1]), depth + 1)
+    check.fail(("bad argument 'config.daemon_limits' to 'new' (%s)"):format(unknown[1]))
   end
-  check.type(limits.message, 'number|nil', 'config.daemon_limits.message', 'new', depth)
+  check.type(limits.message, 'number|nil', 'config.daemon_limits.message', 'new')
   return limits
 end
 
 --- Checks who logs in. What is wrong is told without the password.
 ---@param given table
----@param depth integer
-local function check_login(given, depth)
+local function check_login(given)
   local message
   if given.user == '' then
     message = "bad argument 'config.user' to 'new' (name of a user expected, got '')"
@@ -208,14 +202,13 @@ local function check_login(given, depth)
     message = "bad argument 'config.user' to 'new' (string expected beside password, got no value)"
   end
   if message then
-    check.fail(message, depth + 1)
+    check.fail(message)
   end
 end
 
 --- Refuses what no name or address can be. The engine refuses other names that cannot be looked up.
 ---@param ip string|nil
----@param depth integer
-local function check_host(ip, depth)
+local function check_host(ip)
   if ip == nil then
     return
   end
@@ -230,40 +223,39 @@ local function check_host(ip, depth)
     end))
   end
   if problem then
-    check.fail(("bad argument 'config.ip' to 'new' (%s)"):format(problem), depth + 1)
+    check.fail(("bad argument 'config.ip' to 'new' (%s)"):format(problem))
   end
 end
 
 --- Checks what the program gave and translates it for the engine.
 ---@param given table from `config.options`
----@param depth integer functions of ours between here and the program's code
 ---@return table options for `core.peer`
-function config.engine_options(given, depth)
-  check_types(given, depth + 1)
-  check_login(given, depth + 1)
+function config.engine_options(given)
+  check_types(given)
+  check_login(given)
   local name
   if given.name ~= nil then
     local message
     name, message = core.encode(given.name, 'config.name')
     if not name then
-      check.fail(message, depth + 1)
+      check.fail(message)
     end
   end
-  check_host(given.ip, depth + 1)
+  check_host(given.ip)
   return {
     host = given.ip or '127.0.0.1',
-    port = port_number(given.port or 11122, depth + 1),
+    port = port_number(given.port or 11122),
     url = given.url,
     unix = given.unix,
-    headers = header_list(given.headers, depth + 1),
-    tls = tls_options(given.tls, depth + 1),
+    headers = header_list(given.headers),
+    tls = tls_options(given.tls),
     name = name,
     user = given.user,
     password = given.password,
     encoding = given.encoding,
     invalid_utf8 = given.invalid_utf8,
     max_message = given.max_message,
-    ['daemon_limits.message'] = daemon_limits(given.daemon_limits, depth + 1).message,
+    ['daemon_limits.message'] = daemon_limits(given.daemon_limits).message,
     max_depth = given.max_depth,
     max_unsent = given.max_unsent,
     max_requests = given.max_requests,

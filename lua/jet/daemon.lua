@@ -101,27 +101,25 @@ local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_fetches', 'max_r
 ---@param option string
 ---@param expected string
 ---@param got any
----@param depth? integer functions of ours between `engine_options` and here, default 0
-local function refuse(option, expected, got, depth)
+local function refuse(option, expected, got)
   local message = ("bad argument 'options.%s' to 'new' (%s expected, got %s)"):format(option, expected, tostring(got))
-  error(message, 4 + (depth or 0))
+  check.fail(message)
 end
 
 --- A port as a number.
 ---@param options table
 ---@param option string
 ---@param default? integer
----@param depth? integer functions of ours between `engine_options` and here, default 0
 ---@param prefix? string what the error puts before the option, default ''
 ---@return integer|nil
-local function port_number(options, option, default, depth, prefix)
+local function port_number(options, option, default, prefix)
   local given = options[option]
   if given == nil then
     return default
   end
   local number = tonumber(given)
   if not number or number < 0 or number > 65535 or number % 1 ~= 0 then
-    refuse((prefix or '') .. option, '0 to 65535', "'" .. tostring(given) .. "'", 1 + (depth or 0))
+    refuse((prefix or '') .. option, '0 to 65535', "'" .. tostring(given) .. "'")
   end
   return math.floor(number)
 end
@@ -136,7 +134,7 @@ local function string_list(options, option)
     return given and { given }
   end
   for index, text in ipairs(given) do
-    check.type(text, 'string', ('options.%s[%d]'):format(option, index), 'new', 2)
+    check.type(text, 'string', ('options.%s[%d]'):format(option, index), 'new')
   end
   return given
 end
@@ -149,7 +147,7 @@ local function file_mode(given)
     return nil
   end
   local digits = tostring(given):match '^0?([0-7][0-7][0-7])$'
-  return digits and tonumber(digits, 8) or refuse('unix_mode', 'three octal digits', "'" .. tostring(given) .. "'", 1)
+  return digits and tonumber(digits, 8) or refuse('unix_mode', 'three octal digits', "'" .. tostring(given) .. "'")
 end
 
 --- The options of TLS for `core.daemon`. An unknown one is refused: it might be the one that protects.
@@ -161,17 +159,17 @@ local function tls_options(tls)
   end
   local unknown = check.unknown_keys(tls, TLS_OPTIONS, 'key')
   if unknown[1] then
-    refuse('tls', 'known keys', unknown[1], 1)
+    refuse('tls', 'known keys', unknown[1])
   end
   for option, expected in pairs(TLS_OPTIONS) do
-    check.type(tls[option], expected, 'options.tls.' .. option, 'new', 2)
+    check.type(tls[option], expected, 'options.tls.' .. option, 'new')
   end
   return {
     certificate = tls.certificate,
     key = tls.key,
     client_ca = tls.client_ca,
-    port = port_number(tls, 'port', nil, 1, 'tls.'),
-    ws_port = port_number(tls, 'ws_port', nil, 1, 'tls.'),
+    port = port_number(tls, 'port', nil, 'tls.'),
+    ws_port = port_number(tls, 'ws_port', nil, 'tls.'),
   }
 end
 
@@ -182,9 +180,9 @@ local function engine_options(options)
   for option, expected in pairs(OPTIONS) do
     local value = options[option]
     if expected == 'function' then
-      check.callback(options, option, 'options', 'new', 1)
+      check.callback(options, option, 'options', 'new')
     elseif expected ~= true and value ~= nil then
-      check.type(value, expected, 'options.' .. option, 'new', 1)
+      check.type(value, expected, 'options.' .. option, 'new')
     end
   end
   local wanted = {
@@ -267,7 +265,7 @@ function daemon.new(options)
   local wanted = engine_options(options)
   local adapter, message = loops.resolve(options.loop)
   if not adapter then
-    error(message, 2)
+    check.fail(message)
   end
   for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
     protected.report(options.log or options.info or given.log, warning)
@@ -324,11 +322,11 @@ function daemon.new(options)
 
   function self.start()
     if engine then
-      error('the daemon is running already', 2)
+      check.fail('the daemon is running already')
     end
     local started, why = core.daemon(wanted)
     if not started then
-      error(why, 2)
+      check.fail(why)
     end
     engine = started
     watch(started)
@@ -336,7 +334,7 @@ function daemon.new(options)
 
   function self.stop()
     if not engine then
-      error('the daemon is not running', 2)
+      check.fail('the daemon is not running')
     end
     local stopped = engine
     engine = nil
@@ -347,7 +345,7 @@ function daemon.new(options)
 
   function self.reread()
     if not engine then
-      error('the daemon is not running', 2)
+      check.fail('the daemon is not running')
     end
     engine:reread()
   end

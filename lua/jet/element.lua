@@ -47,11 +47,11 @@ end
 function Element:add(value, callbacks)
   check.self(self, 'add')
   callbacks = check.callbacks(callbacks, 'add')
-  self:_assert_not_added(1)
+  self:_assert_not_added()
   if value == nil then
     value = self._desc.value
   end
-  self:_add(value, callbacks, 1)
+  self:_add(value, callbacks)
   if self._role == 'state' then
     -- The description is the program's table, which shows the state's value.
     self._desc.value = value
@@ -99,8 +99,7 @@ end
 --- Sends the add. The value is sent if there is one.
 ---@param value any
 ---@param callbacks jet.Callbacks|nil
----@param depth integer functions of ours between here and the program's code
-function Element:_add(value, callbacks, depth)
+function Element:_add(value, callbacks)
   local driver = self._driver
   local round = (self._round or 0) + 1
   self._round = round
@@ -129,7 +128,7 @@ function Element:_add(value, callbacks, depth)
     id, message = driver.engine:add(self._path, staged, true, timeout, self._role, self._access)
   end
   if not id then
-    check.fail(message, depth + 1)
+    check.fail(message)
   end
   if driver.owned[self._path] == nil then
     register(self)
@@ -145,15 +144,14 @@ function Element:remove(callbacks)
   check.self(self, 'remove')
   callbacks = check.callbacks(callbacks, 'remove')
   if not self:is_added() then
-    check.fail(("'%s' is not added"):format(self._path), 1)
+    check.fail(("'%s' is not added"):format(self._path))
   end
-  self:_remove(callbacks, 1)
+  self:_remove(callbacks)
 end
 
 --- Sends the remove, see `remove`.
 ---@param callbacks jet.Callbacks|nil
----@param depth integer functions of ours between here and the program's code
-function Element:_remove(callbacks, depth)
+function Element:_remove(callbacks)
   local driver = self._driver
   if driver.closed then
     return driver:refuse_closed(callbacks, 'removing', self._path)
@@ -162,7 +160,7 @@ function Element:_remove(callbacks, depth)
   -- The answer is wanted in any case: it may be a refusal.
   local id, message = driver.engine:remove(self._path, true, callbacks and callbacks.timeout or nil)
   if not id then
-    check.fail(message, depth + 1)
+    check.fail(message)
   end
   if owner and not callbacks then
     unregister(owner)
@@ -181,10 +179,9 @@ function Element:_remove(callbacks, depth)
 end
 
 --- Raises if the element cannot be added now.
----@param depth integer functions of ours between here and the program's code
-function Element:_assert_not_added(depth)
+function Element:_assert_not_added()
   if self:is_added() then
-    check.fail(("path already added: '%s'"):format(self._path), depth + 1)
+    check.fail(("path already added: '%s'"):format(self._path))
   end
 end
 

@@ -6,6 +6,7 @@
 -- are userdata there and here.
 
 require 'jet.built_for'
+local check = require 'jet.check'
 local Loop = require 'jet.ev.loop'
 local Watcher = require 'jet.ev.watcher'
 local watchers = require 'jet.ev.watchers'
@@ -68,7 +69,7 @@ end
 return setmetatable(ev, {
   __index = function(_, name)
     if name == 'Child' or name == 'Stat' then
-      error(("jet.ev does not offer '%s'"):format(name), 2)
+      check.fail(("jet.ev does not offer '%s'"):format(name))
     end
   end,
 })

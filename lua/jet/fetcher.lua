@@ -41,28 +41,26 @@ end
 ---@param expression string|table
 ---@param callback function
 ---@param callbacks? jet.Callbacks
----@param depth integer functions of ours between here and the program's code
 ---@return jet.Fetcher
-function Fetcher.new(driver, expression, callback, callbacks, depth)
+function Fetcher.new(driver, expression, callback, callbacks)
   local text, message = encode(expression)
   if not text then
-    check.fail(message, depth + 1)
+    check.fail(message)
   end
   local self = setmetatable({ _driver = driver, _callback = callback, _expression = text }, Fetcher)
   local warnings
   warnings, message = core.check_fetch(text)
   if not warnings then
-    check.fail(message, depth + 1)
+    check.fail(message)
   end
   driver:warn(warnings)
-  self:_fetch(callbacks, depth + 1)
+  self:_fetch(callbacks)
   return self
 end
 
 --- Sends the fetch.
 ---@param callbacks jet.Callbacks|nil
----@param depth integer functions of ours between here and the program's code
-function Fetcher:_fetch(callbacks, depth)
+function Fetcher:_fetch(callbacks)
   local driver = self._driver
   local round = (self._round or 0) + 1
   self._round = round
@@ -84,7 +82,7 @@ function Fetcher:_fetch(callbacks, depth)
   -- The answer is wanted in any case: it may be a refusal.
   local number, id = driver.engine:fetch(self._number, self._expression, true, timeout)
   if not number then
-    check.fail(id, depth + 1)
+    check.fail(id)
   end
   self._number = number
   self._active = callbacks == nil
@@ -97,7 +95,7 @@ end
 function Fetcher:fetch(callbacks)
   check.self(self, 'fetch')
   callbacks = check.callbacks(callbacks, 'fetch')
-  self:_fetch(callbacks, 1)
+  self:_fetch(callbacks)
 end
 
 --- Ends the fetch: the fetch callback is not called any more. To end it twice is a success.
@@ -116,7 +114,7 @@ function Fetcher:unfetch(callbacks)
   -- The answer is wanted in any case: it may be a refusal.
   local id, message = driver.engine:unfetch(self._number, true, callbacks and callbacks.timeout or nil)
   if not id then
-    error(message, 2)
+    check.fail(message)
   end
   driver.fetchers[self._number] = nil
   if not callbacks then

@@ -21,12 +21,11 @@ local CALLBACKS = { success = true, error = true, timeout = true, valueAsResult 
 ---@param desc table
 ---@param known table<string, boolean>
 ---@param func string the function that got it
----@param depth integer functions of ours between that function and the program's code, and this one
-local function refuse_near_access(desc, known, func, depth)
+local function refuse_near_access(desc, known, func)
   for key in next, desc do
     if known[key] == nil and type(key) == 'string' and check.distance(key:lower(), 'access') <= 1 then
       local message = "bad argument 'desc' to '%s' (unknown key '%s', did you mean 'access'?)"
-      check.fail(message:format(func, key), depth + 2)
+      check.fail(message:format(func, key))
     end
   end
 end
@@ -35,12 +34,11 @@ end
 ---@param driver jet.Driver
 ---@param desc table
 ---@param func 'state'|'method'|'add' the function that got it
----@param depth? integer functions of ours between that function and the program's code, default 0
-function keys.check_description(driver, desc, func, depth)
+function keys.check_description(driver, desc, func)
   local known = DESCRIPTIONS[func]
   for key in next, desc do
     if known[key] == nil then
-      refuse_near_access(desc, known, func, (depth or 0) + 1)
+      refuse_near_access(desc, known, func)
       driver:warn(check.unknown_keys(desc, known, 'key of a description'))
       return
     end

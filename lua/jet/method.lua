@@ -2,7 +2,6 @@
 
 local replies = require 'jet.replies'
 local Element = require 'jet.element'
-local errors = require 'jet.errors'
 
 local unpack = table.unpack or unpack
 
@@ -20,14 +19,13 @@ local Method = Element.extend('method')
 ---@param driver jet.Driver
 ---@param desc jet.MethodDescription
 ---@param callbacks? jet.Callbacks
----@param depth integer functions of ours between here and the program's code
 ---@return jet.Method
-function Method.new(driver, desc, callbacks, depth)
+function Method.new(driver, desc, callbacks)
   local self = Element.create(Method, driver, desc, {
     _asynchronous = not desc.call,
   })
-  self:_assert_not_added(depth + 1)
-  self:_add(desc.value, callbacks, depth + 1)
+  self:_assert_not_added()
+  self:_add(desc.value, callbacks)
   return self
 end
 
@@ -76,31 +74,22 @@ end
 ---@param args any
 ---@param count integer
 local function call_later(self, id, args, count)
-  local driver = self._driver
-  local done = false
-  local reply = replies.replier(driver, self._path, function(response)
-    done = true
+  local driver, path = self._driver, self._path
+  replies.run(driver, path, 'call_async', function(response)
     if response.error then
       replies.refuse(driver, id, response.error)
     elseif response.result == nil then
-      replies.refuse(driver, id, "call_async of '" .. self._path .. "' replied neither result nor error")
+      replies.refuse(driver, id, "call_async of '" .. path .. "' replied neither result nor error")
     else
       replies.result(driver, id, response.result, 'result')
     end
+  end, function(reply)
+    return invoke(count, args, self._desc.call_async, reply)
   end)
-  local ok, raised = invoke(count, args, self._desc.call_async, reply)
-  if ok then
-    return
-  end
-  if done then
-    driver:note(("call_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
-  else
-    reply({ error = replies.to_error(raised) })
-  end
 end
 
---- Somebody calls the method.
----@param id string|nil what to answer with, nil if nobody waits
+--- Handles a call of the method.
+---@param id string|nil identifies the request in its response; nil for a notification
 ---@param args any the arguments
 ---@param count integer see `invoke`
 function Method:request(id, args, count)

@@ -1,5 +1,6 @@
 --- Answers to requests for the elements of a peer: results, errors, and what handlers raise.
 
+local check = require 'jet.check'
 local errors = require 'jet.errors'
 local protected = require 'jet.protected_call'
 
@@ -69,12 +70,12 @@ end
 ---@param path string
 ---@param answer fun(response: table)
 ---@return fun(response: table)
-function replies.replier(driver, path, answer)
+local function replier(driver, path, answer)
   local replied = false
   return function(response)
     if type(response) ~= 'table' then
       local message = "bad argument 'response' to 'reply' (table expected, got %s)"
-      error(message:format(response == nil and 'no value' or type(response)), 2)
+      check.fail(message:format(response == nil and 'no value' or type(response)))
     end
     if replied then
       driver:note('a second reply for ' .. path .. ' is ignored')
@@ -84,6 +85,28 @@ function replies.replier(driver, path, answer)
     if not driver.closed then
       answer(response)
     end
+  end
+end
+
+--- Runs an asynchronous handler. An error that it raises before its reply is the reply.
+---@param driver jet.Driver
+---@param path string the element
+---@param name string the handler, e.g. 'set_async'
+---@param answer fun(response: table) answers the request
+---@param invoke fun(reply: fun(response: table)): boolean, any calls the handler, protected
+function replies.run(driver, path, name, answer, invoke)
+  local done = false
+  local reply = replier(driver, path, function(response)
+    done = true
+    answer(response)
+  end)
+  local ok, raised = invoke(reply)
+  if ok then
+    return
+  elseif done then
+    driver:note(("%s of '%s' raised after its reply: %s"):format(name, path, errors.describe(raised)))
+  else
+    reply { error = replies.to_error(raised) }
   end
 end
 

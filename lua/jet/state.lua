@@ -27,15 +27,14 @@ local State = Element.extend('state')
 ---@param driver jet.Driver
 ---@param desc jet.StateDescription
 ---@param callbacks? jet.Callbacks
----@param depth integer functions of ours between here and the program's code
 ---@return jet.State
-function State.new(driver, desc, callbacks, depth)
+function State.new(driver, desc, callbacks)
   local self = Element.create(State, driver, desc, {
     -- Which handler counts is decided once; `set` wins.
     _asynchronous = not desc.set and desc.set_async and true or false,
   })
-  self:_assert_not_added(depth + 1)
-  self:_add(desc.value, callbacks, depth + 1)
+  self:_assert_not_added()
+  self:_add(desc.value, callbacks)
   return self
 end
 
@@ -54,45 +53,44 @@ function State:value(new)
     ok, message = driver.engine:change(self._path, staged)
   end
   if not ok then
-    error(message, 2)
+    check.fail(message)
   end
   self._desc.value = new
   driver:kick()
 end
 
---- Answers a set and posts the new value.
+--- Takes a new value after a set: answers the request and posts the value. The value is converted to JSON once, for
+-- both. One that cannot be sent refuses the set.
 ---@param self jet.State
----@param id string|nil
----@param new any the state's value from now on
----@param outcome {result: any, answer_value: boolean, silent: any} what the requester and the others get
+---@param id string|nil identifies the request in its response; nil for a notification
+---@param new any
+---@param outcome {value_as_result: boolean, result: any, silent: any} `result`: another result than the new value
 local function accept(self, id, new, outcome)
   local driver = self._driver
-  if outcome.answer_value then
-    replies.result(driver, id, outcome.result, 'result')
-  elseif id then
-    driver.engine:answer(id)
-  end
-  self._desc.value = new
-  if not outcome.silent and not driver.closed then
-    local staged = new ~= nil and driver:stage(new, 'value') or nil
-    local ok, message = driver.engine:change(self._path, staged)
-    if not ok then
-      driver:note(message)
+  local staged, message
+  if new ~= nil then
+    staged, message = driver:stage(new, 'value')
+    if not staged then
+      return replies.refuse(driver, id, message)
     end
   end
-  driver:kick()
-end
-
---- The value a set leads to, or nil and why it cannot be sent.
----@param driver jet.Driver
----@param chosen any what the handler chose, nil for the requested value
----@return any truthy if it can be sent
----@return string|nil message
-local function sendable(driver, chosen)
-  if chosen == nil then
-    return true
+  if id and outcome.value_as_result and outcome.result ~= nil then
+    replies.result(driver, id, outcome.result, 'result')
+    id = nil
   end
-  return driver:stage(chosen, 'value')
+  self._desc.value = new
+  if driver.closed then
+    return
+  end
+  local unanswered, unposted =
+    driver.engine:accept(self._path, id, staged, outcome.value_as_result, not outcome.silent)
+  if unanswered then
+    replies.refuse(driver, id, unanswered)
+  end
+  if unposted then
+    driver:note(unposted)
+  end
+  driver:kick()
 end
 
 --- Takes a set that was answered by `reply`.
@@ -102,25 +100,20 @@ end
 ---@param value_as_result boolean
 ---@param response table
 local function replied(self, id, requested, value_as_result, response)
-  local driver = self._driver
   if response.error then
-    return replies.refuse(driver, id, response.error)
+    return replies.refuse(self._driver, id, response.error)
   end
-  if response.result == nil and response.value == nil then
-    return replies.refuse(driver, id, "set_async of '" .. self._path .. "' replied neither result nor error")
+  local new, result = response.value, response.result
+  if result == nil and new == nil then
+    return replies.refuse(self._driver, id, "set_async of '" .. self._path .. "' replied neither result nor error")
   end
-  local ok, message = sendable(driver, response.value)
-  if not ok then
-    return replies.refuse(driver, id, message)
+  if new == nil then
+    new = requested
   end
-  local new, result = requested, response.result
-  if response.value ~= nil then
-    new = response.value
+  if result == true then
+    result = nil
   end
-  if result == nil or result == true then
-    result = new
-  end
-  accept(self, id, new, { result = result, answer_value = value_as_result, silent = response.dont_notify })
+  accept(self, id, new, { value_as_result = value_as_result, result = result, silent = response.dont_notify })
 end
 
 --- Runs a `set_async` handler.
@@ -133,24 +126,15 @@ local function set_later(self, id, requested, value_as_result)
   if requested == nil then
     return id and replies.refuse(driver, id, errors.invalid_params { missingParam = 'value' })
   end
-  local done = false
-  local reply = replies.replier(driver, self._path, function(response)
-    done = true
+  replies.run(driver, self._path, 'set_async', function(response)
     replied(self, id, requested, value_as_result, response)
+  end, function(reply)
+    return pcall(self._desc.set_async, reply, requested)
   end)
-  local ok, raised = pcall(self._desc.set_async, reply, requested)
-  if ok then
-    return
-  end
-  if done then
-    driver:note(("set_async of '%s' raised after its reply: %s"):format(self._path, errors.describe(raised)))
-  else
-    reply({ error = replies.to_error(raised) })
-  end
 end
 
---- Somebody sets the state.
----@param id string|nil what to answer with, nil if nobody waits
+--- Handles a request to set the state.
+---@param id string|nil identifies the request in its response; nil for a notification
 ---@param requested any
 ---@param value_as_result boolean
 function State:request(id, requested, value_as_result)
@@ -165,16 +149,10 @@ function State:request(id, requested, value_as_result)
   if not ok then
     return replies.refuse(driver, id, chosen)
   end
-  local message
-  ok, message = sendable(driver, chosen)
-  if not ok then
-    return replies.refuse(driver, id, message)
+  if chosen == nil then
+    chosen = requested
   end
-  local new = chosen
-  if new == nil then
-    new = requested
-  end
-  accept(self, id, new, { result = new, answer_value = value_as_result, silent = silent })
+  accept(self, id, chosen, { value_as_result = value_as_result, silent = silent })
 end
 
 return State

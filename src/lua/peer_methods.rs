@@ -192,6 +192,21 @@ fn add_element_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
         core.engine.borrow_mut().disown(&path.0);
         Ok(())
     });
+    // accept(path, id, value, value_as_result, notify): answers a set and posts the new value. Why the one or the other
+    // failed, if it did.
+    type Accept = (Path, Option<String>, Option<u64>, bool, bool);
+    methods.add_method("accept", |_, core, args: Accept| {
+        let (path, id, staged, value_as_result, notify) = args;
+        core.make_room();
+        let (answered, posted) = core.with(staged, |engine, value| {
+            let result = if value_as_result { value.unwrap_or(Raw::NULL) } else { Raw::TRUE };
+            let answered = id.map_or(Ok(()), |id| engine.answer(&id, result));
+            let posted = if notify { engine.change(&path.0, value) } else { Ok(()) };
+            (answered, posted)
+        });
+        let text = |result: Result<(), Failure>| result.err().map(|failure| failure.to_string());
+        Ok((text(answered), text(posted)))
+    });
     methods.add_method("answer", |_, core, (id, staged): (String, Option<u64>)| {
         core.make_room();
         Ok(done(core.with(staged, |engine, result| engine.answer(&id, result.unwrap_or(Raw::TRUE)))))

@@ -17,11 +17,11 @@ function IO.new(callback, fd, revents)
   check.type(callback, 'function', 'on_io', 'IO.new')
   check.type(fd, 'number', 'fd', 'IO.new')
   if fd < 0 or fd % 1 ~= 0 then
-    check.fail("bad argument 'fd' to 'IO.new' (descriptor expected, got " .. fd .. ')', 1)
+    check.fail("bad argument 'fd' to 'IO.new' (descriptor expected, got " .. fd .. ')')
   end
   check.type(revents, 'number', 'revents', 'IO.new')
   if revents ~= READ and revents ~= WRITE and revents ~= READ + WRITE then
-    check.fail("bad argument 'revents' to 'IO.new' (READ, WRITE or both expected)", 1)
+    check.fail("bad argument 'revents' to 'IO.new' (READ, WRITE or both expected)")
   end
   return Watcher.object({ _callback = callback, _fd = fd, _revents = revents }, IO)
 end

@@ -63,7 +63,7 @@ end
 function Watcher.check_loop(loop, func)
   if not Watcher.is_loop(loop) then
     local message = "bad argument 'loop' to '%s' (loop of jet.ev expected, got %s)"
-    check.fail(message:format(func, type(loop)), 2)
+    check.fail(message:format(func, type(loop)))
   end
 end
 
@@ -145,7 +145,7 @@ function Watcher:priority(new)
   if new ~= nil then
     check.type(new, 'number', 'priority', 'priority')
     if new % 1 ~= 0 or new < MINPRI or new > MAXPRI then
-      check.fail(("bad argument 'priority' to 'priority' (%d to %d expected, got %s)"):format(MINPRI, MAXPRI, tostring(new)), 1)
+      check.fail(("bad argument 'priority' to 'priority' (%d to %d expected, got %s)"):format(MINPRI, MAXPRI, tostring(new)))
     end
     self._priority = new
   end

@@ -89,7 +89,7 @@ function Signal:_activate(loop)
     if not self._daemon then
       loop._references = loop._references - 1
     end
-    check.fail(message, 2)
+    check.fail(message)
   end
   self._signals = signals
   loop._registered = loop._registered + 1

@@ -1,5 +1,6 @@
 --- The built-in event loop: poll(2) in `jet.core`, callbacks here.
 
+local caller = require 'jet.caller'
 local core = require 'jet.core'
 
 local READY, TIMER, INVALID = 1, 2, 3
@@ -24,7 +25,7 @@ function builtin.new()
   function adapter.watch(fd, interest, callback)
     if fd < 0 then
       -- poll(2) would wait for it for ever. A closed socket of luasocket has this number.
-      error('jet.loop: ' .. fd .. ' is no descriptor', 2)
+      caller.fail('jet.loop: ' .. fd .. ' is no descriptor')
     end
     callbacks[fd] = interest and callback
     engine:watch(fd, interest == 'r' or interest == 'rw', interest == 'w' or interest == 'rw')
