@@ -96,6 +96,17 @@ describe('An unknown key', function()
     }, log)
   end)
 
+  it('is what ip and port are beside a url of a WebSocket: a warning', function()
+    -- The earlier module ignored them, and programs pass both.
+    local texts = {}
+    local made = require 'jet.peer'.new {
+      url = 'ws://127.0.0.1:9', ip = '127.0.0.1', port = 1, log = function(text) texts[#texts + 1] = text end,
+      on_close = function() end,
+    }
+    made:close()
+    assert.are.same({ "config key 'ip' is ignored beside 'url'", "config key 'port' is ignored beside 'url'" }, texts)
+  end)
+
   it('of the options of a daemon is a warning', function()
     local texts = {}
     require 'jet.daemon'.new { prot = 0, log = function(text) texts[#texts + 1] = text end }

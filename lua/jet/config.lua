@@ -227,11 +227,33 @@ local function check_host(ip)
   end
 end
 
+--- Refuses two targets that contradict each other. Programs for the earlier module give `ip` and `port` beside a
+-- WebSocket `url`, which then counts alone; see `config.warn`.
+---@param given table
+local function check_target(given)
+  local target = given.url and 'url' or given.unix and 'unix'
+  local others = {}
+  if target == 'url' and not given.url:find '^wss?:' then
+    others = { 'unix', 'ip', 'port' }
+  elseif target == 'url' then
+    others = { 'unix' }
+  elseif target == 'unix' then
+    others = { 'ip', 'port' }
+  end
+  for _, other in ipairs(others) do
+    if given[other] ~= nil then
+      local message = "bad argument 'config.%s' to 'new' (contradicts config.%s: one target expected)"
+      check.fail(message:format(other, target))
+    end
+  end
+end
+
 --- Checks what the program gave and translates it for the engine.
 ---@param given table from `config.options`
 ---@return table options for `core.peer`
 function config.engine_options(given)
   check_types(given)
+  check_target(given)
   check_login(given)
   local name
   if given.name ~= nil then
@@ -263,11 +285,18 @@ function config.engine_options(given)
   }
 end
 
---- Warns of keys that mean nothing.
----@param given table
-function config.warn(given)
-  for _, warning in ipairs(check.unknown_keys(given, config.KEYS, 'config key')) do
-    protected.report(given.log, warning)
+--- Warns of keys that have no effect.
+---@param all table what the program gave
+---@param given table its known keys, from `config.options`
+function config.warn(all, given)
+  local warnings = check.unknown_keys(all, config.KEYS, 'config key')
+  for _, key in ipairs { 'ip', 'port' } do
+    if given.url and given[key] ~= nil then
+      warnings[#warnings + 1] = ("config key '%s' is ignored beside 'url'"):format(key)
+    end
+  end
+  for _, warning in ipairs(warnings) do
+    protected.report(all.log, warning)
   end
 end
 

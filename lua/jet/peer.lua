@@ -26,7 +26,7 @@ function module.new(given)
   local all = type(given) == 'table' and given or {}
   given = config.options(all, config.KEYS, config.OFF)
   local options = config.engine_options(given)
-  config.warn(all)
+  config.warn(all, given)
   if given.sync then
     return sync.new(options, given)
   end

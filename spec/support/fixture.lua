@@ -25,7 +25,8 @@ end
 ---@return jet.Peer
 function support.peer(config)
   config = config or {}
-  local given = { port = config.port or jetd.shared().port, loop = loop.adapter, log = log }
+  local port = not (config.url or config.unix) and (config.port or jetd.shared().port) or nil
+  local given = { port = port, loop = loop.adapter, log = log }
   for key, value in pairs(config) do
     given[key] = value
   end
