@@ -226,6 +226,7 @@ describe('A sync peer', function()
       { function() p:method { path = 'x', call = 5 } end, "'desc.call'" },
       { function() p:fetch() end, "'expression'" },
       { function() p:fetch { sort = { from = 'x' } } end, 'sort' },
+      { function() p:fetch('x', print) end, "'callback' to 'fetch' %(a peer with sync = true returns a list" },
       { function() p:get() end, "'path'" },
       { function() p:serve 'x' end, "'seconds'" },
     }
