@@ -142,6 +142,19 @@ describe('A state ref', function()
     assert.is_true(set(9))
   end)
 
+  it('keeps a value that is set while it is removed for the next add, and says so once', function()
+    local state, events = watched { value = 1 }
+    state:remove()
+    state:value(2)
+    state:value(3)
+    assert.are.same({ "'" .. path .. "' is not added: its new value is kept for the next add and not sent" },
+      support.take_log())
+    assert.are.equal(3, state:value())
+    state:add()
+    wait(count(events, 3), 'remove and add')
+    assert.are.same({ 'remove', 1, 'add', 3 }, { events[2][2], events[2][3], events[3][2], events[3][3] })
+  end)
+
   it('raises on add while added and on remove while not, at the caller', function()
     local state = owner:state { path = path, value = 1 }
     support.raises_here(function() state:add() end, 'already added')

@@ -50,7 +50,12 @@ function State:value(new)
   local staged, message = driver:stage(new, 'value')
   local ok = staged
   if staged and not driver.closed then
-    ok, message = driver.engine:change(self._path, staged)
+    if driver.owned[self._path] then
+      ok, message = driver.engine:change(self._path, staged)
+    else
+      -- No error: programs for the earlier module prepare the value of the next `add` in this way.
+      driver:warn { ("'%s' is not added: its new value is kept for the next add and not sent"):format(self._path) }
+    end
   end
   if not ok then
     check.fail(message)
