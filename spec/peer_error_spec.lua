@@ -163,6 +163,27 @@ describe('Errors', function()
     support.wait_log "set failed: Invalid params %(%-32602%): wrong type of parameter: 'path'"
   end)
 
+  it('of a wrong time-out name the path and what was expected', function()
+    local err = refusal(function(cbs) other:call('some/path', {}, cbs) end, { timeout = '1' })
+    assert.are.equal("Invalid params (-32602): wrong type of parameter: 'timeout' for 'some/path': number of seconds"
+      .. ' expected, got 1', tostring(err))
+    local line = debug.getinfo(1, 'l').currentline + 1
+    other:set('some/path', 1, { timeout = '1' })
+    support.wait_log('peer_error_spec.lua:' .. line .. ": set failed: .*'timeout' for 'some/path': number of seconds expected")
+  end)
+
+  it('of a time-out that is over at once come at once, and the log names the request', function()
+    owner:state { path = prefix .. 's', value = 1, set_async = function() end }
+    support.settle(owner)
+    for _, seconds in ipairs { 0, -1 } do
+      local line = debug.getinfo(1, 'l').currentline + 1
+      local err = refusal(function(cbs) other:set(prefix .. 's', 2, cbs) end, { timeout = seconds })
+      assert.are.equal(-32001, err.code)
+      support.wait_log(("peer_error_spec.lua:%d: set '%ss': positive number of seconds expected as timeout, got %s")
+        :format(line, prefix, tostring(seconds):gsub('-', '%%-')))
+    end
+  end)
+
   it('of a handler are tables or strings, never userdata', function()
     owner:method { path = prefix .. 'm', call = function() return nil .. 'x' end }
     owner:method { path = prefix .. 'n', call = function() return function() end end }

@@ -162,7 +162,7 @@ function Peer:config(params, callbacks)
   local id
   local staged, message = driver:stage(params, 'params')
   if staged then
-    id, message = driver.engine:request('config', staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+    id, message = driver.engine:request('config', staged, callbacks ~= nil, driver:timeout_of(callbacks, 'config'))
   end
   finish(self, callbacks, id, message, 'config')
 end
@@ -188,7 +188,7 @@ function Peer:call(path, args, callbacks)
   local id
   local staged, message = driver:stage(args, 'args')
   if staged then
-    id, message = driver.engine:call(path, staged, callbacks ~= nil, callbacks and callbacks.timeout or nil)
+    id, message = driver.engine:call(path, staged, callbacks ~= nil, driver:timeout_of(callbacks, 'call', path))
   end
   finish(self, callbacks, id, message, 'calling', path)
 end
@@ -214,7 +214,7 @@ function Peer:set(path, value, callbacks)
   end
   if not message then
     local as_result = callbacks and (callbacks.valueAsResult or callbacks.value_as_result)
-    local timeout = callbacks and callbacks.timeout or nil
+    local timeout = driver:timeout_of(callbacks, 'set', path)
     id, message = driver.engine:set(path, staged, callbacks ~= nil, timeout, as_result and true or false)
   end
   finish(self, callbacks, id, message, 'setting', path)
@@ -309,7 +309,7 @@ function Peer:remove(path, callbacks)
     return driver:refuse_closed(callbacks, 'removing', path)
   end
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.engine:remove(path, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:remove(path, true, driver:timeout_of(callbacks, 'remove', path))
   finish(self, callbacks, id, message, 'removing', path)
 end
 

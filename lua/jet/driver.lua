@@ -3,6 +3,7 @@
 -- What lives here: when to read, write and give up, and the callbacks of open requests. Whom an event
 -- is for is in `jet.dispatch`.
 
+local caller = require 'jet.caller'
 local core = require 'jet.core'
 local dispatch = require 'jet.dispatch'
 local errors = require 'jet.errors'
@@ -306,6 +307,22 @@ function Driver:kick()
   end
 end
 
+--- Returns the time-out of a request. Warns of one that is over at once: the daemon takes it, as earlier programs may
+-- count on, but no owner can respond in time.
+---@param callbacks jet.Callbacks|nil
+---@param func string the function that the program called
+---@param path? string
+---@return number|nil seconds
+function Driver:timeout_of(callbacks, func, path)
+  local seconds = callbacks and callbacks.timeout or nil
+  if seconds and seconds <= 0 then
+    local subject = path and ("%s '%s'"):format(func, path) or func
+    local text = '%s%s: positive number of seconds expected as timeout, got %s: the request fails at once'
+    self:warn { text:format(caller.position(), subject, tostring(seconds)) }
+  end
+  return seconds
+end
+
 --- Keeps the callbacks of a request that was sent.
 ---@param id integer|true what the engine returned
 ---@param callbacks jet.Callbacks|nil
@@ -373,11 +390,12 @@ end
 ---@param func string what the program called
 ---@param err table
 function Driver:refuse(callbacks, func, err)
+  local position = caller.position()
   self:later(function()
     if callbacks.error then
       protected.call(self.log, callbacks.error, err)
     else
-      protected.report(self.log, ('%s failed: %s'):format(func, errors.describe(err)))
+      protected.report(self.log, ('%s%s failed: %s'):format(position, func, errors.describe(err)))
     end
   end)
 end

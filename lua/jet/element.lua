@@ -124,7 +124,7 @@ function Element:_add(value, callbacks)
     staged, message = driver:stage(value, 'value')
   end
   if not message then
-    local timeout = callbacks and callbacks.timeout or nil
+    local timeout = driver:timeout_of(callbacks, 'add', self._path)
     id, message = driver.engine:add(self._path, staged, true, timeout, self._role, self._access)
   end
   if not id then
@@ -158,7 +158,7 @@ function Element:_remove(callbacks)
   end
   local owner = driver.owned[self._path]
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.engine:remove(self._path, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:remove(self._path, true, driver:timeout_of(callbacks, 'remove', self._path))
   if not id then
     check.fail(message)
   end

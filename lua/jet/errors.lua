@@ -49,6 +49,15 @@ local function plain(value)
   return shortened(core.encode(value) or tostring(value))
 end
 
+--- The text for a request whose time-out is no number of seconds.
+---@param got table the parameters of the request
+---@return string
+local function wrong_timeout(got)
+  local subject = type(got.path) == 'string' and (" for '%s'"):format(shortened(got.path)) or ''
+  local text = "wrong type of parameter: 'timeout'%s: number of seconds expected, got %s"
+  return text:format(subject, plain(got.timeout))
+end
+
 --- The `data` of an error as text.
 ---@param err table
 ---@param subject? string what the text goes with; it is not named again
@@ -62,6 +71,9 @@ local function reason(err, subject)
   end
   if type(data.reason) == 'string' then
     return data.reason
+  end
+  if data.wrongType == 'timeout' and type(data.got) == 'table' then
+    return wrong_timeout(data.got)
   end
   for _, words in ipairs(WORDS) do
     local value = data[words[1]]

@@ -78,7 +78,7 @@ function Fetcher:_fetch(callbacks)
   if driver.closed then
     return driver:refuse_closed(callbacks, 'a fetch')
   end
-  local timeout = callbacks and callbacks.timeout or nil
+  local timeout = driver:timeout_of(callbacks, 'fetch')
   -- The answer is wanted in any case: it may be a refusal.
   local number, id = driver.engine:fetch(self._number, self._expression, true, timeout)
   if not number then
@@ -112,7 +112,7 @@ function Fetcher:unfetch(callbacks)
     return
   end
   -- The answer is wanted in any case: it may be a refusal.
-  local id, message = driver.engine:unfetch(self._number, true, callbacks and callbacks.timeout or nil)
+  local id, message = driver.engine:unfetch(self._number, true, driver:timeout_of(callbacks, 'unfetch'))
   if not id then
     check.fail(message)
   end
