@@ -150,11 +150,10 @@ end
 
 --- Fetches once and returns all that matches now, in the order of the sort if there is one.
 ---@param expression string|table as for `jet.Peer:fetch`
----@param callback? nil there is none: it would never be called
 ---@return {path: string, value: any, index: integer|nil}[]
-function SyncPeer:fetch(expression, callback)
+function SyncPeer:fetch(expression, ...)
   check.self(self, 'fetch')
-  if callback then
+  if (...) then
     check.fail("bad argument 'callback' to 'fetch' (a peer with sync = true returns a list instead of calling back: "
       .. 'for _, item in ipairs(peer:fetch(expression)) do ... end; for a live query make a peer without sync)')
   end
