@@ -129,7 +129,7 @@ local function finish(self, callbacks, id, message, what, path)
   if id ~= true and not (callbacks and callbacks.error) then
     hook = function(ok, err)
       if not ok then
-        driver:refused(callbacks, what, path, err)
+        driver.requests:report_refusal(callbacks, what, path, err)
       end
     end
   end
@@ -145,7 +145,7 @@ end
 local function refuse(self, func, callbacks, fault, params)
   fault.got = params
   params.timeout = callbacks.timeout
-  self._driver:refuse(callbacks, func, errors.invalid_params(fault))
+  self._driver.requests:refuse(callbacks, func, errors.invalid_params(fault))
 end
 
 --- Changes the configuration of this connection at the daemon.
@@ -157,7 +157,7 @@ function Peer:config(params, callbacks)
   callbacks = check.callbacks(callbacks, 'config')
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'config')
+    return driver.requests:refuse_closed(callbacks, 'config')
   end
   local id
   local staged, message = driver:stage(params, 'params')
@@ -183,7 +183,7 @@ function Peer:call(path, args, callbacks)
   end
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'calling', path)
+    return driver.requests:refuse_closed(callbacks, 'calling', path)
   end
   local id
   local staged, message = driver:stage(args, 'args')
@@ -206,7 +206,7 @@ function Peer:set(path, value, callbacks)
   end
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'setting', path)
+    return driver.requests:refuse_closed(callbacks, 'setting', path)
   end
   local id, staged, message
   if value ~= nil then
@@ -306,7 +306,7 @@ function Peer:remove(path, callbacks)
     owner:_remove(callbacks)
     return
   elseif driver.closed then
-    return driver:refuse_closed(callbacks, 'removing', path)
+    return driver.requests:refuse_closed(callbacks, 'removing', path)
   end
   -- The answer is wanted in any case: it may be a refusal.
   local id, message = driver.engine:remove(path, true, driver:timeout_of(callbacks, 'remove', path))

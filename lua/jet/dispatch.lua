@@ -14,21 +14,7 @@ local RESPONSE, NOTIFICATION, SORTED, SET, CALL, RAW, UNKNOWN, READY, NOTE, LOGI
 local dispatch = {}
 
 dispatch[RESPONSE] = function(driver, id, ok, value)
-  local callbacks, hook = driver.pending[id], driver.hooks[id]
-  driver.pending[id], driver.hooks[id] = nil, nil
-  if not ok then
-    errors.mark(value)
-  end
-  if hook then
-    local replaced = hook(ok, value)
-    if replaced ~= nil then
-      value = replaced
-    end
-  end
-  local callback = callbacks and (ok and callbacks.success or not ok and callbacks.error)
-  if callback then
-    protected.call(driver.log, callback, value)
-  end
+  driver.requests:respond(id, ok, value)
 end
 
 dispatch[NOTIFICATION] = function(driver, number, event, path, value)

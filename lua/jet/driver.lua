@@ -6,8 +6,8 @@
 local caller = require 'jet.caller'
 local core = require 'jet.core'
 local dispatch = require 'jet.dispatch'
-local errors = require 'jet.errors'
 local protected = require 'jet.protected_call'
+local Requests = require 'jet.requests'
 local keys = require 'jet.keys'
 local peer_loops = require 'jet.peer_loops'
 
@@ -16,13 +16,11 @@ local peer_loops = require 'jet.peer_loops'
 ---@field adapter jet.Adapter the loop
 ---@field peer table the peer object the program has
 ---@field log function|false|nil nil reports to standard error, false nowhere
----@field pending table<integer, jet.Callbacks> callbacks of open requests by id
----@field hooks table<integer, fun(ok: boolean, value: any)> what the module itself does with a response
+---@field requests jet.Requests
 ---@field elements table<integer, table> elements by key, each with `request(self, id, ...)`
 ---@field owned table<string, table> the element that gets the requests for a path
 ---@field fetchers table<integer, jet.Fetcher>
 ---@field warned table<string, boolean> warnings that were reported
----@field owed table<table, boolean> callbacks of refused requests still to come, and whether `loop` waits for them
 ---@field closed string|nil why there is no connection any more
 ---@field failure string|nil the same if the connection could not be made or was lost
 ---@field refusal table|nil the error of the login if that is why
@@ -36,13 +34,6 @@ local STRIDE = 5
 -- other processes work on the first ones while the rest is handled. With fewer the system calls would
 -- cost more than that gains.
 local MESSAGES_BETWEEN_WRITES = 32
-
----@class jet.Callbacks
----@field success? fun(result: any)
----@field error? fun(err: table)
----@field timeout? number seconds
----@field valueAsResult? boolean
----@field value_as_result? boolean
 
 --- Makes the driver of a peer and begins to connect.
 ---@param options table for the engine, see `core.peer`
@@ -66,14 +57,12 @@ function Driver.new(options, adapter, settings)
     max_message = options.max_message,
     max_depth = options.max_depth,
     refuse_latin1 = options.invalid_utf8 == 'error',
-    pending = {},
-    hooks = {},
+    requests = Requests.new(adapter, settings.log),
     elements = {},
     owned = {},
     last_key = 0,
     fetchers = {},
     warned = {},
-    owed = {},
     events = {},
     cursor = 0,
     count = 0,
@@ -326,99 +315,15 @@ end
 --- Keeps the callbacks of a request that was sent.
 ---@param id integer|true what the engine returned
 ---@param callbacks jet.Callbacks|nil
----@param hook? fun(ok: boolean, value: any): any what it returns replaces the value
+---@param hook? jet.ResponseHook
 function Driver:sent(id, callbacks, hook)
   if callbacks and not (callbacks.success or callbacks.error or callbacks.timeout) then
     keys.check_callbacks(self, callbacks)
   end
   if id ~= true then
-    self.pending[id] = callbacks
-    self.hooks[id] = hook
+    self.requests:keep(id, callbacks, hook)
   end
   self:kick()
-end
-
---- Does something for a request that was not sent, from the loop. `loop` does not return before that, unless it is
--- asked for by what is done here: a program that tries again and again would never get out.
----@param action fun()
-function Driver:later(action)
-  local token = {}
-  self.owed[token] = not self.delivering
-  self.adapter.after(0, function()
-    local outer = self.delivering
-    self.delivering = true
-    action()
-    self.delivering = outer
-    self.owed[token] = nil
-    peer_loops.review(self.adapter)
-  end)
-end
-
---- Whether the connection has ended and everybody whom `loop` waits for was told.
----@return boolean
-function Driver:is_over()
-  if not self.finished then
-    return false
-  end
-  for _, awaited in pairs(self.owed) do
-    if awaited then
-      return false
-    end
-  end
-  return true
-end
-
---- Calls `error` of a request on a closed peer, from the loop. Reports the failure if there is no such callback.
----@param callbacks jet.Callbacks|nil
----@param what string names the request in the report, e.g. 'setting'
----@param path? string
-function Driver:refuse_closed(callbacks, what, path)
-  if not (callbacks and callbacks.error) then
-    -- Until `finish` it is like the requests that were open when the connection was lost: part of that failure.
-    if self.finished or not self.failure then
-      self:report_failure(what, path, errors.closed())
-    end
-    return
-  end
-  self:later(function()
-    protected.call(self.log, callbacks.error, errors.closed())
-  end)
-end
-
---- Tells the callbacks of a request that was not sent why, from the loop.
----@param callbacks jet.Callbacks
----@param func string what the program called
----@param err table
-function Driver:refuse(callbacks, func, err)
-  local position = caller.position()
-  self:later(function()
-    if callbacks.error then
-      protected.call(self.log, callbacks.error, err)
-    else
-      protected.report(self.log, ('%s%s failed: %s'):format(position, func, errors.describe(err)))
-    end
-  end)
-end
-
---- Reports that a request failed which has no `error` callback.
----@param what string names the request, e.g. 'setting'
----@param path string|nil
----@param err table the error object
-function Driver:report_failure(what, path, err)
-  local subject = path and ("%s '%s'"):format(what, path) or what
-  local text = path and errors.cause(err, path) or errors.describe(err)
-  protected.report(self.log, ('%s failed: %s'):format(subject, text))
-end
-
---- Reports that the daemon refused a request, unless the request has an `error` callback.
----@param callbacks jet.Callbacks|nil
----@param what string as for `report_failure`
----@param path string|nil
----@param err table the error object
-function Driver:refused(callbacks, what, path, err)
-  if not (callbacks and callbacks.error) and not self.closed then
-    self:report_failure(what, path, err)
-  end
 end
 
 --- Ends the connection because it cannot be made or is lost.
@@ -439,6 +344,7 @@ function Driver:close(reason, later)
     return
   end
   self.closed = reason
+  self.requests:close(self.failure ~= nil)
   self:forget_timer()
   local fd = self.fd
   self.fd = nil
@@ -461,25 +367,9 @@ function Driver:close(reason, later)
   end
 end
 
---- Tells everybody who waits that the connection is gone, then `on_close`.
+--- Fails the open requests, then calls `on_close`.
 function Driver:finish()
-  local pending, hooks = self.pending, self.hooks
-  self.pending, self.hooks = {}, {}
-  local ids = {}
-  for id in pairs(pending) do
-    ids[#ids + 1] = id
-  end
-  table.sort(ids)
-  for _, id in ipairs(ids) do
-    local callback = pending[id].error
-    if hooks[id] then
-      hooks[id](false, errors.closed())
-    end
-    if callback then
-      protected.call(self.log, callback, errors.closed())
-    end
-  end
-  self.finished = true
+  self.requests:fail_all()
   if self.on_close and self.refusal then
     protected.call(self.log, self.on_close, self.peer, self.closed, self.refusal)
   elseif self.on_close then
@@ -496,17 +386,16 @@ end
 ---@return boolean|nil done nil if these signals cannot be watched
 ---@return string|nil message
 function Driver:loop(signals)
-  for token in pairs(self.owed) do
-    self.owed[token] = true
-  end
-  if self:is_over() then
+  local requests = self.requests
+  requests:await_deferred()
+  if requests:is_over() then
     return true
   end
   self:flush()
   -- In a process that was forked another one may have the connection; then there is a timer to look again.
   self:rearm()
   return peer_loops.run(self.adapter, function()
-    return self:is_over()
+    return requests:is_over()
   end, signals)
 end
 

@@ -114,10 +114,10 @@ function Element:_add(value, callbacks)
       return true
     end
     unregister(self)
-    driver:refused(callbacks, 'adding', self._path, result)
+    driver.requests:report_refusal(callbacks, 'adding', self._path, result)
   end
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'adding', self._path)
+    return driver.requests:refuse_closed(callbacks, 'adding', self._path)
   end
   local staged, id, message
   if value ~= nil then
@@ -154,7 +154,7 @@ end
 function Element:_remove(callbacks)
   local driver = self._driver
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'removing', self._path)
+    return driver.requests:refuse_closed(callbacks, 'removing', self._path)
   end
   local owner = driver.owned[self._path]
   -- The answer is wanted in any case: it may be a refusal.
@@ -168,7 +168,7 @@ function Element:_remove(callbacks)
   local round = callbacks and owner and owner._round
   driver:sent(id, callbacks, function(ok, result)
     if not ok then
-      driver:refused(callbacks, 'removing', self._path, result)
+      driver.requests:report_refusal(callbacks, 'removing', self._path, result)
       return nil
     end
     if round and owner._round == round then

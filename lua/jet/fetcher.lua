@@ -73,10 +73,10 @@ function Fetcher:_fetch(callbacks)
       return true
     end
     driver.fetchers[self._number] = nil
-    driver:refused(callbacks, describe(self._expression), nil, result)
+    driver.requests:report_refusal(callbacks, describe(self._expression), nil, result)
   end
   if driver.closed then
-    return driver:refuse_closed(callbacks, 'a fetch')
+    return driver.requests:refuse_closed(callbacks, 'a fetch')
   end
   local timeout = driver:timeout_of(callbacks, 'fetch')
   -- The answer is wanted in any case: it may be a refusal.
@@ -107,7 +107,7 @@ function Fetcher:unfetch(callbacks)
   if driver.closed then
     -- The fetch is over: nothing to report.
     if callbacks and callbacks.error then
-      driver:refuse_closed(callbacks, 'the end of a fetch')
+      driver.requests:refuse_closed(callbacks, 'the end of a fetch')
     end
     return
   end
@@ -128,7 +128,7 @@ function Fetcher:unfetch(callbacks)
       self._active = false
     end
     if not ok then
-      driver:refused(callbacks, 'the end of a fetch', nil, result)
+      driver.requests:report_refusal(callbacks, 'the end of a fetch', nil, result)
     end
     return ok or nil
   end)
