@@ -10,9 +10,11 @@ mod number;
 mod raw;
 pub(crate) mod scalar;
 pub mod scan;
+mod serialize;
 pub(crate) mod walk;
 pub mod write;
 
 pub use number::Number;
 pub use raw::{Elements, Kind, Members, Raw};
 pub use scan::Error;
+pub use serialize::{append, to_text};
