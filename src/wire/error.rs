@@ -1,5 +1,8 @@
 //! Error objects: `{"code":…,"message":…,"data":…}` and the codes the bus uses.
 
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
 use crate::json::{Raw, write};
 
 /// What went wrong, as the `code` and `message` of an error object.
@@ -28,6 +31,51 @@ pub const CONNECTION_CLOSED: Code = Code { code: -32000, message: "Connection cl
 
 /// More logins wait than the daemon verifies in some seconds; `data.retryAfter` says in how many.
 pub const TOO_MANY_LOGINS: Code = Code { code: -32000, message: "Too many logins" };
+
+/// An error object: `{"code":…,"message":…,"data":…}`. There is no `data` without a value for it.
+///
+/// ```
+/// use jet::json::to_text;
+/// use jet::wire::error::{INVALID_PARAMS, Tag};
+///
+/// let error = INVALID_PARAMS.with(Tag("pathNotExists", "a/b"));
+/// let text = r#"{"code":-32602,"message":"Invalid params","data":{"pathNotExists":"a/b"}}"#;
+/// assert_eq!(to_text(&error), text);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ErrorObject<D> {
+    /// The number programs compare.
+    pub code: i64,
+    /// The text that goes with it.
+    pub message: &'static str,
+    /// What the error is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<D>,
+}
+
+impl Code {
+    /// Returns an error object with this code and `data`.
+    pub fn with<D>(self, data: D) -> ErrorObject<D> {
+        self.with_optional(Some(data))
+    }
+
+    /// Returns an error object with this code, and with `data` if there is any.
+    pub fn with_optional<D>(self, data: Option<D>) -> ErrorObject<D> {
+        ErrorObject { code: self.code, message: self.message, data }
+    }
+}
+
+/// An object with one member, which is the usual `data` of an error: `{"pathNotExists":"a"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag<'a, V>(pub &'a str, pub V);
+
+impl<V: Serialize> Serialize for Tag<'_, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(Some(1))?;
+        object.serialize_entry(self.0, &self.1)?;
+        object.end()
+    }
+}
 
 /// Appends an error object. `data` is left out when there is none.
 pub fn object(out: &mut Vec<u8>, code: Code, data: Option<Raw>) {

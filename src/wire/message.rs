@@ -1,6 +1,102 @@
-//! The envelope of a message: the members JSON-RPC gives a meaning to, as raw JSON.
+//! The envelope of a message, which is JSON-RPC 2.0 without the version: [`Message`] reads one, [`Request`],
+//! [`Response`] and [`ErrorResponse`] are written with serde.
+//!
+//! On the hot path the response, the notification and the routed request are written by hand: [`write_response`],
+//! [`write_notification`] and [`write_routed_request`]. They spare one pass of serde over each of millions of messages.
 
-use crate::json::{Kind, Raw};
+use serde::Serialize;
+
+use crate::json::{Kind, Raw, write};
+
+/// A request or, without an id, a notification.
+///
+/// ```
+/// use jet::json::to_text;
+/// use jet::wire::error::Tag;
+/// use jet::wire::message::Request;
+///
+/// let request = Request { id: Some(7), method: "unfetch", params: Tag("id", "f1") };
+/// assert_eq!(to_text(&request), r#"{"id":7,"method":"unfetch","params":{"id":"f1"}}"#);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Request<'a, I, P> {
+    /// Any JSON value, mostly a number or a string. The response repeats it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<I>,
+    /// The name of a service or the path of an element.
+    pub method: &'a str,
+    /// An object, mostly.
+    pub params: P,
+}
+
+/// The response to a request that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Response<I, R> {
+    /// The id of the request.
+    pub id: I,
+    /// Any JSON value.
+    pub result: R,
+}
+
+/// The response to a request that failed.
+///
+/// ```
+/// use jet::json::{Raw, to_text};
+/// use jet::wire::error::METHOD_NOT_FOUND;
+/// use jet::wire::message::ErrorResponse;
+///
+/// let response = ErrorResponse { id: Some(Raw::trusted("\"a\"")), error: METHOD_NOT_FOUND.with("no such service") };
+/// let text = r#"{"id":"a","error":{"code":-32601,"message":"Method not found","data":"no such service"}}"#;
+/// assert_eq!(to_text(&response), text);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ErrorResponse<I, E> {
+    /// The id of the request. There is none if it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<I>,
+    /// An [`ErrorObject`](super::error::ErrorObject), or the text of one.
+    pub error: E,
+}
+
+/// Appends a [`Response`]. `id` and `result` are JSON text.
+pub fn write_response(out: &mut Vec<u8>, id: &str, result: &str) {
+    out.extend_from_slice(b"{\"id\":");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b",\"result\":");
+    out.extend_from_slice(result.as_bytes());
+    out.push(b'}');
+}
+
+/// Appends a notification, which is a [`Request`] without an id. `method`, which is the id of a fetch, and `params` are
+/// JSON text.
+pub fn write_notification(out: &mut Vec<u8>, method: &str, params: &[u8]) {
+    out.extend_from_slice(b"{\"method\":");
+    out.extend_from_slice(method.as_bytes());
+    out.extend_from_slice(b",\"params\":");
+    out.extend_from_slice(params);
+    out.push(b'}');
+}
+
+/// Appends a [`Request`] to the owner of an element. The path is the method, and the id is `"r"` with the number of
+/// the route; without a number it is a notification. `params` appends the params as JSON text.
+pub fn write_routed_request(
+    out: &mut Vec<u8>,
+    number: Option<u64>,
+    path: &str,
+    params: impl FnOnce(&mut Vec<u8>),
+) {
+    out.push(b'{');
+    if let Some(number) = number {
+        out.extend_from_slice(b"\"id\":\"r");
+        write::integer(out, number as i64);
+        out.extend_from_slice(b"\",");
+    }
+    out.extend_from_slice(b"\"method\":");
+    write::string(out, path);
+    out.extend_from_slice(b",\"params\":");
+    params(out);
+    out.push(b'}');
+}
 
 /// The members of one message. Others (`jsonrpc`, …) are kept out, a member given twice counts
 /// with its last value, and a member that is `null` is there and is `null`.
@@ -42,6 +138,7 @@ impl<'a> Message<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::to_text;
 
     #[test]
     fn members_are_found_whatever_their_order() {
@@ -52,6 +149,23 @@ mod tests {
         assert_eq!(message.method.unwrap().as_str().unwrap(), "x");
         assert_eq!(message.params.unwrap().text(), r#"{"a":1}"#);
         assert!(message.result.is_none() && message.error.is_none());
+    }
+
+    #[test]
+    fn writers_by_hand_agree_with_the_structs() {
+        let (id, value) = (Raw::trusted("\"r7\""), Raw::trusted("[1.0]"));
+        let mut out = Vec::new();
+        write_response(&mut out, id.text(), value.text());
+        assert_eq!(out, to_text(&Response { id, result: value }).as_bytes());
+        out.clear();
+        write_notification(&mut out, "\"f\\n\"", value.text().as_bytes());
+        assert_eq!(out, to_text(&Request { id: None::<u32>, method: "f\n", params: value }).as_bytes());
+        for number in [None, Some(7)] {
+            out.clear();
+            write_routed_request(&mut out, number, "a\"b", |out| out.extend_from_slice(b"[1.0]"));
+            let request = Request { id: number.map(|_| id), method: "a\"b", params: value };
+            assert_eq!(out, to_text(&request).as_bytes());
+        }
     }
 
     #[test]
