@@ -455,3 +455,42 @@ fn who_half_closes_has_changed_what_it_sent_last() {
     assert_eq!(bench.seen(fetcher), [r#"change state/1 "last""#, r#"remove state/1 "last""#]);
     assert_eq!(take(&mut bench, owner)[0]["id"], 1);
 }
+
+#[test]
+fn captures_for_dependencies_are_counted() {
+    let mut bench = Bench::new();
+    let (owner, fetcher) = (bench.peer(), bench.peer());
+    let long = "a".repeat(100);
+    bench.add(owner, "switch", json!(1));
+    bench.add(owner, &long, json!(1));
+    // The first pattern takes thousands of steps to fail, the second one matches.
+    let patterns = ["a*".repeat(20) + "z", "^a".to_owned()];
+    let change = |bench: &mut Bench| {
+        let before = bench.bus.spent();
+        bench.change(owner, &long, json!(2));
+        assert_eq!(bench.events(fetcher).len(), 1);
+        bench.bus.spent() - before
+    };
+    bench.fetch(fetcher, json!({"match": patterns}));
+    let without = change(&mut bench);
+    let deps = json!([{"path": "switch", "where": {"op": "equals", "value": 1}}]);
+    bench.fetch(fetcher, json!({"match": patterns, "deps": deps}));
+    let with = change(&mut bench);
+    assert!(with > without + 50, "{with} units with captures, {without} without");
+}
+
+#[test]
+fn a_fetch_forgets_the_dependencies_of_elements_that_are_gone() {
+    let mut bench = Bench::new();
+    let (owner, fetcher) = (bench.peer(), bench.peer());
+    let deps = json!([{"path": "\\1/on", "where": {"op": "equals", "value": 1}}]);
+    bench.fetch(fetcher, json!({"match": ["^(.*)/value$"], "deps": deps, "max": 10}));
+    for number in 0..10_000 {
+        bench.add(owner, &format!("{number}/value"), json!(1));
+        bench.remove(owner, &format!("{number}/value"));
+    }
+    let before = bench.bus.spent();
+    bench.done(fetcher, "unfetch", json!({"id": "f"}));
+    let spent = bench.bus.spent() - before;
+    assert!(spent < 100, "{spent} units for a fetch without elements");
+}

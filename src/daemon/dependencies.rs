@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
-use crate::rules::{Event, Expression};
+use crate::rules::{Event, Expression, Steps};
 
 use super::access::Permission;
 use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::ElementKey;
 use super::fetchers::FetcherKey;
-use super::work::{AT_ONCE, Job, Progress};
+use super::work::{AT_ONCE, Job, Progress, STEPS_PER_UNIT, Work};
 
 /// An element that depends on a path, for a fetcher.
 type Dependent = (FetcherKey, ElementKey);
@@ -53,13 +53,18 @@ impl Dependents {
         self.by_path.entry(path).or_default().insert(dependent);
     }
 
-    fn remove(&mut self, path: &str, dependent: Dependent) {
-        if let Some(dependents) = self.by_path.get_mut(path) {
-            dependents.remove(&dependent);
-            if dependents.is_empty() {
-                self.by_path.remove(path);
-            }
+    /// Removes a dependent. Returns whether it was the last one of its fetcher.
+    fn remove(&mut self, path: &str, dependent: Dependent) -> bool {
+        let Some(dependents) = self.by_path.get_mut(path) else {
+            return true;
+        };
+        dependents.remove(&dependent);
+        let next = dependents.range((dependent.0, ElementKey::LOWEST)..).next();
+        let was_last = next.is_none_or(|(fetcher, _)| *fetcher != dependent.0);
+        if dependents.is_empty() {
+            self.by_path.remove(path);
         }
+        was_last
     }
 
     /// Removes one dependent of a fetcher. Returns whether there was one.
@@ -84,19 +89,21 @@ impl Dependents {
     }
 }
 
-/// The paths on which an element depends by an expression.
-fn dependency_paths(expression: &Expression, path: &str) -> Vec<String> {
+/// Returns the paths on which an element depends by an expression. The steps of matching its patterns are counted.
+fn dependency_paths(expression: &Expression, path: &str, work: &Work) -> Vec<String> {
     if expression.deps().is_empty() {
         return Vec::new();
     }
-    let captures = expression.captures(path);
+    let mut steps = Steps::default();
+    let captures = expression.captures_counting(path, &mut steps);
+    work.spend(steps.taken / STEPS_PER_UNIT);
     expression.deps().iter().map(|dep| dep.path(captures.as_ref())).collect()
 }
 
 impl Bus {
     /// Returns whether everything an element depends on is there for that client and has the value it has to have.
     pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str, client: ClientKey) -> bool {
-        let paths = dependency_paths(expression, path);
+        let paths = dependency_paths(expression, path, &self.work);
         expression.deps().iter().zip(paths).all(|(dep, path)| {
             let element = self.elements.find(&path).and_then(|key| self.elements.get(key));
             element.is_some_and(|element| {
@@ -114,7 +121,7 @@ impl Bus {
         let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
             return;
         };
-        for path in dependency_paths(&fetcher.expression, path) {
+        for path in dependency_paths(&fetcher.expression, path, &self.work) {
             fetcher.dependencies.insert(path.clone());
             self.dependents.insert(path, (fetcher_key, key));
         }
@@ -127,9 +134,11 @@ impl Bus {
         };
         let fetchers = self.sets.members(&mut element.set);
         for fetcher_key in &*fetchers {
-            if let Some(fetcher) = self.fetchers.get(*fetcher_key) {
-                for path in dependency_paths(&fetcher.expression, &element.path) {
-                    self.dependents.remove(&path, (*fetcher_key, key));
+            if let Some(fetcher) = self.fetchers.get_mut(*fetcher_key) {
+                for path in dependency_paths(&fetcher.expression, &element.path, &self.work) {
+                    if self.dependents.remove(&path, (*fetcher_key, key)) {
+                        fetcher.forget_dependency(&path);
+                    }
                 }
             }
         }

@@ -14,6 +14,9 @@ use super::slab::{Key, Slab};
 /// Names a fetcher for as long as it is there.
 pub type FetcherKey = Key<Fetcher>;
 
+/// A set of paths keeps its memory up to about this many entries.
+const SMALL: usize = 64;
+
 /// One live query.
 #[derive(Debug)]
 pub struct Fetcher {
@@ -102,6 +105,15 @@ impl Fetcher {
             Reported::AllWatched => true,
             Reported::Each(reported) => reported.contains(&key),
             Reported::Sorted(sorted) => sorted.view.contains(path),
+        }
+    }
+
+    /// Removes a path on which no element depends any more. Most of the memory is returned when few paths are left.
+    pub fn forget_dependency(&mut self, path: &str) {
+        self.dependencies.remove(path);
+        let few = 2 * self.dependencies.len() + SMALL;
+        if self.dependencies.capacity() > 4 * few {
+            self.dependencies.shrink_to(few);
         }
     }
 

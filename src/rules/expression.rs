@@ -1,7 +1,7 @@
 //! [`Expression`]: what a fetch asks for. Reading it from JSON is in `parse`.
 
 use super::dependencies::Dep;
-use super::lua_pattern::Captures;
+use super::lua_pattern::{Captures, Pattern};
 use super::parse;
 use super::path_rule::{How, PathRule, Quantity, Steps};
 use super::sort::Sort;
@@ -103,12 +103,23 @@ impl Expression {
             && self.sort.as_ref().is_none_or(|sort| sort.admits(value))
     }
 
-    /// What the first pattern of `match` that matches the path captures there. It fills the paths
-    /// of [`Dep`]s.
+    /// Returns the captures of the first pattern of `match` that matches the path. They fill the paths of [`Dep`]s.
     pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
+        self.captures_counting(path, &mut Steps::default())
+    }
+
+    /// Does the same as [`captures`](Self::captures), and counts the steps it takes. The result is meaningless if
+    /// these are [too many](Steps::are_too_many).
+    pub fn captures_counting<'p>(&self, path: &'p str, steps: &mut Steps) -> Option<Captures<'p>> {
+        let mut first_of = |patterns: &[Pattern]| {
+            patterns.iter().find_map(|pattern| match steps.are_too_many() {
+                true => None,
+                false => pattern.find_counting(path, &mut steps.taken),
+            })
+        };
         self.paths.iter().find_map(|rule| match rule {
-            PathRule::Match(patterns) => patterns.iter().find_map(|pattern| pattern.find(path)),
-            PathRule::PlainOrPattern(_, Some(pattern)) => pattern.find(path),
+            PathRule::Match(patterns) => first_of(patterns),
+            PathRule::PlainOrPattern(_, pattern) => first_of(pattern.as_slice()),
             _ => None,
         })
     }

@@ -78,9 +78,14 @@ impl Pattern {
         matcher::is_match(&self.program, subject.as_bytes(), self.fold, steps)
     }
 
-    /// The first match with what it captured.
+    /// Returns the first match with its captures.
     pub fn find<'s>(&self, subject: &'s str) -> Option<Captures<'s>> {
-        let found = matcher::find(&self.program, subject.as_bytes(), self.fold)?;
+        self.find_counting(subject, &mut 0)
+    }
+
+    /// Does the same as [`find`](Self::find), and adds the steps taken to `steps`.
+    pub fn find_counting<'s>(&self, subject: &'s str, steps: &mut u64) -> Option<Captures<'s>> {
+        let found = matcher::find(&self.program, subject.as_bytes(), self.fold, steps)?;
         let mut captures = Captures {
             subject,
             whole: Span { start: found.start, end: found.end, position: false },

@@ -39,19 +39,17 @@ pub(super) struct Found {
     pub(super) captures: [Span; MAX_CAPTURES],
 }
 
-/// Finds the first match. With `fold` the bytes of the subject count as ASCII lower case.
-pub(super) fn find(program: &Program, subject: &[u8], fold: bool) -> Option<Found> {
+/// Finds the first match and adds the steps taken to `steps`. With `fold`, ASCII letters of the subject are lowered.
+pub(super) fn find(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> Option<Found> {
     let mut run = Run::new(program, subject, fold);
-    let (start, end) = run.search_patiently()?;
-    Some(Found { start, end, captures: run.captures })
+    let found = run.search_patiently();
+    *steps += run.steps_taken();
+    found.map(|(start, end)| Found { start, end, captures: run.captures })
 }
 
-/// Returns whether there is a match, as [`find`], and adds the steps that took to `steps`.
+/// Returns whether there is a match. Adds the steps taken to `steps`, as [`find`] does.
 pub(super) fn is_match(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> bool {
-    let mut run = Run::new(program, subject, fold);
-    let found = run.search_patiently().is_some();
-    *steps += run.steps_taken();
-    found
+    find(program, subject, fold, steps).is_some()
 }
 
 struct Run<'a> {
