@@ -5,7 +5,7 @@ mod daemon_support;
 mod msgpack_support;
 
 use daemon_support::{Bench, Peer};
-use jet::daemon::bus::Config;
+use jet::daemon::bus::{Config, SLICE};
 use jet::wire::encoding::Encoding;
 use msgpack_support::{messages, packed};
 use rmpv::Value as Packed;
@@ -245,4 +245,62 @@ fn the_traffic_of_a_debugged_peer_is_logged_as_json() {
     let request: Value = serde_json::from_str(&lines[0]).expect("JSON");
     assert_eq!(request, json!({"id": 1, "method": "echo", "params": "x"}));
     assert_eq!(lines[1], r#"{"id":1,"result":"x"}"#);
+}
+
+#[test]
+fn long_lists_are_translated_in_slices() {
+    let mut bench = Bench::new();
+    let (owner, reader, packer) = (bench.peer(), bench.peer(), switched(&mut bench));
+    for number in 0..20_000 {
+        bench.add(owner, &format!("state/{number}"), json!([number, {"unit": "°C"}]));
+    }
+    let sort = json!({"byPath": true, "to": 20_000});
+    for (method, params) in
+        [("get", json!({})), ("get", json!({"sort": sort})), ("fetch", json!({"id": "f", "sort": sort}))]
+    {
+        let request = json!({"id": 1, "method": method, "params": params});
+        let before = bench.bus.spent();
+        bench.send(reader, request.clone());
+        let texts = bench.texts(reader);
+        let as_json: Vec<Value> = texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let json_units = bench.bus.spent() - before;
+
+        let before = bench.bus.spent();
+        bench.bus.receive(packer.0, &packed(&request), bench.now);
+        let mut got = read(&mut bench, packer);
+        while bench.bus.has_work() {
+            let before = bench.bus.spent();
+            bench.bus.work(bench.now);
+            assert!(bench.bus.spent() - before <= SLICE + 5_000);
+            got.extend(read(&mut bench, packer));
+        }
+        let packed_units = bench.bus.spent() - before;
+        let bytes: usize = texts.iter().map(String::len).sum();
+        assert!(packed_units > json_units + bytes as u64 / 50, "{packed_units} after {json_units}");
+        let list = |messages: &[Value]| -> Vec<Value> {
+            let lists = messages.iter().map(|message| match method {
+                "get" => message["result"].clone(),
+                _ => message["params"]["changes"].clone(),
+            });
+            lists.flat_map(|list| list.as_array().cloned().unwrap_or_default()).collect()
+        };
+        assert_eq!(list(&got).len(), 20_000);
+        assert_eq!(list(&got), list(&as_json), "{method}");
+        assert_eq!(got.last().unwrap()["params"]["n"], as_json.last().unwrap()["params"]["n"]);
+    }
+}
+
+#[test]
+fn an_empty_list_is_one_in_msgpack() {
+    let mut bench = Bench::new();
+    let peer = switched(&mut bench);
+    send(&mut bench, peer, json!({"id": "a", "method": "get"}));
+    assert_eq!(read(&mut bench, peer), [json!({"id": "a", "result": []})]);
+    send(
+        &mut bench,
+        peer,
+        json!({"id": 2, "method": "fetch", "params": {"id": "f", "sort": {"byPath": true}}}),
+    );
+    let told = json!({"method": "f", "params": {"changes": [], "n": 0}});
+    assert_eq!(read(&mut bench, peer), [json!({"id": 2, "result": true}), told]);
 }

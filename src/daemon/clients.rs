@@ -16,6 +16,7 @@ use super::bus::{Config, Level, LogLine, Traffic};
 use super::client::{Client, ClientKey, Leaving};
 use super::deadlines::Deadlines;
 use super::held_messages::Held;
+use super::item_list::ItemList;
 use super::notification::{Params, notification};
 use super::peer_kind::Dialect;
 use super::quota::Quota;
@@ -161,6 +162,69 @@ impl Clients {
         })
     }
 
+    /// Returns `true` if long lists for a connection are translated to msgpack item by item. Where its messages are
+    /// logged, their JSON is needed.
+    pub(super) fn packs(&self, key: ClientKey) -> bool {
+        self.get(key).is_some_and(|client| client.encoding == Encoding::Msgpack && !client.debug)
+    }
+
+    /// Answers a request with a list, as [`send`](Self::send) does.
+    pub(super) fn reply_list(&mut self, key: ClientKey, id: Option<&str>, items: &ItemList) {
+        let Some(id) = id else {
+            return;
+        };
+        let json = [&*format!("{{\"id\":{id},\"result\":"), "}"];
+        let is_sent = self.send_list(key, items, json, |out, packer| {
+            out.extend_from_slice(b"\x82\xa2id");
+            pack(out, packer, id);
+            out.extend_from_slice(b"\xa6result");
+            items.write(out);
+        });
+        if !is_sent {
+            self.refuse(key, Some(id), INTERNAL_ERROR, Some(TOO_LONG));
+        }
+    }
+
+    /// Sends the notification of a sorted fetch with changed entries, as [`send`](Self::send) does.
+    pub(super) fn notify_changes(&mut self, key: ClientKey, id: &str, items: &ItemList, n: usize) {
+        let json = [&*format!("{{\"method\":{id},\"params\":{{\"changes\":"), &*format!(",\"n\":{n}}}}}")];
+        self.send_list(key, items, json, |out, packer| {
+            out.extend_from_slice(b"\x82\xa6method");
+            pack(out, packer, id);
+            out.extend_from_slice(b"\xa6params\x82\xa7changes");
+            items.write(out);
+            out.extend_from_slice(b"\xa1n");
+            pack(out, packer, &n.to_string());
+        });
+    }
+
+    /// Sends a message with a list, of which the JSON before and behind the list is given.
+    fn send_list(
+        &mut self,
+        key: ClientKey,
+        items: &ItemList,
+        [before, behind]: [&str; 2],
+        write_packed: impl FnOnce(&mut Vec<u8>, &mut Packer),
+    ) -> bool {
+        if !items.is_packed() {
+            return self.send(key, |out| {
+                out.extend_from_slice(before.as_bytes());
+                items.write(out);
+                out.extend_from_slice(behind.as_bytes());
+            });
+        }
+        let length = before.len() + "[]".len() + items.json_len().saturating_sub(1) + behind.len();
+        self.deliver(key, |client, packer, limit| {
+            if length > limit {
+                return Err(TooLong { length, limit });
+            }
+            let mark = frame::begin(&mut client.out);
+            write_packed(&mut client.out, packer);
+            frame::end(&mut client.out, mark, limit)?;
+            Ok(None)
+        })
+    }
+
     /// Has `write` append one frame, of which it gives the JSON if that is logged.
     fn deliver(
         &mut self,
@@ -297,6 +361,13 @@ impl Clients {
 /// The JSON that was written from that byte on.
 fn text_from(out: &[u8], start: usize) -> String {
     String::from_utf8_lossy(&out[start..]).into_owned()
+}
+
+/// Appends the msgpack of some JSON.
+fn pack(out: &mut Vec<u8>, packer: &mut Packer, json: &str) {
+    let start = out.len();
+    out.extend_from_slice(json.as_bytes());
+    packer.pack(out, start);
 }
 
 /// Appends a response with a result.

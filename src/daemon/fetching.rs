@@ -106,7 +106,8 @@ impl Bus {
         let params = params.filter(|params| !params.is_null()).unwrap_or(Raw::trusted("{}"));
         let expression = self.expression(client, params)?;
         let cursor = self.elements.cursor(expression.path_hint());
-        let job = Get::new(client, id.map(Raw::text), expression, cursor);
+        let packs = self.clients.packs(client);
+        let job = Get::new(client, id.map(Raw::text), expression, cursor, packs);
         Ok(self.begin_scan(client, Job::Get(Box::new(job)), now))
     }
 }

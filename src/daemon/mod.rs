@@ -30,6 +30,7 @@ pub mod fetcher_sets;
 pub mod fetchers;
 mod fetching;
 mod held_messages;
+mod item_list;
 mod leaving;
 mod log;
 pub mod login;

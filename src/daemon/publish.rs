@@ -133,7 +133,8 @@ impl Bus {
             sorted.is_deferred = true;
             return self.work.push(Job::Window(Window::new(fetcher.client, key)));
         }
-        let mut message = WindowMessage::new(ranks);
+        let client = fetcher.client;
+        let mut message = WindowMessage::new(ranks, self.clients.packs(client));
         self.write_window(key, &mut message, u64::MAX);
     }
 

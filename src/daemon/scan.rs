@@ -5,18 +5,20 @@
 //! reads. Elements that are added after the second has begun are reported like to any fetcher; elements that
 //! change before the pass comes to them are reported once, with the value they have then.
 
+use std::ops::Range;
+
 use crate::rules::{Event, Expression, SortedView, Steps};
-use crate::wire::changes::push_entry;
 use crate::wire::error::INVALID_PARAMS;
 
 use super::access::Permission;
 use super::bus::Bus;
 use super::client::ClientKey;
-use super::clients::{Outcome, TOO_LONG, into_text};
+use super::clients::{Outcome, TOO_LONG};
 use super::elements::{Cursor, ElementKey};
 use super::fetchers::{FetcherKey, Reported};
+use super::item_list::ItemList;
 use super::notification::write_params;
-use super::window::{Window, fetch_only_marker};
+use super::window::{Limits, Walked, Window, fetch_only_marker, write_entries};
 use super::work::{Progress, STEPS_PER_UNIT};
 
 /// Steps that a fetch may take to test all paths, apart from those for each path.
@@ -69,10 +71,9 @@ pub(super) struct Get {
     cost: Cost,
     /// The elements in their order, if it is sorted, until all are in it.
     view: Option<SortedView>,
-    /// The next rank to write.
-    rank: usize,
-    json: Vec<u8>,
-    count: usize,
+    /// The ranks to write.
+    ranks: Range<usize>,
+    items: ItemList,
 }
 
 impl FirstLook {
@@ -124,6 +125,7 @@ impl Get {
         request: Option<&str>,
         expression: Expression,
         cursor: Cursor,
+        packs: bool,
     ) -> Get {
         Get {
             client,
@@ -132,9 +134,8 @@ impl Get {
             expression,
             cursor,
             cost: Cost::default(),
-            rank: 0,
-            json: vec![b'['],
-            count: 0,
+            ranks: 0..usize::MAX,
+            items: ItemList::new(packs),
         }
     }
 }
@@ -240,22 +241,24 @@ impl Bus {
         let room = self.clients.room(job.client);
         while self.work.spent() < until {
             let max = job.expression.max().filter(|_| job.view.is_none()).unwrap_or(usize::MAX);
-            let next = if job.count < max { self.elements.advance(&mut job.cursor) } else { None };
-            match next {
-                Some(key) => self.take_into(job, key),
-                None if self.write_ranks(job, until, room) => {}
-                None => return Progress::Unfinished,
-            }
-            let is_done = next.is_none();
-            let outcome = match () {
-                () if job.cost.is_too_much() => job.cost.refusal(),
-                () if job.json.len() > room => {
-                    Outcome::Refused(crate::wire::error::INTERNAL_ERROR, Some(TOO_LONG.to_owned()))
+            let next = if job.items.len() < max { self.elements.advance(&mut job.cursor) } else { None };
+            let is_written = match next {
+                Some(key) => {
+                    self.take_into(job, key);
+                    false
                 }
-                () if is_done => Outcome::Value(finished(&mut job.json)),
-                () => continue,
+                None => self.write_ranks(job, until),
             };
-            self.answer(job.client, job.request.as_deref(), &outcome);
+            if job.cost.is_too_much() {
+                self.answer(job.client, job.request.as_deref(), &job.cost.refusal());
+            } else if job.items.json_len() > room {
+                let refusal = Outcome::Refused(crate::wire::error::INTERNAL_ERROR, Some(TOO_LONG.to_owned()));
+                self.answer(job.client, job.request.as_deref(), &refusal);
+            } else if is_written {
+                self.clients.reply_list(job.client, job.request.as_deref(), &job.items);
+            } else {
+                continue;
+            }
             return Progress::Done;
         }
         Progress::Unfinished
@@ -275,49 +278,36 @@ impl Bus {
             && element.allows(rights, Permission::Fetch)
             && (!job.expression.needs_value() || job.expression.matches_value(element.raw()))
             && self.dependencies_hold(&job.expression, &element.path, job.client);
-        let bytes = element.value.as_ref().map_or(0, |value| value.len()) as u64;
         self.work.spend(steps / STEPS_PER_UNIT + job.expression.value_cost(element.value.as_deref()));
         if !is_wanted {
             return;
         }
-        job.count += 1;
         match &mut job.view {
             Some(view) => {
                 self.work.spend(20);
                 view.set(&element.path, element.value.clone());
             }
             None => {
-                self.work.spend(2 + bytes / 512);
                 let mark = element.is_fetch_only(rights);
                 let value = element.value.as_deref();
-                write_params(&mut job.json, &element.path_json, Event::Add.name(), value, mark);
-                job.json.push(b',');
+                let write = |out: &mut Vec<u8>| {
+                    write_params(out, &element.path_json, Event::Add.name(), value, mark);
+                };
+                self.work.spend(job.items.push(write));
             }
         }
     }
 
     /// Writes the window of a sorted `get`. Returns whether that is done before so many units are spent.
-    fn write_ranks(&mut self, job: &mut Get, until: u64, room: usize) -> bool {
+    fn write_ranks(&mut self, job: &mut Get, until: u64) -> bool {
         let Some(view) = &job.view else {
             return true;
         };
-        let ranks = view.snapshot().ranks();
-        let from = job.rank.max(ranks.start);
+        let window = view.snapshot().ranks();
+        job.ranks = job.ranks.start.max(window.start)..window.end;
         let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(job.client));
-        for entry in view.window(from..ranks.end).iter() {
-            if self.work.spent() >= until {
-                return false;
-            }
-            if job.json.len() > room {
-                return true;
-            }
-            let value = entry.value.map(|value| &**value);
-            push_entry(&mut job.json, entry.path, value, entry.index, is_fetch_only(entry.path));
-            job.json.push(b',');
-            job.rank = entry.index;
-            self.work.spend(2 + value.map_or(0, str::len) as u64 / 512);
-        }
-        true
+        let limits = Limits { bytes: usize::MAX, until };
+        write_entries(view, &mut job.ranks, is_fetch_only, &mut job.items, limits, &self.work) == Walked::All
     }
 }
 
@@ -336,13 +326,4 @@ impl Cost {
         self.add(steps);
         (is_match, steps.taken)
     }
-}
-
-/// Closes the array of a `get`.
-fn finished(json: &mut Vec<u8>) -> String {
-    if json.last() == Some(&b',') {
-        json.pop();
-    }
-    json.push(b']');
-    into_text(std::mem::take(json))
 }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use crate::json::write;
 use crate::rules::SortedView;
 use crate::wire::changes::push_entry;
 
@@ -14,7 +13,7 @@ use super::bus::Bus;
 use super::client::ClientKey;
 use super::elements::Elements;
 use super::fetchers::{FetcherKey, Reported};
-use super::notification::notification;
+use super::item_list::ItemList;
 use super::work::{Progress, Work};
 
 /// Most ranks that are reported with the change that moved them.
@@ -42,13 +41,12 @@ impl Window {
 pub(super) struct WindowMessage {
     /// The ranks to come, counted from 0.
     ranks: Range<usize>,
-    json: Vec<u8>,
-    count: usize,
+    items: ItemList,
 }
 
 impl WindowMessage {
-    pub(super) fn new(ranks: Range<usize>) -> WindowMessage {
-        WindowMessage { ranks, json: Vec::from(&b"{\"changes\":["[..]), count: 0 }
+    pub(super) fn new(ranks: Range<usize>, packs: bool) -> WindowMessage {
+        WindowMessage { ranks, items: ItemList::new(packs) }
     }
 }
 
@@ -66,7 +64,7 @@ impl Bus {
                 let Some(ranks) = self.unsent_ranks(job.fetcher) else {
                     return Progress::Done;
                 };
-                job.message = Some(WindowMessage::new(ranks));
+                job.message = Some(WindowMessage::new(ranks, self.clients.packs(job.client)));
                 self.set_writing_window(job.client, true);
             }
             if let Some(message) = &mut job.message
@@ -108,50 +106,63 @@ impl Bus {
             };
             let limit = self.clients.room(fetcher.client).saturating_sub(ENVELOPE);
             let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(fetcher.client));
-            let written = write_entries(&sorted.view, limit, is_fetch_only, message, &mut self.work, until);
-            let Some(is_full) = written else {
+            let limits = Limits { bytes: limit, until };
+            let WindowMessage { ranks, items } = message;
+            let walked = write_entries(&sorted.view, ranks, is_fetch_only, items, limits, &self.work);
+            if walked == Walked::UntilLate {
                 return false;
-            };
-            let rest = if is_full { message.ranks.clone() } else { 0..0 };
-            let mut json = std::mem::replace(message, WindowMessage::new(rest)).json;
-            json.extend_from_slice(b"],\"n\":");
-            write::integer(&mut json, sorted.view.n() as i64);
-            json.push(b'}');
-            self.clients.send(fetcher.client, |out| notification(out, &fetcher.id, &json));
-            if !is_full {
+            }
+            let rest = if walked == Walked::UntilFull { ranks.clone() } else { 0..0 };
+            let packs = items.is_packed();
+            let WindowMessage { items, .. } = std::mem::replace(message, WindowMessage::new(rest, packs));
+            self.clients.notify_changes(fetcher.client, &fetcher.id, &items, sorted.view.n());
+            if walked == Walked::All {
                 return true;
             }
         }
     }
 }
 
-/// Appends entries to a message. Returns whether it is full, or `None` when the units are spent before.
-fn write_entries(
+/// Where [`write_entries`] stops before the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The length of the items as JSON. The first one may be longer.
+    pub(super) bytes: usize,
+    /// The units spent.
+    pub(super) until: u64,
+}
+
+/// How far [`write_entries`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walked {
+    All,
+    UntilFull,
+    UntilLate,
+}
+
+/// Appends the entries of a view to a message, and removes their ranks from `ranks`.
+pub(super) fn write_entries(
     view: &SortedView,
-    limit: usize,
+    ranks: &mut Range<usize>,
     is_fetch_only: impl Fn(&str) -> bool,
-    message: &mut WindowMessage,
-    work: &mut Work,
-    until: u64,
-) -> Option<bool> {
-    for entry in view.window(message.ranks.clone()).iter() {
-        if work.spent() >= until {
-            return None;
+    items: &mut ItemList,
+    limits: Limits,
+    work: &Work,
+) -> Walked {
+    for entry in view.window(ranks.clone()).iter() {
+        if work.spent() >= limits.until {
+            return Walked::UntilLate;
         }
         let more = entry.path.len() * 6 + entry.value.map_or(0, |value| value.len()) + 64;
-        if message.count > 0 && message.json.len() + more > limit {
-            return Some(true);
-        }
-        if message.count > 0 {
-            message.json.push(b',');
+        if !items.is_empty() && items.json_len() + more > limits.bytes {
+            return Walked::UntilFull;
         }
         let value = entry.value.map(|value| &**value);
-        push_entry(&mut message.json, entry.path, value, entry.index, is_fetch_only(entry.path));
-        message.count += 1;
-        message.ranks.start = entry.index;
-        work.spend(2 + more as u64 / 512);
+        let fetch_only = is_fetch_only(entry.path);
+        work.spend(items.push(|json| push_entry(json, entry.path, value, entry.index, fetch_only)));
+        ranks.start = entry.index;
     }
-    Some(false)
+    Walked::All
 }
 
 /// Returns a function that tells which elements a client with these rights can only fetch.

@@ -103,7 +103,7 @@ fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
         let item = json.get(at..end).unwrap_or_default();
         match byte {
             b'{' => header(out, [0x80, 0xde, 0xdf], 15, counts.next().unwrap_or_default()),
-            b'[' => header(out, [0x90, 0xdc, 0xdd], 15, counts.next().unwrap_or_default()),
+            b'[' => array_header(out, counts.next().unwrap_or_default()),
             b'"' => string(out, item),
             b'n' => out.push(0xc0),
             b'f' => out.push(0xc2),
@@ -113,6 +113,11 @@ fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
         }
         at = end;
     }
+}
+
+/// Appends the header of an array, which that many items follow.
+pub fn array_header(out: &mut Vec<u8>, count: u32) {
+    header(out, [0x90, 0xdc, 0xdd], 15, count);
 }
 
 /// Writes the marker of something that is as long as said: up to `short` into the marker itself, else

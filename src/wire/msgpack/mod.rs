@@ -23,7 +23,7 @@ mod decode;
 mod encode;
 
 pub use decode::{Decoded, Error, Limits, Reason, to_json};
-pub use encode::Packer;
+pub use encode::{Packer, array_header};
 
 /// Whether a message begins as msgpack: with an array or a map, as all messages are one. No JSON
 /// text begins so.
