@@ -1,8 +1,10 @@
 //! Users of a running daemon, over real sockets: logins while others are served, floods of wrong
 //! passwords, changed passwords and where they are kept.
 
-mod msgpack_support;
-mod transport_support;
+#[path = "it/support/msgpack.rs"]
+mod msgpack;
+#[path = "it/support/transport.rs"]
+mod transport;
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -14,7 +16,7 @@ use jet::daemon::bus::{Config, LogLine};
 use jet::server::{Accounts, Handle, Options, bind, start};
 use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
 use serde_json::{Value, json};
-use transport_support::{TempDir, frame, read_frame};
+use transport::{TempDir, frame, read_frame};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -355,10 +357,10 @@ fn a_login_goes_over_msgpack() {
     // All at once: what waits for the login is read in the encoding that was asked for before it.
     peer.send(&request(1, "config", json!({"encoding": "msgpack"})));
     for message in [login(2, "secret"), request(3, "get", json!({}))] {
-        peer.0.write_all(&frame(&msgpack_support::packed(&message))).expect("sent");
+        peer.0.write_all(&frame(&msgpack::packed(&message))).expect("sent");
     }
     assert_eq!(peer.read()["result"], true);
-    let answers = [(); 2].map(|()| msgpack_support::unpacked(&read_frame(&mut peer.0)));
+    let answers = [(); 2].map(|()| msgpack::unpacked(&read_frame(&mut peer.0)));
     assert_eq!(answers[0]["result"]["fetchGroups"], json!(["a"]));
     assert_eq!(shown(&answers[1]), Some(1));
 }
@@ -379,11 +381,11 @@ fn a_login_goes_over_a_websocket() {
     let handle = start(options).expect("started");
     let url = format!("ws://{}", handle.addresses()[0]);
     let way = jet::net::Options::url(&url).expect("valid");
-    let mut peer = transport_support::dial(way).expect("connects");
+    let mut peer = transport::dial(way).expect("connects");
     for message in [login(1, "wrong"), login(2, "secret"), request(3, "echo", json!(1))] {
-        transport_support::send(&mut peer, message.to_string().as_bytes());
+        transport::send(&mut peer, message.to_string().as_bytes());
     }
-    let (answers, _) = transport_support::receive(&mut peer, 3);
+    let (answers, _) = transport::receive(&mut peer, 3);
     let answers: Vec<Value> =
         answers.iter().map(|answer| serde_json::from_slice(answer).expect("JSON")).collect();
     assert_eq!(answers[0]["error"]["data"], json!({"invalidPassword": true}));

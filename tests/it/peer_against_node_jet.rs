@@ -1,0 +1,183 @@
+//! Random fetches against the real node-jet daemons, as `peer_differential` has them against
+//! models: the program hears what it hears on our own daemon. Needs node and the packages that
+//! `scripts/setup test` installs under `tests/interop`; without, it says so and passes.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::peer::buses::OwnBus;
+use crate::support::peer::dice::{Dice, expression, steps};
+use crate::support::peer::foreign::Step;
+use crate::support::peer::{ASK, Peer, TELL, in_order, json};
+
+/// A node-jet daemon as a process, ended with the test.
+struct Daemon {
+    process: Child,
+    port: u16,
+}
+
+impl Daemon {
+    /// None if node or its packages are not there.
+    fn start(kind: &str, fetch: &str) -> Option<Daemon> {
+        let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+        if !interop.join("node_modules").join(kind).exists() {
+            println!("skipped: {kind} is not installed under {}", interop.display());
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+        let mut command = Command::new("node");
+        command.arg(interop.join("foreign-daemon.mjs")).args([kind, &port.to_string(), "", fetch]);
+        let Ok(process) = command.stderr(Stdio::null()).spawn() else {
+            println!("skipped: there is no node");
+            return None;
+        };
+        Some(Daemon { process, port })
+    }
+
+    fn connect(&self) -> TcpStream {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match TcpStream::connect(("127.0.0.1", self.port)) {
+                Ok(stream) => {
+                    stream.set_nodelay(true).expect("an option of TCP");
+                    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("an option of sockets");
+                    return stream;
+                }
+                Err(error) => assert!(Instant::now() < deadline, "the daemon does not listen: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn read_message(stream: &mut TcpStream) -> String {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).expect("a header");
+    let mut message = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut message).expect("a message");
+    String::from_utf8(message).expect("UTF-8")
+}
+
+/// A peer on that daemon, and the connection of the one who has the elements.
+struct RealBus {
+    stream: TcpStream,
+    owner: TcpStream,
+    peer: Peer,
+}
+
+impl RealBus {
+    fn new(daemon: &Daemon, instance: u64) -> RealBus {
+        let peer = Peer::with(jet::peer::Options { instance, ..Default::default() });
+        let mut bus = RealBus { stream: daemon.connect(), owner: daemon.connect(), peer };
+        bus.peer.engine.connected(bus.peer.now);
+        bus.send();
+        let info = read_message(&mut bus.stream);
+        assert_eq!(bus.peer.hear(&info), ["ready"]);
+        bus
+    }
+
+    fn send(&mut self) {
+        let out = std::mem::take(self.peer.engine.output());
+        self.stream.write_all(&out).expect("sent");
+    }
+
+    /// Asks something and waits for the answer: what the program hears until then.
+    fn exchange(&mut self) -> Vec<String> {
+        let id =
+            self.peer.engine.request("info", json("{}"), ASK).expect("sent").expect("a response is wanted");
+        let (mut heard, last) = (Vec::new(), format!("{id} ok "));
+        loop {
+            self.send();
+            let message = read_message(&mut self.stream);
+            heard.extend(self.peer.hear(&message));
+            if let Some(at) = heard.iter().position(|event| event.starts_with(&last)) {
+                heard.truncate(at);
+                return heard;
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Vec<String> {
+        let message = step.message().replacen('{', "{\"id\":1,", 1);
+        let length = u32::try_from(message.len()).expect("short").to_be_bytes();
+        self.owner.write_all(&[&length, message.as_bytes()].concat()).expect("sent");
+        let answer = read_message(&mut self.owner);
+        assert!(answer.contains("\"result\""), "{step:?}: {answer}");
+        self.exchange()
+    }
+}
+
+fn compare(daemon: &Daemon, methods: bool, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let expression = expression(&mut dice);
+    if ["max", "deps"].iter().any(|key| json(&expression).get(key).is_some()) {
+        // What is free there is looked at by `peer_differential`.
+        return;
+    }
+    let steps = steps(&mut dice, 30, methods);
+    let (mut own, mut real) = (OwnBus::new(), RealBus::new(daemon, seed));
+    let options = if dice.below(2) == 0 { ASK } else { TELL };
+    let begin = dice.below(15);
+    for (at, step) in steps.iter().enumerate() {
+        if at == begin {
+            own.peer.engine.fetch(None, json(&expression), options).expect("sent");
+            real.peer.engine.fetch(None, json(&expression), options).expect("sent");
+            let (expected, heard) = (in_order(own.exchange()), in_order(real.exchange()));
+            assert_eq!(heard, expected, "seed {seed}: the beginning of {expression} at {at}");
+        }
+        let (expected, heard) = (in_order(own.step(step)), in_order(real.step(step)));
+        assert_eq!(heard, expected, "seed {seed}: {expression} at {at}, {step:?}");
+    }
+    // node-jet 3 tells of the end of an owner late, if at all: nothing may be left behind.
+    let mut left: Vec<&String> = Vec::new();
+    for step in &steps {
+        match step {
+            Step::Add(path, _) => left.push(path),
+            Step::Remove(path) => left.retain(|known| *known != path),
+            Step::Change(..) => {}
+        }
+    }
+    left.into_iter().for_each(|path| drop(real.step(&Step::Remove(path.clone()))));
+}
+
+/// Version 3 tells nobody of methods.
+fn run(kind: &str, fetch: &str, methods: bool) {
+    if let Some(daemon) = Daemon::start(kind, fetch) {
+        (0..60).for_each(|seed| compare(&daemon, methods, seed));
+    }
+}
+
+#[test]
+fn version_1() {
+    run("nj1", "full", true);
+}
+
+#[test]
+fn version_2() {
+    run("nj2", "full", true);
+}
+
+#[test]
+fn version_2_simple() {
+    run("nj2", "simple", true);
+}
+
+#[test]
+fn version_3() {
+    run("nj3", "full", false);
+}
+
+#[test]
+fn version_3_simple() {
+    run("nj3", "simple", false);
+}

@@ -1,0 +1,115 @@
+//! Whatever the daemon: random elements and random fetches, and the program hears from a peer on
+//! each foreign daemon exactly what it hears from a peer on our own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::peer::buses::{ForeignBus, OwnBus};
+use crate::support::peer::dice::{Dice, expression, steps};
+use crate::support::peer::foreign::{FAMILIES, Family};
+use crate::support::peer::{ASK, TELL, in_order, json};
+
+/// The window after the events of a sorted fetch. When a dependency changes, the order in which
+/// elements come and go is free.
+#[derive(Debug, Default, PartialEq)]
+struct Window(BTreeMap<usize, String>);
+
+impl Window {
+    fn apply(&mut self, from: usize, events: &[String]) {
+        for event in events.iter().filter_map(|event| event.strip_prefix("#0 sorted ")) {
+            let (changes, n) = event.rsplit_once(' ').expect("changes and n");
+            for change in json(changes).elements() {
+                let index =
+                    change.get("index").and_then(|index| index.text().parse().ok()).expect("an index");
+                self.0.insert(index, change.text().to_owned());
+            }
+            let end = from + n.parse::<usize>().expect("a number");
+            self.0.retain(|index, _| *index < end);
+        }
+    }
+}
+
+/// The elements a limited fetch has told. Which ones they are is free, how many is not, and
+/// changes are told of these alone.
+#[derive(Debug, Default)]
+struct Told(BTreeSet<String>);
+
+impl Told {
+    fn apply(&mut self, events: &[String]) -> usize {
+        for event in events.iter().filter_map(|event| event.strip_prefix("#0 ")) {
+            let mut words = event.split(' ');
+            let (what, path) = (words.next().expect("an event"), words.next().expect("a path").to_owned());
+            match what {
+                "add" => assert!(self.0.insert(path), "{event}: told already"),
+                "change" => assert!(self.0.contains(&path), "{event}: never told"),
+                _ => assert!(self.0.remove(&path), "{event}: never told"),
+            }
+        }
+        self.0.len()
+    }
+}
+
+fn compare(seed: u64, family: Family) {
+    let mut dice = Dice::new(seed);
+    let expression = expression(&mut dice);
+    let methods = !matches!(family, Family::NodeJet3 | Family::NodeJet3Simple);
+    let steps = steps(&mut dice, 40, methods);
+    let (mut own, mut foreign) = (OwnBus::new(), ForeignBus::new(family));
+    let options = if dice.below(2) == 0 { ASK } else { TELL };
+    let begin = dice.below(15);
+    let is_free = ["sort", "deps"].iter().all(|key| json(&expression).get(key).is_some());
+    let from =
+        json(&expression).get("sort").and_then(|sort| sort.get("from")?.as_f64()).unwrap_or(1.0) as usize;
+    let is_limited = json(&expression).get("max").is_some();
+    let mut told = (Told::default(), Told::default());
+    let mut windows = (Window::default(), Window::default());
+    for (at, step) in steps.iter().enumerate() {
+        if at == begin {
+            own.peer.engine.fetch(None, json(&expression), options).expect("sent");
+            foreign.peer.engine.fetch(None, json(&expression), options).expect("sent");
+            let (expected, heard) = (own.exchange(), foreign.exchange(Vec::new()));
+            windows.0.apply(from, &expected);
+            windows.1.apply(from, &heard);
+            if is_limited {
+                told.0.apply(&expected);
+                told.1.apply(&heard);
+            }
+            let (expected, heard) = (in_order(expected), in_order(heard));
+            assert_eq!(heard, expected, "seed {seed}, {family:?}: the beginning of {expression} at {at}");
+        }
+        let (expected, heard) = (own.step(step), foreign.step(step));
+        if is_limited {
+            let counts = (told.0.apply(&expected), told.1.apply(&heard));
+            assert_eq!(counts.1, counts.0, "seed {seed}, {family:?}: {expression} at {at}, {step:?}");
+            continue;
+        }
+        windows.0.apply(from, &expected);
+        windows.1.apply(from, &heard);
+        assert_eq!(windows.1, windows.0, "seed {seed}, {family:?}: {expression} at {at}, {step:?}");
+        if is_free {
+            continue;
+        }
+        let (expected, heard) = (in_order(expected), in_order(heard));
+        assert_eq!(heard, expected, "seed {seed}, {family:?}: {expression} at {at}, {step:?}");
+    }
+}
+
+#[test]
+fn every_daemon_looks_the_same() {
+    for seed in 0..700 {
+        for family in FAMILIES {
+            compare(seed, family);
+        }
+    }
+}
+
+#[test]
+fn the_models_of_daemons_do_differ() {
+    // Else the test above would show nothing.
+    let heard = |family| {
+        let mut foreign = ForeignBus::new(family);
+        foreign.peer.engine.fetch(None, json(r#"{"path":{"contains":"a"}}"#), TELL).expect("sent");
+        foreign.peer.said().remove(0)
+    };
+    assert_ne!(heard(Family::Lua), heard(Family::NodeJet));
+    assert_ne!(heard(Family::Cjet), heard(Family::NodeJet3));
+}

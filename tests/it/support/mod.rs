@@ -1,0 +1,7 @@
+//! What several test modules share.
+
+pub mod bench;
+pub mod msgpack;
+pub mod names;
+pub mod peer;
+pub mod transport;

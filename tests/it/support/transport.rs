@@ -1,0 +1,199 @@
+//! What the transport tests share: scripted servers on loopback and a way to drive a connection.
+#![allow(dead_code)] // every test program uses its own part
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jet::net::{Connection, Error, Interest, Options, Status};
+
+/// Longer than anything here takes, so that a hang becomes a failure.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server for one client: `script` gets the accepted stream. Join it to see its panics.
+pub fn server<R: Send + 'static>(
+    script: impl FnOnce(TcpStream) -> R + Send + 'static,
+) -> (SocketAddr, JoinHandle<R>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(PATIENCE)).expect("settable");
+        script(stream)
+    });
+    (address, thread)
+}
+
+/// A port of 127.0.0.1 on which nobody listens.
+pub fn closed_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// A message as a frame.
+pub fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("short");
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// Reads one frame from a blocking stream.
+pub fn read_frame(stream: &mut impl Read) -> Vec<u8> {
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).expect("a header");
+    let mut message = vec![0; u32::from_be_bytes(header) as usize];
+    stream.read_exact(&mut message).expect("a message");
+    message
+}
+
+/// Writes one frame to a blocking stream.
+pub fn write_frame(stream: &mut impl Write, message: &[u8]) {
+    stream.write_all(&frame(message)).expect("written");
+}
+
+/// Default options for an address.
+pub fn options(address: SocketAddr) -> Options {
+    Options::tcp(address.ip().to_string(), address.port())
+}
+
+/// Opens a connection and drives it until it is usable or has failed.
+pub fn dial(options: Options) -> Result<Connection, Error> {
+    let mut connection = Connection::open(options, Instant::now())?;
+    let end = Instant::now() + PATIENCE;
+    while connection.drive(Instant::now())? == Status::Dialling {
+        assert!(Instant::now() < end, "still dialling");
+        connection.wait(connection.wants(), None).expect("poll");
+    }
+    Ok(connection)
+}
+
+/// The error of a dial that must not succeed.
+pub fn dial_error(options: Options) -> Error {
+    match dial(options) {
+        Ok(_) => panic!("connected"),
+        Err(error) => error,
+    }
+}
+
+/// Reads until there are `count` messages or the connection ends.
+pub fn receive(connection: &mut Connection, count: usize) -> (Vec<Vec<u8>>, Option<Error>) {
+    let mut messages = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while messages.len() < count {
+        assert!(Instant::now() < end, "only {} messages", messages.len());
+        let interest = Interest { read: true, write: connection.wants().write };
+        connection.wait(interest, Some(end)).expect("poll");
+        connection.drive(Instant::now()).expect("drives");
+        let result = connection.read();
+        messages.extend(connection.messages().map(<[u8]>::to_vec));
+        if let Err(error) = result {
+            return (messages, Some(error));
+        }
+    }
+    (messages, None)
+}
+
+/// Reads until the connection ends: all messages, and why it ended.
+pub fn receive_to_end(connection: &mut Connection) -> (Vec<Vec<u8>>, Error) {
+    let (messages, error) = receive(connection, usize::MAX);
+    (messages, error.expect("an end"))
+}
+
+/// Writes one message.
+pub fn send(connection: &mut Connection, message: &[u8]) {
+    connection.write(&mut frame(message)).expect("written");
+}
+
+/// A directory that is gone when the test ends.
+pub struct TempDir(std::path::PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("jet-transport-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a directory");
+        TempDir(path)
+    }
+
+    /// The path of a name in it.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file and says where it is.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> std::path::PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("written");
+        path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A daemon's end over any blocking stream, for a script that thinks in messages.
+pub struct Remote<S> {
+    pub stream: S,
+    pub wire: jet::net::layers::Wire,
+    waiting: std::collections::VecDeque<Vec<u8>>,
+}
+
+impl<S: Read + Write> Remote<S> {
+    pub fn new(stream: S, wire: jet::net::layers::Wire) -> Self {
+        Remote { stream, wire, waiting: Default::default() }
+    }
+
+    /// The next message, or why there is none.
+    pub fn receive(&mut self) -> Result<Vec<u8>, String> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            if length == 0 {
+                return Err("end".to_owned());
+            }
+            self.wire.fill(|input| input.extend_from_slice(&buffer[..length]));
+            let processed = self.wire.process();
+            self.waiting.extend(self.wire.messages().map(<[u8]>::to_vec));
+            self.flush();
+            processed.map_err(|error| error.to_string())?;
+        }
+    }
+
+    /// Reads until the handshakes are done.
+    pub fn open(&mut self) -> Result<(), String> {
+        while !self.wire.is_open() {
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            self.wire.fill(|input| input.extend_from_slice(&buffer[..length]));
+            let processed = self.wire.process();
+            self.waiting.extend(self.wire.messages().map(<[u8]>::to_vec));
+            self.flush();
+            processed.map_err(|error| error.to_string())?;
+            if length == 0 {
+                return Err("end".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one message.
+    pub fn send(&mut self, message: &[u8]) {
+        let mut frames = frame(message);
+        let bytes = std::mem::take(self.wire.pack(&mut frames));
+        self.stream.write_all(&bytes).expect("written");
+    }
+
+    /// Sends what the layers have to say.
+    pub fn flush(&mut self) {
+        let bytes = std::mem::take(self.wire.output());
+        // The other side may be gone already.
+        let _ = self.stream.write_all(&bytes);
+    }
+}
