@@ -5,6 +5,7 @@
 -- annotations, such as "(`jet.Config`)", is followed by a table of its fields.
 
 local annotations = require 'spec.support.annotations'
+local core = require 'jet.core'
 local jet = require 'jet'
 local support = require 'spec.support.fixture'
 
@@ -106,6 +107,30 @@ local function class_of(object)
   return getmetatable(object).__index
 end
 
+--- Values that keys of fetch expressions have: one of these suits each key.
+local OPERANDS = {
+  true, 1, 'number', { 'number' }, {}, { path = 'p', where = {} }, { { path = 'p', where = {} } }, { field = 'number' },
+  { op = 'equals', value = 1 }, { field = {} },
+}
+
+--- Returns whether a key such as `path.equals` is known in fetch expressions.
+local function is_key(key)
+  local outer, inner = key:match '^(%w+)%.?(%w*)$'
+  for _, operand in ipairs(OPERANDS) do
+    local expression = { [outer] = inner == '' and operand or { [inner] = operand } }
+    if key == 'sort.prop' then
+      expression.sort.byValue = true
+    elseif key == 'caseInsensitive' then
+      expression.match = { 'p' }
+    end
+    local warnings = core.check_fetch(jet.encode(expression))
+    if warnings and #warnings == 0 then
+      return true
+    end
+  end
+  return false
+end
+
 describe('docs/api.md', function()
   after_each(support.cleanup)
 
@@ -166,6 +191,19 @@ describe('docs/api.md', function()
       end
     end
     check_names(exported, described, 'jet.ev')
+  end)
+
+  it('describes only keys of fetch expressions that exist', function()
+    local section = text:match '\n## Fetch expressions\n(.-)\n## '
+    local described = 0
+    for line in section:gmatch '\n|([^\n]*)' do
+      for key in line:match('^(.-)|'):gmatch '`([%w_.]+)`' do
+        described = described + 1
+        assert.is_true(is_key(key), ('docs/api.md describes the key %s, which does not exist'):format(key))
+      end
+    end
+    assert.is_true(described > 40)
+    assert.is_false(is_key 'path.startsWithout')
   end)
 
   for _, class in ipairs {

@@ -263,3 +263,23 @@ fn unknown_key(at: &str, key: &str, known: &[&str]) -> String {
     let nearest = nearest(key, known).unwrap_or_default();
     format!("{at}: unknown '{key}' is ignored, did you mean '{nearest}'?")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails unless the table of fetch expressions in `docs/api.md` has an entry of that name.
+    pub fn check_documented(entry: &str) {
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md"));
+        let section =
+            page.split("\n## Fetch expressions\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let section = section.expect("docs/api.md has a section on fetch expressions");
+        assert!(section.contains(&format!("`{entry}`")), "docs/api.md does not describe {entry}");
+    }
+
+    #[test]
+    fn the_documentation_describes_every_key_and_path_rule() {
+        KEYS.iter().for_each(|key| check_documented(key));
+        path_rule_names().iter().for_each(|name| check_documented(&format!("path.{name}")));
+    }
+}

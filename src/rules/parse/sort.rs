@@ -142,3 +142,14 @@ fn rank(at: &str, raw: Option<Raw<'_>>, default: usize) -> Result<usize, String>
         _ => Err(format!("{at}: expected a whole number")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check_documented;
+    use super::*;
+
+    #[test]
+    fn the_documentation_describes_every_key() {
+        KEYS.iter().for_each(|key| check_documented(&format!("sort.{key}")));
+    }
+}

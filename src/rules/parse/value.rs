@@ -160,3 +160,15 @@ pub(super) fn prop(at: &str, raw: Option<Raw<'_>>) -> Result<FieldPath, String> 
         Some((_, raw)) => Ok(FieldPath::member(&string(at, raw)?)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check_documented;
+    use super::*;
+
+    #[test]
+    fn the_documentation_describes_every_key() {
+        RULES.iter().for_each(|rule| check_documented(&format!("value.{rule}")));
+        WHERE_RULES.iter().for_each(|rule| check_documented(rule));
+    }
+}
