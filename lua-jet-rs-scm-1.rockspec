@@ -1,9 +1,9 @@
--- How luarocks builds and installs the module: `luarocks make` in this directory. All of it is the Makefile's work.
+-- Lets luarocks build and install the modules: `luarocks make` in this directory. The Makefile does the work.
 rockspec_format = '3.0'
 package = 'lua-jet-rs'
 version = 'scm-1'
 
--- The directory this file is in: there is no archive to fetch. `luarocks make` does not look at it.
+-- The directory of this file: there is no archive to fetch. `luarocks make` does not use it.
 source = {
   url = 'git+file://.',
 }

@@ -1,6 +1,6 @@
-//! Measures what one peer can do to all others: `attacks JETD` starts that daemon, has peers do the worst they can,
-//! and meanwhile asks `info` over another connection. Prints for each attack how long those answers took and how
-//! much memory the daemon had at most. Part of `make bench`.
+//! Measures how much one peer can slow down all others: `attacks JETD` starts that daemon, lets peers attack it in several
+//! ways, and meanwhile requests `info` over another connection. Prints for each attack how long those responses took and
+//! the largest memory of the daemon. Part of `make bench`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The longest that answers to others may take, for 99 of 100.
+/// The target for 99 of 100 responses to other connections.
 const MARK: Duration = Duration::from_millis(50);
 
-/// How long an attack is watched at most.
+/// The longest time that an attack is measured.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Most requests under way while a connection adds.
+/// The largest number of outstanding requests while a connection adds states.
 const PIPELINED: usize = 1_000;
 
 struct Peer(BufReader<TcpStream>);
@@ -46,7 +46,7 @@ impl Peer {
         Ok(body)
     }
 
-    /// Sends a request and reads until its answer is there. Returns the length of the answer.
+    /// Sends a request and reads until its response arrives. Returns the length of the response.
     fn ask(&mut self, method: &str, params: &str) -> io::Result<usize> {
         self.send(&[format!(r#"{{"id":"asked","method":"{method}","params":{params}}}"#)])?;
         self.answered()
@@ -74,13 +74,13 @@ impl Peer {
     }
 }
 
-/// What was seen while an attack went on.
+/// Measurements during an attack.
 struct Seen {
     times: Vec<Duration>,
     peak: u64,
 }
 
-/// Asks `info` again and again, and looks at the daemon's memory.
+/// Requests `info` repeatedly and measures the daemon's memory.
 fn watch(address: String, process: u32, over: Arc<AtomicBool>) -> JoinHandle<io::Result<Seen>> {
     thread::spawn(move || {
         let mut peer = Peer::connect(&address)?;
@@ -96,7 +96,7 @@ fn watch(address: String, process: u32, over: Arc<AtomicBool>) -> JoinHandle<io:
     })
 }
 
-/// The resident memory of a process, in kB.
+/// Returns the resident memory of a process in kB.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -125,7 +125,7 @@ impl Daemon {
         let mut line = String::new();
         let mut log = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?);
         log.read_line(&mut line)?;
-        // The rest is read, so that the pipe takes it.
+        // Keeps reading, so that the pipe never fills.
         thread::spawn(move || io::copy(&mut log, &mut io::sink()));
         let address = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
         Ok(Daemon { child, address })
@@ -139,7 +139,7 @@ impl Daemon {
 type Attack = fn(&Daemon) -> io::Result<Action>;
 type Action = Box<dyn FnOnce() -> io::Result<()>>;
 
-/// A pattern that is as hard as its paths are long, if they consist of `a`.
+/// Returns a pattern that is expensive to match against paths that consist of `a`.
 fn hard_pattern(number: usize) -> String {
     format!("\"{}z{number}\"", "a*".repeat(150))
 }
@@ -167,7 +167,7 @@ fn leaver_with_fetches(daemon: &Daemon) -> io::Result<Action> {
     let (mut owner, mut leaver, mut other) = (daemon.peer()?, daemon.peer()?, daemon.peer()?);
     states(&mut owner, 20_000)?;
     for number in 0..500 {
-        // Value rules that hold nowhere: the fetch watches all and is told of nothing.
+        // A value rule that never holds: the fetch covers all states and reports none.
         leaver.ask(
             "fetch",
             &format!(r#"{{"id":{number},"path":{{"contains":"/"}},"value":{{"equals":{number}}}}}"#),
@@ -175,7 +175,7 @@ fn leaver_with_fetches(daemon: &Daemon) -> io::Result<Action> {
     }
     Ok(Box::new(move || {
         drop(leaver);
-        // Until all has settled.
+        // Waits until the daemon has finished.
         for _ in 0..100 {
             other.ask("echo", "0")?;
             thread::sleep(Duration::from_millis(5));

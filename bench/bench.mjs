@@ -1,7 +1,7 @@
 // `make bench`: runs all contestants in turn, round after round, and prints medians and ratios. Contestants are
 // our peer on LuaJIT and Lua 5.4 with jetd, node-jet 3.0.17's peer with its daemon, and for the round trip a
-// bare relay. Everybody has the same arrangement: daemon, owner and client in a process each; for the
-// notifications one process with two connections. The work itself is in worker.lua, worker.mjs and relay.rs.
+// bare relay. All have the same arrangement: daemon, owner and client are a process each; for the
+// notifications one process has both connections. The workloads are in worker.lua, worker.mjs and relay.rs.
 
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -14,10 +14,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const ROUNDS = Number(process.argv[2] ?? 5)
 const SECONDS = 1
 const START_MS = 10000
-// Load average from which on the figures are not worth writing down.
+// From this load average on, the figures are not reliable.
 const BUSY = 1
 
-// What counts as fast enough: a round trip at most this many times the relay's, the others at least this many
+// Targets: a round trip takes at most this many times as long as the relay's, the other rates are at least this many
 // times node-jet's.
 const MARKS = { sequential: 2, calls: 5, sets: 5, notifications: 7 }
 const TITLES = {
@@ -108,7 +108,7 @@ const round = async (name, { daemon, peer, workloads }, { results, costs }) => {
     const processes = [start(daemon(port, await freePort()))]
     try {
       if (name === 'relay') {
-        // It takes the first who connects for the owner, so nobody may try whether it is there.
+        // The relay takes the first connection for the owner, so no connection can test whether it listens.
         await pause(200)
         processes.push(start(peer('owner', port)))
         await pause(200)

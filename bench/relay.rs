@@ -1,10 +1,9 @@
-//! The physical limit that `make bench` compares a round trip with: messages of the same sizes over the same
-//! four hops, client, relay, owner, relay, client, each in a process of its own, with nothing done to them.
-//! No message is looked at and each side waits in a blocking read, so nothing that waits for more than one
-//! connection can be faster.
+//! The lower bound that `make bench` compares a round trip with: messages of the same sizes over the same
+//! four hops, client, relay, owner, relay, client, in three processes. No message is parsed and each side
+//! waits in a blocking read, so no program that waits for several connections can be faster.
 //!
-//! `relay relay PORT`, then `relay owner PORT`, then `relay client PORT SECONDS`; the client prints a line when
-//! it is warm, then the number of round trips and the seconds they took, and waits to be killed.
+//! `relay relay PORT`, then `relay owner PORT`, then `relay client PORT SECONDS`; the client prints a line after
+//! its warm-up, then the number of round trips and the seconds they took, and waits to be killed.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -13,7 +12,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-// Bytes with their headers of what `worker.lua` and `jetd` send for one call with a six-digit id.
+// Sizes, with headers, of the messages that `worker.lua` and `jetd` send for one call with a six-digit id.
 const REQUEST: usize =
     4 + br#"{"id":123456,"method":"call","params":{"path":"bench/echo","args":[42]}}"#.len();
 const ROUTED: usize = 4 + br#"{"id":"r123456","method":"bench/echo","params":[42]}"#.len();
@@ -21,7 +20,7 @@ const REPLY: usize = 4 + br#"{"id":"r123456","result":{}}"#.len();
 const ANSWER: usize = 4 + br#"{"id":123456,"result":{}}"#.len();
 
 const WARM_UP: Duration = Duration::from_millis(200);
-// Between two looks at the clock, which cost about as much as a hundredth of a round trip.
+// Round trips between two readings of the clock, each of which takes about a hundredth of a round trip.
 const BLOCK: u32 = 16;
 
 /// Reads one message and sends another of the given size.
@@ -37,7 +36,7 @@ fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The owner connects first, then the client; until one of them goes.
+/// Relays between the owner, which connects first, and the client, until one of them disconnects.
 fn relay(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let (mut owner, _) = listener.accept()?;
@@ -58,7 +57,7 @@ fn owner(port: u16) -> io::Result<()> {
     }
 }
 
-/// Goes round for at least this long. Returns how often, and how long it was.
+/// Makes round trips for at least `duration`. Returns their number and the time they took.
 fn go_round(stream: &mut TcpStream, duration: Duration) -> io::Result<(u32, Duration)> {
     let message = [b'x'; REQUEST];
     let mut answer = [0; ANSWER];
@@ -89,7 +88,7 @@ fn main() -> ExitCode {
     let number = |i: usize| arguments.get(i).and_then(|text| text.parse::<f64>().ok());
     let port = number(1).unwrap_or(0.0) as u16;
     let done = match arguments.first().map(String::as_str) {
-        // Their end is that the other side goes.
+        // They end when the other side disconnects.
         Some("relay") => relay(port).or(Ok(())),
         Some("owner") => owner(port).or(Ok(())),
         Some("client") => client(port, Duration::from_secs_f64(number(2).unwrap_or(1.0))),

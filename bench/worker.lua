@@ -1,8 +1,8 @@
---- What `make bench` measures, done by our peer: `worker.lua owner PORT` and
+--- The workloads of `make bench` on our peer: `worker.lua owner PORT` and
 -- `worker.lua client PORT SECONDS WORKLOAD`. worker.mjs does the same with node-jet.
 --
--- A client prints a line when it is warm, and `{"count":…,"seconds":…}` at the end; it goes on until it is
--- killed. Where several operations are outstanding it is WINDOW of them: each that ends starts the next.
+-- A client prints a line after its warm-up, and `{"count":…,"seconds":…}` at the end; it continues until it is
+-- killed. Workloads with several outstanding operations keep WINDOW of them: each that ends starts the next.
 
 local jet = require 'jet'
 local core = require 'jet.core'
@@ -32,7 +32,7 @@ local function say(line)
   io.stdout:flush()
 end
 
---- Counts from the end of the warm-up and prints.
+--- Counts operations from the end of the warm-up on, and prints the result.
 local function measure()
   loop.after(WARM_UP, function()
     say('warm')
@@ -55,14 +55,14 @@ function roles.owner()
   end)
 end
 
---- Connected, and nothing else.
+--- Connects and does nothing else.
 function roles.idle()
   connect(function() say('ready') end)
 end
 
 local workloads = {}
 
---- One call after the other.
+--- Calls a method, one call after the other.
 function workloads.sequential(peer, window)
   for _ = 1, window or 1 do
     local args, callbacks = { 42 }, { error = failed }
@@ -89,7 +89,7 @@ function workloads.sets(peer)
   end
 end
 
---- Changes of one connection fetched by another: each that arrives makes its state change again.
+--- Changes states of one connection that another one fetches: each notification triggers the next change of its state.
 function workloads.notifications(fetching)
   connect(function(owning)
     local states = {}
@@ -110,7 +110,7 @@ function workloads.notifications(fetching)
   end)
 end
 
---- A state is added, and removed as soon as that is confirmed; the pair counts as one.
+--- Adds a state and removes it once that is confirmed; both together count as one operation.
 function workloads.add_remove(peer)
   for i = 1, WINDOW do
     local state

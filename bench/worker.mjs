@@ -1,4 +1,4 @@
-// What worker.lua does, done by node-jet: `node worker.mjs owner PORT`, `node worker.mjs client PORT SECONDS
+// The workloads of worker.lua on node-jet: `node worker.mjs owner PORT`, `node worker.mjs client PORT SECONDS
 // WORKLOAD`, and `node worker.mjs daemon PORT WS_PORT`. The version is that of KIND below.
 
 import { load } from '../tests/interop/foreign.mjs'
@@ -59,7 +59,7 @@ const workloads = {
       owning.add(states[path])
     }
   },
-  // A State listens once for each time that it is added, so each round takes a new one.
+  // Each add registers the listener of a State again, so each round uses a new State.
   add_remove: (peer) => repeat(WINDOW, async (i) => {
     const state = new jet.State(`bench/brief/${i}`, count)
     await peer.add(state)
@@ -69,7 +69,7 @@ const workloads = {
 
 const roles = {
   async daemon () {
-    // Version 3 always wants a port for WebSocket too.
+    // Version 3 requires a WebSocket port.
     new jet.Daemon().listen({ tcpPort: Number(port), wsPort: Number(seconds) })
   },
   async owner () {

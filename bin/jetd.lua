@@ -1,7 +1,6 @@
 #!/usr/bin/env lua
---- `jetd` for those who start it with Lua: prints the log, stops on SIGINT and SIGTERM,
--- and reads its users again on SIGHUP.
--- The flags are those of the earlier daemon and a few more; `jetd` itself, without Lua, has all.
+--- The daemon as a Lua program: prints its log, ends on SIGINT, SIGQUIT and SIGTERM, and reads its users again on SIGHUP.
+-- It takes the flags of the earlier daemon and a few more; `jetd`, which needs no Lua, has all options.
 
 local USAGE = [[
 usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
@@ -11,8 +10,8 @@ usage: jetd.lua [-p<port>] [-w<port>] [--interface ADDRESS] [--users FILE]
   -w<port>        WebSocket port, default 11123
   --interface ADDRESS
                   address or name to listen on, default all interfaces
-  --users FILE    who may log in, a file made by 'jetd passwd', read again on SIGHUP;
-                  without, everybody may do everything
+  --users FILE    users that may log in, a file made by 'jetd passwd', read again on SIGHUP;
+                  without it every peer may do everything
   --allow-origin ORIGIN
                   Web pages that may open a WebSocket beside those of the same host, may be repeated; * for all
   --allow-host HOST
@@ -34,7 +33,7 @@ local words = {
 local repeated = { allow_origin = true, allow_host = true }
 local daemonize, pidfile
 
---- Shows how to call this, and ends.
+--- Prints the usage text and exits.
 ---@param file file*
 ---@param code integer
 local function usage(file, code)
@@ -42,7 +41,7 @@ local function usage(file, code)
   os.exit(code, true)
 end
 
---- Says what is wrong with the flags, shows how to call this, and ends.
+--- Reports a wrong flag, prints the usage text and exits.
 ---@param problem string
 local function misused(problem)
   io.stderr:write('jetd.lua: ', problem, '\n')
@@ -89,12 +88,12 @@ while arg[index] do
 end
 pidfile, options.pidfile = options.pidfile, nil
 
--- Seconds that the end waits for a stdout that is not read.
+-- Seconds that the exit waits for a reader of stdout.
 local LAST_LINES = 1
 
 local log
 
---- Says why it cannot go on, and ends.
+--- Reports a failure and exits.
 ---@param message string
 local function fail(message)
   if log then
@@ -116,10 +115,10 @@ if daemonize then
   end
 end
 
--- A thread writes to stdout: a pipe that nobody reads must not keep signals from being handled.
+-- A thread writes to stdout, so that a pipe without a reader does not delay the handling of signals.
 log = assert(core.log_writer())
 
---- Logs what the daemon has to say, and the messages of peers that are debugged.
+--- Logs the daemon's lines and the messages of debugged peers.
 local function write(...)
   log:write(table.concat({ ... }, ' '))
 end
@@ -129,7 +128,7 @@ options.info = write
 options.crit = write
 options.debug = write
 
--- Before anybody can know that the daemon is there: a signal always ends it in order.
+-- Handles signals before the daemon is visible to others, so that a signal always ends it in order.
 local SIGHUP, SIGINT, SIGQUIT, SIGTERM = 1, 2, 3, 15
 local signals = assert(core.signals { SIGHUP, SIGINT, SIGQUIT, SIGTERM })
 
@@ -169,7 +168,7 @@ loop.run()
 daemon.stop()
 log:finish(LAST_LINES)
 if pidfile then
-  -- Unless another process has written its own since.
+  -- Unless another process has overwritten it since.
   local file = io.open(pidfile)
   local is_ours = file and file:read() == pid
   if file then

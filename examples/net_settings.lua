@@ -1,4 +1,4 @@
---- A state that others may set: the four ways to answer.
+--- States that other peers may set: four ways to handle a set, and a read-only state.
 -- Run it with a daemon on port JET_PORT (default 11122).
 
 local peer = require 'jet.peer'
@@ -9,7 +9,7 @@ local function net()
   return { mode = 'static', address = '182.167.233.10', subnet = '' }
 end
 
--- 1. No return value: what was asked for is the new value.
+-- 1. Without a result the state takes the requested value.
 pi:state {
   path = 'settings/taken',
   value = net(),
@@ -20,7 +20,7 @@ pi:state {
   end,
 }
 
--- 2. A return value: that is the new value.
+-- 2. The state takes the returned value.
 pi:state {
   path = 'settings/adjusted',
   value = net(),
@@ -33,7 +33,7 @@ pi:state {
   end,
 }
 
--- 3. `true` at the second place: some other dude tells the new value.
+-- 3. With `true` as the second result the handler publishes the new value itself.
 local by_hand
 by_hand = pi:state {
   path = 'settings/by_hand',
@@ -44,7 +44,7 @@ by_hand = pi:state {
   end,
 }
 
--- 4. set_async: the answer comes when some other action is done.
+-- 4. set_async: replies when another action is complete.
 pi:state {
   path = 'settings/later',
   value = net(),
@@ -60,7 +60,7 @@ pi:state {
   end,
 }
 
--- The user: sees all changes, and sets one state after the other.
+-- The other peer: prints all changes, and sets one state after the other.
 local wishes = {
   { 'settings/taken', { mode = 'dhcp', address = '', subnet = '' } },
   { 'settings/taken', { mode = 'magic' } },
@@ -107,7 +107,7 @@ pi:method {
   end,
 }
 
--- Without set and set_async a state is read-only. All are there when the last one is.
+-- Without set and set_async a state is read-only. Once this last state is added, the others are as well.
 pi:state({
   path = 'settings/serial_number',
   value = 4711,

@@ -1,4 +1,4 @@
---- A state that leaves the bus and comes back, once with a new value and once with its old one.
+--- Removes a state and adds it again, once with a new value and once with its previous one.
 -- Run it with a daemon on port JET_PORT (default 11122).
 
 local peer = require 'jet.peer'
@@ -9,17 +9,17 @@ pi:fetch('^settings/net$', function(path, event, value)
   print('event', event, path, value.mode)
 end)
 
-local step -- runs the steps below
+local step -- a function, defined below
 
 local net = pi:state({
   path = 'settings/net',
   value = { mode = 'static' },
 }, {
-  success = function() -- called when the daemon has the state
+  success = function() -- called once the daemon has added the state
     print 'added'
     step(1)
   end,
-  error = function(err) -- called with the reason when it has not
+  error = function(err) -- called with the error if the daemon refuses it
     print('error', err.message)
     pi:close()
   end,
@@ -36,7 +36,7 @@ local steps = {
     net:remove(callbacks)
   end,
   function(callbacks)
-    net:add(nil, callbacks) -- keeps the state's value
+    net:add(nil, callbacks) -- the previous value
   end,
 }
 

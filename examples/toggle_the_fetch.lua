@@ -1,16 +1,16 @@
---- A method that switches a fetch off and on, called by another peer.
+--- Another peer calls a method that switches a fetch off and on.
 -- Run it with a daemon on port JET_PORT (default 11122).
 
 local peer = require 'jet.peer'
 
 local pi = peer.new { port = os.getenv 'JET_PORT', name = 'printer' }
 
--- Prints what is on the bus until 'toggle_the_fetch' is called.
+-- Prints the counter until 'toggle_the_fetch' is called.
 local print_fetch = pi:fetch('^counter$', function(path, event, data)
   print(path, event, data)
 end)
 
--- The other peer counts, and calls the method between its steps.
+-- The other peer counts, and calls the method between the steps.
 local function count()
   local other = peer.new { port = os.getenv 'JET_PORT', name = 'counter' }
   local counter = other:state { path = 'counter', value = 1 }

@@ -1,9 +1,9 @@
---- The ten best players, kept up to date by a sorted fetch.
+--- Keeps a table of the ten best players up to date with a sorted fetch.
 -- Run it with a daemon on port JET_PORT (default 11122).
 
 local peer = require 'jet.peer'
 
--- Twelve players in a game of their own.
+-- The states of twelve players.
 local pi = peer.new { port = os.getenv 'JET_PORT', name = 'game' }
 local players = {}
 for i = 1, 12 do
@@ -25,14 +25,14 @@ local show_top_ten = function(changes, n)
   -- display top_ten
   shown = shown + 1
   print(('table %d, %d changed'):format(shown, #changes))
-  -- maybe fewer than ten players are left: n says how many
+  -- n is the number of players in the table, at most ten
   for i = 1, n do
     print(i, top_ten[i].path, top_ten[i].value.score)
   end
   if shown == 1 then
-    players[1]:value { score = 115 } -- from the last place to the second
+    players[1]:value { score = 115 } -- from the last rank to the second
   elseif shown == 2 then
-    -- Three leave at once; who is left moves up.
+    -- Three players leave at once; the others move up.
     pi:batch(function()
       for i = 10, 12 do
         players[i]:remove()

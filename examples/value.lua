@@ -1,4 +1,4 @@
---- Reads and posts the value of a state.
+--- Reads and changes the value of a state.
 -- Run it with a daemon on port JET_PORT (default 11122).
 
 local peer = require 'jet.peer'
@@ -11,8 +11,8 @@ pi:fetch('^a_state$', function(_, event, value)
   if value == 4 then
     return pi:close()
   end
-  local val = a_state:value() -- read current val
-  a_state:value(val + 1) -- post a state change
+  local val = a_state:value() -- the current value
+  a_state:value(val + 1) -- changes the value and publishes the change
 end)
 
 pi:loop()

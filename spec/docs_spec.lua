@@ -11,7 +11,7 @@ end
 local jetd = require 'spec.support.jetd'
 local child = require 'spec.support.child'
 
-local PAGES = { 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md' }
+local PAGES = { 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'examples/README.md' }
 
 local pipe = io.popen 'ls docs/*.md'
 for name in pipe:lines() do

@@ -1,4 +1,4 @@
---- The bus of the demo: a daemon on a free port of this machine, which it prints. Ends when it is killed.
+--- The daemon of the demo. Listens on a free port of this machine and prints that port. Runs until it is killed.
 
 local loop = require('jet.loop').resolve 'builtin'
 local daemon = require('jet.daemon').new { port = 0, interface = '127.0.0.1', loop = loop, log = print }

@@ -1,4 +1,4 @@
---- One player of the demo, a process of its own: `player.lua PORT NAME SEED`. Its score goes up and down.
+--- One player of the demo: `player.lua PORT NAME SEED`. Runs as a separate process and changes its score at random.
 
 local loop = require('jet.loop').resolve 'builtin'
 local peer = require 'jet.peer'
@@ -16,7 +16,7 @@ local pi = peer.new {
   port = port,
   name = name,
   loop = loop,
-  -- The demo is over when its bus is.
+  -- The demo ends with its daemon.
   on_close = function()
     os.exit(0)
   end,

@@ -1,5 +1,5 @@
---- The live table of the demo: `viewer.lua PORT SECONDS [tty]`. Redraws in place on a terminal, else
--- prints the table now and then. Ends with 1 if the table was never full.
+--- The live table of the demo: `viewer.lua PORT SECONDS [tty]`. Redraws in place on a terminal, and otherwise prints
+-- the table every few seconds. Exits with 1 if the table was never full.
 
 local loop = require('jet.loop').resolve 'builtin'
 local peer = require 'jet.peer'
