@@ -10,19 +10,20 @@ use crate::wire::error::INVALID_REQUEST;
 use crate::wire::message::Message;
 
 use super::access::Groups;
-use super::client::{Client, ClientKey};
+use super::client::Client;
 use super::clients::{Clients, Outcome, into_text};
-use super::deadlines::Deadlines;
 use super::dependencies::Dependents;
 use super::elements::Elements;
 use super::fetcher_sets::FetcherSets;
 use super::fetchers::Fetchers;
+use super::keys::ClientKey;
 pub use super::log::{Level, LogLine, Traffic};
 use super::login::Job;
-use super::peer_kind::Dialect;
+use super::peer_kind::PeerKind;
 pub use super::routing::DEFAULT_TIMEOUT;
 pub use super::work::SLICE;
 use super::work::{AT_ONCE, Work};
+use crate::util::deadlines::Deadlines;
 
 /// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
 /// hundred thousand large states; a peer that is that far behind does not read.
@@ -120,7 +121,7 @@ impl Bus {
 
     /// A new connection.
     pub fn connect(&mut self) -> ClientKey {
-        self.clients.slab.insert(Client::default())
+        self.clients.map.insert(Client::default())
     }
 
     /// Returns whether a connection has sent requests that others have not answered.
@@ -241,7 +242,7 @@ impl Bus {
         let Some(client) = self.clients.get_mut(key).filter(|client| !client.is_known) else {
             return;
         };
-        client.dialect = Dialect::recognised(raw, method, id).unwrap_or(client.dialect);
+        client.kind = PeerKind::recognised(raw, method, id).unwrap_or(client.kind);
         client.is_known = id.is_some();
     }
 

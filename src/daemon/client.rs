@@ -7,17 +7,12 @@ use crate::wire::KEPT_BUFFER;
 use crate::wire::encoding::Encoding;
 
 use super::access::Rights;
-use super::elements::ElementKey;
-use super::fetchers::FetcherKey;
 use super::held_messages::{Held, Waiting};
-use super::peer_kind::Dialect;
+use super::keys::{ClientKey, ElementKey, FetcherKey};
+use super::peer_kind::PeerKind;
 use super::quota::Quota;
 use super::scan::Cost;
-use super::slab::Key;
 use super::work::Job;
-
-/// Names a connection for as long as it lasts, and nothing afterwards.
-pub type ClientKey = Key<Client>;
 
 /// A request that was forwarded to the owner of its path.
 #[derive(Debug)]
@@ -54,7 +49,7 @@ pub struct Client {
     /// The name it gave itself; the JSON text of one that is no string.
     pub name: Option<Box<str>>,
     /// How it wants to be spoken to.
-    pub dialect: Dialect,
+    pub kind: PeerKind,
     /// Whether it has sent a request, by which the dialect is known.
     pub is_known: bool,
     /// What its messages are written in.

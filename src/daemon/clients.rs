@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use slotmap::SlotMap;
+
 use crate::json::Raw;
 use crate::wire::encoding::Encoding;
 use crate::wire::error::{self, Code, INTERNAL_ERROR};
@@ -13,15 +15,15 @@ use crate::rules::Steps;
 
 use super::access::Rights;
 use super::bus::{Config, Level, LogLine, Traffic};
-use super::client::{Client, ClientKey, Leaving};
-use super::deadlines::Deadlines;
+use super::client::{Client, Leaving};
 use super::held_messages::Held;
 use super::item_list::ItemList;
+use super::keys::ClientKey;
 use super::notification::{Params, notification};
-use super::peer_kind::Dialect;
+use super::peer_kind::PeerKind;
 use super::quota::Quota;
 use super::redact::on_one_line;
-use super::slab::Slab;
+use crate::util::deadlines::Deadlines;
 
 /// What a service answers: nothing more to say than that it went well, or a value, or an error.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub(super) fn into_text(json: Vec<u8>) -> String {
 /// The connections, and what comes out of the engine for them and for the log.
 #[derive(Debug)]
 pub(super) struct Clients {
-    pub(super) slab: Slab<Client>,
+    pub(super) map: SlotMap<ClientKey, Client>,
     pub(super) config: Config,
     /// Connections that have something to send, each once.
     pub(super) dirty: Vec<ClientKey>,
@@ -77,7 +79,7 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn new(config: Config) -> Clients {
         Clients {
-            slab: Slab::default(),
+            map: SlotMap::default(),
             config,
             dirty: Vec::new(),
             closing: Vec::new(),
@@ -92,12 +94,12 @@ impl Clients {
     }
 
     pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
-        self.slab.get(key)
+        self.map.get(key)
     }
 
     /// How a connection wants to be spoken to.
-    pub(super) fn dialect(&self, key: ClientKey) -> Dialect {
-        self.get(key).map(|client| client.dialect).unwrap_or_default()
+    pub(super) fn kind(&self, key: ClientKey) -> PeerKind {
+        self.get(key).map(|client| client.kind).unwrap_or_default()
     }
 
     /// What a connection may do, if it has logged in.
@@ -107,7 +109,7 @@ impl Clients {
 
     /// The longest message for a connection in bytes of JSON, such that it surely can be sent.
     pub(super) fn room(&self, key: ClientKey) -> usize {
-        let limit = self.dialect(key).max_message(self.config.max_message);
+        let limit = self.kind(key).max_message(self.config.max_message);
         match self.get(key).map(|client| client.encoding) {
             // `0.1,` becomes nine bytes, and nothing grows more.
             Some(Encoding::Msgpack) => limit / 9 * 4,
@@ -116,7 +118,7 @@ impl Clients {
     }
 
     pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
-        self.slab.get_mut(key)
+        self.map.get_mut(key)
     }
 
     /// How the log calls a connection.
@@ -231,10 +233,10 @@ impl Clients {
         key: ClientKey,
         write: impl FnOnce(&mut Client, &mut Packer, usize) -> Result<Option<String>, TooLong>,
     ) -> bool {
-        let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.condemned) else {
             return true;
         };
-        let limit = client.dialect.max_message(self.config.max_message);
+        let limit = client.kind.max_message(self.config.max_message);
         let written = write(client, &mut self.packer, limit);
         let overflow = client.unsent().len() > self.config.max_unsent;
         if !std::mem::replace(&mut client.dirty, true) {
@@ -268,7 +270,7 @@ impl Clients {
 
     /// Has nothing be sent to a connection any more, and has it forgotten when it has left.
     pub(super) fn abandon(&mut self, key: ClientKey) {
-        let Some(client) = self.slab.get_mut(key) else {
+        let Some(client) = self.map.get_mut(key) else {
             return;
         };
         client.condemned = true;
@@ -283,7 +285,7 @@ impl Clients {
     /// Notes that a connection sends nothing more; what it had is still there. Returns the numbers of the requests
     /// it has not answered, or `None` if a job sees to that already.
     pub(super) fn begin_leaving(&mut self, key: ClientKey) -> Option<Vec<u64>> {
-        let client = self.slab.get_mut(key)?;
+        let client = self.map.get_mut(key)?;
         if client.leaving == Leaving::Underway {
             return None;
         }
@@ -296,12 +298,12 @@ impl Clients {
 
     /// Notes that a connection that leaves has nothing any more, and forgets it if the server has.
     pub(super) fn end_leaving(&mut self, key: ClientKey) {
-        let Some(client) = self.slab.get_mut(key) else {
+        let Some(client) = self.map.get_mut(key) else {
             return;
         };
         client.leaving = Leaving::Done;
         if client.is_gone {
-            self.slab.remove(key);
+            self.map.remove(key);
             self.leaving -= 1;
         }
     }
@@ -313,7 +315,7 @@ impl Clients {
 
     /// Charges a connection with what matching its patterns with a new path has cost.
     pub(super) fn charge(&mut self, key: ClientKey, steps: Steps) {
-        let Some(client) = self.slab.get_mut(key).filter(|client| !client.condemned) else {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.condemned) else {
             return;
         };
         client.pattern_cost.add(steps);
@@ -324,7 +326,7 @@ impl Clients {
 
     /// Gives a connection up: nothing is sent to it any more and the server ends it.
     pub(super) fn condemn(&mut self, key: ClientKey, reason: &str) {
-        let Some(client) = self.slab.get_mut(key) else {
+        let Some(client) = self.map.get_mut(key) else {
             return;
         };
         client.condemned = true;

@@ -9,8 +9,8 @@ use crate::wire::msgpack::{self, Limits};
 use crate::wire::{REQUEST_LEVELS, latin1};
 
 use super::bus::{Bus, Level};
-use super::client::ClientKey;
 use super::clients::into_text;
+use super::keys::ClientKey;
 
 /// How much of a message that cannot be read goes back with the error.
 const SHOWN_OF_GARBAGE: usize = 1000;

@@ -8,9 +8,7 @@ use crate::rules::{Event, Expression, Steps};
 
 use super::access::Permission;
 use super::bus::Bus;
-use super::client::ClientKey;
-use super::elements::ElementKey;
-use super::fetchers::FetcherKey;
+use super::keys::{ClientKey, ElementKey, FetcherKey};
 use super::work::{AT_ONCE, Job, Progress, STEPS_PER_UNIT, Work};
 
 /// An element that depends on a path, for a fetcher.
@@ -59,7 +57,7 @@ impl Dependents {
             return true;
         };
         dependents.remove(&dependent);
-        let next = dependents.range((dependent.0, ElementKey::LOWEST)..).next();
+        let next = dependents.range((dependent.0, ElementKey::lowest())..).next();
         let was_last = next.is_none_or(|(fetcher, _)| *fetcher != dependent.0);
         if dependents.is_empty() {
             self.by_path.remove(path);
@@ -72,7 +70,7 @@ impl Dependents {
         let Some(dependents) = self.by_path.get_mut(path) else {
             return false;
         };
-        let next = dependents.range((fetcher, ElementKey::LOWEST)..).next().copied();
+        let next = dependents.range((fetcher, ElementKey::lowest())..).next().copied();
         let Some(dependent) = next.filter(|(dependent, _)| *dependent == fetcher) else {
             return false;
         };

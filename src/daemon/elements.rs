@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use slotmap::SlotMap;
+
 use crate::json::{Raw, write};
 use crate::rules::PathHint;
 
 use super::access::{Access, Permission, Rights};
-use super::client::ClientKey;
-use super::fetcher_sets::SetKey;
-use super::slab::{Key, Slab};
-
-/// Names an element for as long as it is there.
-pub type ElementKey = Key<Element>;
+use super::keys::{ClientKey, ElementKey, SetKey};
 
 /// One state or method.
 #[derive(Debug)]
@@ -109,7 +106,7 @@ const LISTED_AT_MOST: usize = 1_000;
 /// All elements, found by path and by the beginning of their path.
 #[derive(Debug, Default)]
 pub struct Elements {
-    slab: Slab<Element>,
+    map: SlotMap<ElementKey, Element>,
     by_path: HashMap<Arc<str>, ElementKey>,
     in_order: BTreeMap<Arc<str>, ElementKey>,
     ages: Ages,
@@ -126,7 +123,7 @@ impl Elements {
         let mut path_json = Vec::with_capacity(path.len() + 2);
         write::string(&mut path_json, &path);
         self.serial += 1;
-        let key = self.slab.insert(Element {
+        let key = self.map.insert(Element {
             path: path.clone(),
             path_json: String::from_utf8_lossy(&path_json).into(),
             value: description.value.map(|value| value.text().into()),
@@ -146,12 +143,12 @@ impl Elements {
 
     /// Takes an element off the bus.
     pub fn remove(&mut self, key: ElementKey) -> Option<Element> {
-        let element = self.slab.remove(key)?;
+        let element = self.map.remove(key)?;
         self.by_path.remove(&element.path);
         self.in_order.remove(&element.path);
         self.ages.removed += 1;
-        if self.ages.removed > self.slab.len() + SMALL {
-            self.ages.listed.retain(|(_, key)| self.slab.get(*key).is_some());
+        if self.ages.removed > self.map.len() + SMALL {
+            self.ages.listed.retain(|(_, key)| self.map.get(*key).is_some());
             self.ages.removed = 0;
             self.ages.edition += 1;
         }
@@ -160,12 +157,12 @@ impl Elements {
 
     /// The element of a key.
     pub fn get(&self, key: ElementKey) -> Option<&Element> {
-        self.slab.get(key)
+        self.map.get(key)
     }
 
     /// The element of a key.
     pub fn get_mut(&mut self, key: ElementKey) -> Option<&mut Element> {
-        self.slab.get_mut(key)
+        self.map.get_mut(key)
     }
 
     /// The element with that path.
@@ -175,7 +172,7 @@ impl Elements {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.map.len()
     }
 
     /// Whether there is none.

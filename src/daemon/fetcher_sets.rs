@@ -7,11 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fetchers::FetcherKey;
-use super::slab::{Key, Slab};
+use slotmap::SlotMap;
 
-/// Names a set for as long as an element or another set refers to it.
-pub type SetKey = Key<FetcherSet>;
+use super::keys::{FetcherKey, SetKey};
 
 /// A set of fetchers.
 #[derive(Debug)]
@@ -32,7 +30,7 @@ enum Members {
 /// All sets that elements refer to, none twice.
 #[derive(Debug, Default)]
 pub struct FetcherSets {
-    slab: Slab<FetcherSet>,
+    map: SlotMap<SetKey, FetcherSet>,
     by_members: HashMap<Arc<[FetcherKey]>, SetKey>,
     /// A set, the fetcher that joined it, and the set with both: most elements have the set of the one before.
     last_join: Option<(SetKey, FetcherKey, SetKey)>,
@@ -54,7 +52,7 @@ impl FetcherSets {
                 let members: Arc<[FetcherKey]> = members.into();
                 self.entries += members.len();
                 let listed = Members::Listed(members.clone());
-                let key = self.slab.insert(FetcherSet { members: listed, references: 0 });
+                let key = self.map.insert(FetcherSet { members: listed, references: 0 });
                 self.by_members.insert(members, key);
                 key
             }
@@ -65,14 +63,14 @@ impl FetcherSets {
 
     /// Takes back that an element refers to a set.
     pub fn release(&mut self, key: SetKey) {
-        let Some(set) = self.slab.get_mut(key) else {
+        let Some(set) = self.map.get_mut(key) else {
             return;
         };
         set.references -= 1;
         if set.references > 0 {
             return;
         }
-        match self.slab.remove(key).map(|set| set.members) {
+        match self.map.remove(key).map(|set| set.members) {
             Some(Members::Listed(members)) => {
                 self.entries -= members.len();
                 if self.by_members.get(&members) == Some(&key) {
@@ -89,7 +87,7 @@ impl FetcherSets {
         if let Some((before, joined)) =
             self.last_join.filter(|(_, by, _)| *by == fetcher).map(|(a, _, b)| (a, b))
             && before == *key
-            && self.slab.get(joined).is_some()
+            && self.map.get(joined).is_some()
         {
             self.switch(key, joined);
             return 0;
@@ -118,7 +116,7 @@ impl FetcherSets {
     /// Returns the members of an element's set; some may have ended. `key` is updated where sets were merged.
     pub fn members(&mut self, key: &mut SetKey) -> Arc<[FetcherKey]> {
         loop {
-            match self.slab.get(*key).map(|set| &set.members) {
+            match self.map.get(*key).map(|set| &set.members) {
                 Some(Members::Listed(members)) => return members.clone(),
                 Some(Members::MergedInto(other)) => {
                     let other = *other;
@@ -134,12 +132,12 @@ impl FetcherSets {
         self.ended += 1;
         // A sweep looks at each set, so it waits until that is little for each fetcher, or for each member that
         // has come since the last one.
-        let is_worth_it = self.ended * SETS_PER_FETCHER >= self.slab.len()
-            || self.entries > 2 * self.entries_swept + self.slab.len();
+        let is_worth_it = self.ended * SETS_PER_FETCHER >= self.map.len()
+            || self.entries > 2 * self.entries_swept + self.map.len();
         let is_due = self.unswept.is_empty() && is_worth_it;
         if is_due {
             self.ended = 0;
-            self.unswept = self.slab.iter().map(|(key, _)| key).collect();
+            self.unswept = self.map.keys().collect();
         }
         is_due
     }
@@ -151,7 +149,7 @@ impl FetcherSets {
             self.entries_swept = self.entries;
             return None;
         };
-        let Some(Members::Listed(members)) = self.slab.get(key).map(|set| &set.members) else {
+        let Some(Members::Listed(members)) = self.map.get(key).map(|set| &set.members) else {
             return Some(0);
         };
         let members = members.clone();
@@ -178,20 +176,20 @@ impl FetcherSets {
                 Members::Listed(after)
             }
         };
-        if let Some(set) = self.slab.get_mut(key) {
+        if let Some(set) = self.map.get_mut(key) {
             set.members = members;
         }
     }
 
     fn refer(&mut self, key: SetKey) {
-        if let Some(set) = self.slab.get_mut(key) {
+        if let Some(set) = self.map.get_mut(key) {
             set.references += 1;
         }
     }
 
     /// Returns how many sets there are.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.map.len()
     }
 
     /// Returns whether there is no set.
@@ -205,13 +203,12 @@ const SETS_PER_FETCHER: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::super::slab::Slab;
     use super::*;
 
     /// As many fetcher keys, in ascending order.
     fn keys<const N: usize>() -> [FetcherKey; N] {
-        let mut slab = Slab::default();
-        std::array::from_fn(|_| slab.insert(()).cast())
+        let mut map = SlotMap::with_key();
+        std::array::from_fn(|_| map.insert(()))
     }
 
     fn sweep(sets: &mut FetcherSets, ended: FetcherKey) {

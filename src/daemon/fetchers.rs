@@ -3,16 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use slotmap::SlotMap;
+
 use crate::json::Raw;
 use crate::rules::{Expression, SortedView};
 
-use super::client::ClientKey;
-use super::elements::ElementKey;
+use super::keys::{ClientKey, ElementKey, FetcherKey};
 use super::path_index::PathIndex;
-use super::slab::{Key, Slab};
-
-/// Names a fetcher for as long as it is there.
-pub type FetcherKey = Key<Fetcher>;
 
 /// A set of paths keeps its memory up to about this many entries.
 const SMALL: usize = 64;
@@ -141,38 +138,38 @@ impl Sorted {
 /// All fetchers, found by the paths they can match.
 #[derive(Debug, Default)]
 pub struct Fetchers {
-    slab: Slab<Fetcher>,
+    map: SlotMap<FetcherKey, Fetcher>,
     index: PathIndex<FetcherKey>,
 }
 
 impl Fetchers {
     /// Adds a fetcher, which [`candidates`](Self::candidates) does not find yet.
     pub fn insert(&mut self, fetcher: Fetcher) -> FetcherKey {
-        self.slab.insert(fetcher)
+        self.map.insert(fetcher)
     }
 
     /// Has a fetcher be found for elements that are added from now on.
     pub fn activate(&mut self, key: FetcherKey) {
-        if let Some(fetcher) = self.slab.get(key) {
+        if let Some(fetcher) = self.map.get(key) {
             self.index.insert(fetcher.expression.path_hint(), key);
         }
     }
 
     /// Takes a fetcher out.
     pub fn remove(&mut self, key: FetcherKey) -> Option<Fetcher> {
-        let fetcher = self.slab.remove(key)?;
+        let fetcher = self.map.remove(key)?;
         self.index.remove(fetcher.expression.path_hint(), key);
         Some(fetcher)
     }
 
     /// The fetcher of a key.
     pub fn get(&self, key: FetcherKey) -> Option<&Fetcher> {
-        self.slab.get(key)
+        self.map.get(key)
     }
 
     /// The fetcher of a key.
     pub fn get_mut(&mut self, key: FetcherKey) -> Option<&mut Fetcher> {
-        self.slab.get_mut(key)
+        self.map.get_mut(key)
     }
 
     /// The fetchers whose path rules can match a path. Whether they do is for them to say.
@@ -182,7 +179,7 @@ impl Fetchers {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.map.len()
     }
 
     /// Whether there is none.

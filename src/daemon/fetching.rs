@@ -8,9 +8,9 @@ use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::wire::latin1::shown;
 
 use super::bus::{Bus, Level};
-use super::client::ClientKey;
 use super::clients::{Outcome, into_text};
 use super::fetchers::Fetcher;
+use super::keys::ClientKey;
 use super::routing::require_object;
 use super::scan::{FirstLook, Get};
 use super::services::{Params, missing};
@@ -33,7 +33,7 @@ impl Bus {
         self.check_weight(client, &expression)?;
         self.work.spend(expression.words() as u64);
         let cursor = self.elements.cursor(expression.path_hint());
-        let sorts = self.clients.dialect(client).sorts();
+        let sorts = self.clients.kind(client).sorts();
         let fetcher = self.fetchers.insert(Fetcher::new(client, fetch_id.text(), expression, sorts));
         let request = id.map(Raw::text);
         let job = FirstLook::new(client, fetcher, fetch_key(fetch_id), request, cursor);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::json::{Kind, Raw};
 
 use super::bus::Bus;
-use super::client::ClientKey;
+use super::keys::ClientKey;
 use super::work::{Job, Progress};
 
 /// Bytes of messages that wait for a job before their connection is read no more. What little a

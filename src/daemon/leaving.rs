@@ -6,8 +6,7 @@
 use crate::rules::Event;
 
 use super::bus::Bus;
-use super::client::ClientKey;
-use super::elements::ElementKey;
+use super::keys::{ClientKey, ElementKey};
 use super::work::{AT_ONCE, Job, Progress};
 
 /// The job that ends a connection.

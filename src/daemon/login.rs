@@ -13,9 +13,9 @@ use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS};
 
 use super::access::{GroupSet, Rights};
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::clients::{Outcome, into_text};
 use super::held_messages::Waiting;
+use super::keys::ClientKey;
 use super::services::{Params, members};
 use super::work::{AT_ONCE, Job as WorkJob, Progress};
 

@@ -8,7 +8,7 @@ use crate::wire::frame::{self, TooLong};
 use crate::wire::msgpack::Packer;
 
 use super::elements::Element;
-use super::peer_kind::Dialect;
+use super::peer_kind::PeerKind;
 
 /// The params of a notification, in what they have been asked for.
 #[derive(Debug, Default)]
@@ -44,8 +44,8 @@ impl News {
     }
 
     /// The params of the notification of that event; with a mark on the add of what can only be fetched.
-    pub(super) fn params(&mut self, event: Event, dialect: Dialect, mark: bool) -> &mut Params {
-        let spelling = usize::from(dialect == Dialect::NodeJet3);
+    pub(super) fn params(&mut self, event: Event, dialect: PeerKind, mark: bool) -> &mut Params {
+        let spelling = usize::from(dialect == PeerKind::NodeJet3);
         let params = match mark {
             true => &mut self.marked.get_or_insert_default()[spelling],
             false => &mut self.written[spelling][event as usize],

@@ -4,10 +4,10 @@ use crate::rules::{Event, Steps, transition};
 
 use super::access::{Access, Permission};
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::dependencies::Forget;
-use super::elements::{Element, ElementKey};
-use super::fetchers::{FetcherKey, Reported};
+use super::elements::Element;
+use super::fetchers::Reported;
+use super::keys::{ClientKey, ElementKey, FetcherKey};
 use super::notification::News;
 use super::window::{RANKS_AT_ONCE, Window, WindowMessage};
 use super::work::{Job, SLICE, STEPS_PER_UNIT};
@@ -102,7 +102,7 @@ impl Bus {
         let rights = || self.clients.rights(fetcher.client);
         let mark = event == Event::Add
             && self.elements.get(key).is_some_and(|element| element.is_fetch_only(rights()));
-        let params = news.params(event, self.clients.dialect(fetcher.client), mark);
+        let params = news.params(event, self.clients.kind(fetcher.client), mark);
         self.work.spend(2 + params.json().len() as u64 / 512);
         self.clients.notify(fetcher.client, &fetcher.id, params);
         event == Event::Remove && fetcher.expression.max().is_some()

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::bus::{Bus, Level};
-use super::client::ClientKey;
 use super::clients::Clients;
+use super::keys::ClientKey;
 use super::log::LogLine;
 
 /// Lines about one connection in one second.
@@ -58,7 +58,7 @@ impl Clients {
         match self.quota(key).map_or(Decision::Log, |quota| quota.decide(now)) {
             Decision::Log => self.log(level, text),
             Decision::Suppress(due) => {
-                let live = self.slab.len() + 1;
+                let live = self.map.len() + 1;
                 self.summaries.set(due, key, live, |_| true);
             }
             Decision::Count => {}
@@ -77,7 +77,7 @@ impl Clients {
 
     fn quota(&mut self, key: Option<ClientKey>) -> Option<&mut Quota> {
         match key {
-            Some(key) => self.slab.get_mut(key).map(|client| &mut client.quota),
+            Some(key) => self.map.get_mut(key).map(|client| &mut client.quota),
             None => Some(&mut self.strangers),
         }
     }

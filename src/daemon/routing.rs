@@ -8,8 +8,9 @@ use crate::wire::latin1::shown;
 use crate::wire::message::Message;
 
 use super::bus::{Bus, Level};
-use super::client::{ClientKey, Route};
+use super::client::Route;
 use super::clients::{Outcome, TOO_LONG, into_text};
+use super::keys::ClientKey;
 use super::services::{Params, members, path_of, timeout_of};
 use super::work::SLICE;
 
@@ -73,7 +74,7 @@ impl Bus {
             }
             None => None,
         };
-        let by_service = self.clients.dialect(owner).is_asked_by_service();
+        let by_service = self.clients.kind(owner).is_asked_by_service();
         let sent = self.clients.send(owner, |out| match by_service {
             true => service_request(out, number, params, action),
             false if as_set => {
@@ -155,7 +156,7 @@ impl Bus {
             return self.clients.log_about(Some(from), Level::Info, text);
         };
         let id = route.id;
-        let wants_object = route.is_set && self.clients.dialect(route.requester).wants_objects_from_set();
+        let wants_object = route.is_set && self.clients.kind(route.requester).wants_objects_from_set();
         let no_error = message.error.is_some_and(Raw::is_null);
         let sent = self.clients.send(route.requester, |out| {
             out.extend_from_slice(b"{\"id\":");
@@ -184,7 +185,7 @@ impl Bus {
             };
             self.work.spend(4);
             if let Some(route) = self.end_route(owner, number) {
-                let code = self.clients.dialect(route.requester).timeout_error();
+                let code = self.clients.kind(route.requester).timeout_error();
                 self.fail(&route, code, &route.params);
             }
         }

@@ -12,11 +12,11 @@ use crate::wire::error::INVALID_PARAMS;
 
 use super::access::Permission;
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::clients::{Outcome, TOO_LONG};
-use super::elements::{Cursor, ElementKey};
-use super::fetchers::{FetcherKey, Reported};
+use super::elements::Cursor;
+use super::fetchers::Reported;
 use super::item_list::ItemList;
+use super::keys::{ClientKey, ElementKey, FetcherKey};
 use super::notification::write_params;
 use super::window::{Limits, Walked, Window, fetch_only_marker, write_entries};
 use super::work::{Progress, STEPS_PER_UNIT};
@@ -178,7 +178,7 @@ impl Bus {
                 },
                 Pass::Sorted(window) => self.send_window(window, until),
             };
-            if progress == Progress::Done && self.clients.dialect(job.client).wants_adds_first() {
+            if progress == Progress::Done && self.clients.kind(job.client).wants_adds_first() {
                 self.answer(job.client, job.request.as_deref(), &job.outcome());
             }
             return progress;
@@ -216,7 +216,7 @@ impl Bus {
         }
         self.fetchers.activate(job.fetcher);
         // The answer comes first: many peers listen for adds only from then on. Others rely on the reverse.
-        if !self.clients.dialect(job.client).wants_adds_first() {
+        if !self.clients.kind(job.client).wants_adds_first() {
             self.answer(job.client, job.request.as_deref(), &job.outcome());
         }
         let hint = self.fetchers.get(job.fetcher).map(|fetcher| fetcher.expression.path_hint());
@@ -273,7 +273,7 @@ impl Bus {
         let (is_match, steps) = job.cost.test(&job.expression, &element.path);
         let rights = self.clients.rights(job.client);
         let is_wanted = is_match
-            && (element.is_state || self.clients.dialect(job.client).gets_methods())
+            && (element.is_state || self.clients.kind(job.client).gets_methods())
             && !self.clients.is_leaving(element.owner)
             && element.allows(rights, Permission::Fetch)
             && (!job.expression.needs_value() || job.expression.matches_value(element.raw()))

@@ -11,10 +11,10 @@ use crate::wire::latin1::shown;
 
 use super::access::{Access, Fault};
 use super::bus::{Bus, Config};
-use super::client::ClientKey;
 use super::clients::Outcome;
-use super::elements::{Description, ElementKey};
-use super::peer_kind::Dialect;
+use super::elements::Description;
+use super::keys::{ClientKey, ElementKey};
+use super::peer_kind::PeerKind;
 use super::routing::{Action, require_object};
 
 /// The params of a request, if it had any.
@@ -157,9 +157,9 @@ impl Bus {
         if let Some(name) = member("name") {
             settings.name = Some(shown(&name_text(name)).into());
         }
-        if let Some(dialect) = member("dialect").and_then(Raw::as_str).and_then(|name| Dialect::named(&name))
+        if let Some(dialect) = member("dialect").and_then(Raw::as_str).and_then(|name| PeerKind::named(&name))
         {
-            settings.dialect = dialect;
+            settings.kind = dialect;
             settings.is_known = true;
         }
         if let Some(encoding) =

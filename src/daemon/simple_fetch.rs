@@ -10,9 +10,9 @@ use crate::rules::Expression;
 use crate::wire::error::INVALID_PARAMS;
 
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::clients::Outcome;
 use super::fetchers::Fetcher;
+use super::keys::ClientKey;
 use super::scan::FirstLook;
 use super::work::Job;
 

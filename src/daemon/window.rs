@@ -10,10 +10,10 @@ use crate::wire::changes::push_entry;
 
 use super::access::Rights;
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::elements::Elements;
-use super::fetchers::{FetcherKey, Reported};
+use super::fetchers::Reported;
 use super::item_list::ItemList;
+use super::keys::{ClientKey, FetcherKey};
 use super::work::{Progress, Work};
 
 /// Most ranks that are reported with the change that moved them.

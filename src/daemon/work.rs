@@ -12,9 +12,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::bus::Bus;
-use super::client::ClientKey;
 use super::dependencies::{Forget, Recheck};
-use super::fetchers::FetcherKey;
+use super::keys::{ClientKey, FetcherKey};
 use super::leaving::Leave;
 use super::scan::{FirstLook, Get};
 use super::window::Window;

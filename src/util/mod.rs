@@ -1,5 +1,6 @@
 //! Small helpers that know nothing of Jet.
 
+pub mod deadlines;
 pub mod nearest;
 
 // These need no Lua, so their tests run without one.

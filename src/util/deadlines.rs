@@ -1,14 +1,16 @@
-//! [`Deadlines`]: what is due when, for many deadlines of which hardly any comes.
+//! [`Deadlines`]: a queue of points in time, for many deadlines that are rarely reached.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// Entries that are there in any case before a clean-up pays.
+/// Number of entries below which void ones are not removed.
 const SMALL: usize = 64;
 
-/// A heap of deadlines. Whoever sets one does not take it back: what has become void is
-/// recognised when it is due, and thrown out when it outnumbers the rest.
+/// A queue of deadlines, each with an identifier of what is due.
+///
+/// A deadline is not removed when it becomes void. The caller recognises void entries when they are due, and
+/// [`set`](Self::set) drops them when they outnumber the others.
 #[derive(Debug)]
 pub struct Deadlines<T> {
     heap: BinaryHeap<Reverse<(Instant, T)>>,
@@ -21,8 +23,8 @@ impl<T: Ord> Default for Deadlines<T> {
 }
 
 impl<T: Ord> Deadlines<T> {
-    /// Notes that `what` is due at that time. `live` tells how many entries count, and
-    /// `is_live` which: at most as many void ones are kept.
+    /// Adds a deadline. `live` is the number of entries that are not void, and `is_live` recognises them: the queue
+    /// holds at most twice as many void entries.
     pub fn set(&mut self, at: Instant, what: T, live: usize, is_live: impl Fn(&T) -> bool) {
         if self.heap.len() > 2 * live + SMALL {
             self.heap.retain(|Reverse((_, what))| is_live(what));
@@ -30,12 +32,12 @@ impl<T: Ord> Deadlines<T> {
         self.heap.push(Reverse((at, what)));
     }
 
-    /// When the next entry is due, void ones included.
+    /// Returns the time of the next entry, which may be void.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes out one entry that is due.
+    /// Removes and returns the next entry if it is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
             return None;
