@@ -1,11 +1,10 @@
-//! An echo client on the peer's side of the transports, for the Autobahn suite's server at the URL
-//! given as argument.
+//! An echo client on the peer's transports, for the Autobahn suite's server at the URL given as argument.
 
 use std::time::Instant;
 
 use jet::net::{Connection, Options, Status};
 
-/// The suite's largest message has 16 MiB.
+/// The size of the suite's largest message is 16 MiB.
 const MAX_MESSAGE: usize = 32 << 20;
 
 fn main() {
@@ -22,7 +21,7 @@ fn main() {
     converse(&server, "/updateReports?agent=jet", |_| {});
 }
 
-/// One connection until the server ends it.
+/// Runs one connection until the server ends it.
 fn converse(server: &str, path: &str, mut handle: impl FnMut(&mut Connection)) {
     let mut options = Options::url(&format!("{server}{path}")).expect("a URL");
     options.max_message = MAX_MESSAGE;
@@ -55,7 +54,7 @@ fn echo(connection: &mut Connection) {
         .collect();
     for (binary, mut answer) in answers {
         connection.set_binary(binary);
-        // That the server has gone is told by the next read.
+        // The next read reports that the server has closed the connection.
         let _ = connection.write(&mut answer);
     }
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# WebSocket conformance: the Autobahn suite 0.8.2 against both ends of our transports, 301 cases each
-# (compression, which we do not offer, is left out). Fails if one case fails.
+# Tests WebSocket conformance: runs the Autobahn suite 0.8.2 against both ends of our transports, 301 cases each
+# (without compression, which is not offered). Fails if a case fails.
 #
-# The suite needs Python 2.7 and is installed from PyPI into target/autobahn; where there is no such
-# Python this says so, counts the cases as skipped, and succeeds.
+# The suite needs Python 2.7 and is installed from PyPI into target/autobahn. Without Python 2.7 the script
+# says so, counts the cases as skipped, and succeeds.
 #
 #   tests/autobahn/run.sh            both ends
 #   PYTHON27=/path/to/python2.7 tests/autobahn/run.sh
@@ -12,10 +12,10 @@ cd "$(dirname "$0")/../.."
 work=$PWD/target/autobahn
 mkdir -p "$work"
 
-# A Python 2.7 of one's own choice, of the PATH, or of pyenv.
+# Python 2.7: the one in PYTHON27, on the PATH, or of pyenv.
 python=
 for candidate in "${PYTHON27:-python2.7}" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/2.7.*/bin/python; do
-    # pyenv puts shims on the PATH that only say what is missing.
+    # pyenv puts shims on the PATH that only report a missing version.
     if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null; then
         python=$candidate
         break
@@ -40,8 +40,8 @@ if [ ! -d "$site/autobahntestsuite" ]; then
     fi
 fi
 
-# The suite's program, with its directory treated as a site directory (it has .pth files). A file, so that
-# nothing is between this script and the process that it ends.
+# The suite's program, which treats its directory as a site directory (it has .pth files). It is a file, so that
+# the script can end its process directly.
 cat >"$work/wstest.py" <<'PY'
 import site, sys
 site.addsitedir(sys.argv.pop(1))
@@ -49,7 +49,7 @@ from autobahntestsuite.wstest import run
 run()
 PY
 
-# Says how many cases passed and names those that failed; the reports stay in target/autobahn.
+# Prints how many cases passed and the names of those that failed; the reports stay in target/autobahn.
 judge() {
     "$python" - "$work/$1/index.json" "$1" <<'PY'
 import json, sys
@@ -68,7 +68,7 @@ cargo build --quiet --examples
 examples=${CARGO_TARGET_DIR:-target}/debug/examples
 status=0
 
-# Our server, the suite as client.
+# Our server with the suite as client.
 "$examples/autobahn_server" >"$work/port" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
@@ -82,7 +82,7 @@ JSON
 kill "$server"
 judge daemon || status=1
 
-# Our client, the suite as server.
+# Our client with the suite as server.
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat >"$work/server.json" <<JSON
 {"outdir": "$work/peer", "cases": ["*"], "exclude-cases": ["12.*", "13.*"],

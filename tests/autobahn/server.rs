@@ -1,9 +1,9 @@
-//! An echo server on the daemon's side of the transports, for the Autobahn suite. Prints its port.
+//! An echo server on the daemon's transports, for the Autobahn suite. Prints its port.
 
 use jet::net::{Bound, ServeOptions, Served};
 use tokio::task::LocalSet;
 
-/// The suite's largest message has 16 MiB.
+/// The size of the suite's largest message is 16 MiB.
 const MAX_MESSAGE: usize = 32 << 20;
 
 fn main() {

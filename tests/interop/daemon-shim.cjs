@@ -1,4 +1,4 @@
-// For mocha's --require: puts `jetd` in the place of the daemon of the node-jet version in NODE_JET.
+// For mocha's --require: replaces the daemon of the node-jet version in NODE_JET by `jetd`.
 
 const { spawn, spawnSync } = require('node:child_process')
 
@@ -9,7 +9,7 @@ class Daemon {
     this.isSimple = options.features?.fetch === 'simple'
   }
 
-  /** Returns when peers can connect, as the daemon it stands for listens at once. */
+  /** Returns once peers can connect, because the daemon that it replaces listens at once. */
   listen ({ tcpPort, wsPort }) {
     const args = [['-p', tcpPort ?? 0], ['-w', wsPort]].filter(([, port]) => port !== undefined).flat().map(String)
     if (this.isSimple) args.push('--simple-fetch')

@@ -1,6 +1,6 @@
-// A node-jet peer as a process that is told over stdin what to do: `node foreign-peer.mjs nj2`. One JSON
-// object a line each way; our_peer.lua understands the same commands. What its API cannot do is answered
-// with `na` and the reason.
+// A node-jet peer as a process that reads commands from stdin: `node foreign-peer.mjs nj2`. Commands and
+// responses are one JSON object per line; our_peer.lua understands the same commands. A command that its API
+// does not support is answered with `na` and the reason.
 
 import { createInterface } from 'node:readline'
 import { load } from './foreign.mjs'
@@ -15,7 +15,7 @@ let peer
 const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 const unable = (reason) => { throw Object.assign(new Error(reason), { na: reason }) }
 
-/** A state or method that behaves as `behaviour` says. */
+/** Makes a state or method with the given behaviour. */
 const element = ({ path, value, behaviour, access }) => {
   const isMethod = ['echo', 'done', 'fail', 'silent'].includes(behaviour)
   // Version 3 has one group for each action.
@@ -67,7 +67,7 @@ const sort = (fetcher, wanted) => {
 
 const fetcherOf = ({ fetch, expression }) => {
   const fetcher = new jet.Fetcher()
-  // Version 3 always needs a path rule; this one matches everything.
+  // Version 3 requires a path rule; this one matches everything.
   path(fetcher, expression.path ?? (isThird ? { startsWith: '' } : undefined))
   value(fetcher, expression)
   if (expression.sort) sort(fetcher, expression.sort)
@@ -124,5 +124,5 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
     say(error?.na ? { id, na: error.na } : { id, error: failure(error) })
   }
 }).on('close', () => process.exit(0))
-// What version 3 leaves rejected without a handler is told where it matters.
+// Version 3 leaves rejected promises without a handler; the failures are reported where they matter.
 process.on('unhandledRejection', () => {})

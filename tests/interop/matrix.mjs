@@ -8,7 +8,7 @@ const LUAS = process.env.LUAS.split(' ')
 const FOREIGN = ['nj1', 'nj2', 'nj3']
 const OPERATION_WIDTH = Math.max(...Object.keys(OPERATIONS).map((name) => name.length))
 
-/** All pairs that have one of ours in it. `--all` adds the others: these show what the tests are worth. */
+/** All pairs with our daemon or our peer. `--all` adds the others, which show whether the tests are correct. */
 const pairs = (isAll) => [
   ...LUAS.map((lua) => ['jetd', lua]),
   ...FOREIGN.map((kind) => ['jetd', kind]),
@@ -16,7 +16,7 @@ const pairs = (isAll) => [
   ...(isAll ? FOREIGN.flatMap((daemon) => FOREIGN.map((peer) => [daemon, peer])) : [])
 ]
 
-/** A peer of another kind than the one under test that this daemon can serve. */
+/** Returns a kind of peer, other than the one under test, that this daemon can serve. */
 const otherKind = (daemon, peer) => {
   if (peer.startsWith('nj')) return LUAS[0]
   return daemon === 'jetd' ? 'nj2' : daemon
@@ -51,7 +51,7 @@ class Column {
     return { peer, answer }
   }
 
-  /** A further peer, which logs in and leaves with the operation, and what it was answered. */
+  /** Starts another peer, which logs in and ends with the operation. Returns it and the response to its login. */
   async visit (user, password) {
     const { peer, answer } = await this.tryToConnect(this.peerKind, { user, password })
     this.guests.push(peer)
@@ -63,7 +63,7 @@ class Column {
     this.guests = []
   }
 
-  /** Ends the owner without a word, and gets a new one. */
+  /** Kills the owner and starts a new one. */
   async replaceOwner () {
     await this.owner.kill()
     this.owner = await this.connect(this.peerKind)
@@ -87,7 +87,7 @@ class Column {
         await this.dismissGuests()
         return { na: error.message }
       }
-      // Nobody knows what is left behind: the next operation gets everything anew.
+      // The state after a failure is unknown: the next operation gets new processes.
       await this.stop()
       this.daemon = this.owner = this.client = this.other = undefined
       return { failed: error.message }
@@ -106,7 +106,7 @@ const runColumn = async (daemon, peer, transport) => {
   return { title: `${daemon}/${peer}`, cells }
 }
 
-/** Prints a table; reasons are collected in `notes`, a number for each. */
+/** Prints a table and collects the numbered reasons in `notes`. */
 const print = (transport, columns, notes) => {
   const width = Math.max(...columns.map(({ title }) => title.length), 4)
   console.log(`\n${transport}: daemon/peer`)

@@ -1,4 +1,4 @@
---- Our peer as a process that is told over stdin what to do. One JSON object a line each way;
+--- Our peer as a process that reads commands from stdin. Commands and responses are one JSON object per line;
 -- foreign-peer.mjs understands the same commands.
 
 local jet = require 'jet'
@@ -28,7 +28,7 @@ local function answer(id)
   }
 end
 
--- What an element does when it is set or called.
+-- The behaviours of an element when it is set or called.
 local behaviours = {
   any = { set = function() end },
   adjust = { set = function(requested) return requested * 2 end },
@@ -44,7 +44,7 @@ local behaviours = {
   silent = { call_async = function() end },
 }
 
---- Keeps the window of a sorted fetch and tells it whole.
+--- Keeps the window of a sorted fetch and reports all of it.
 ---@param fetch integer
 ---@param from integer
 ---@return fun(changes: table[], n: integer)
@@ -106,7 +106,7 @@ function commands.remove(details)
   elements[details.path]:remove(answer(details.id))
 end
 
---- The callbacks with the options of a set or call.
+--- Returns the callbacks with the options of a set or call.
 ---@param details table
 ---@return jet.Callbacks
 local function options(details)
@@ -144,7 +144,7 @@ function commands.get(details)
   say { id = details.id, result = jet.array { value } }
 end
 
--- A line that came with the one before must stay where the loop sees it.
+-- Lines that arrived together stay in the descriptor, where the loop sees them.
 io.stdin:setvbuf('no')
 loop.watch(STDIN, 'r', function()
   local line = io.stdin:read('*l')

@@ -1,5 +1,5 @@
-// Child processes of the interop tests: daemons of every kind, and peers that are told over a pipe
-// what to do. What they are told is in scenarios.mjs.
+// Child processes of the interop tests: daemons of every kind, and peers that receive commands over a
+// pipe. The commands are in scenarios.mjs.
 
 import { spawn } from 'node:child_process'
 import { connect, createServer } from 'node:net'
@@ -10,13 +10,13 @@ import { usersFile } from './users.mjs'
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
 const root = here('../../')
 
-// A peer that has not answered after this long has failed; more than any daemon's own time-out.
+// A peer that has not answered after this time has failed; longer than the timeout of any daemon.
 const ANSWER_MS = 8000
 const START_MS = 10000
 // Lines of stderr to keep for a report.
 const KEPT_LINES = 20
 
-/** A port that nobody listens on. */
+/** Returns a free port. */
 export const freePort = () => new Promise((resolve, reject) => {
   const server = createServer()
   server.on('error', reject)
@@ -76,7 +76,7 @@ export const startDaemon = async (kind) => {
   }
 }
 
-/** What a fetch has told so far. */
+/** The events of a fetch so far. */
 class Fetched {
   constructor () {
     this.live = new Map()
@@ -97,7 +97,7 @@ class Fetched {
   }
 }
 
-/** A peer in a process of its own. `request` resolves with its answer `{result}`, `{error}` or `{na}`. */
+/** A peer in a separate process. `request` resolves with its response `{result}`, `{error}` or `{na}`. */
 export class RemotePeer {
   constructor (kind) {
     this.kind = kind

@@ -1,6 +1,6 @@
 // The operations of the interop tests. Each gets a `Column`: `owner` and `client` are two peers of the
-// kind under test, `other` is a peer of another kind on the same daemon. It throws what went wrong, or
-// `NotAvailable` where the foreign side cannot do it.
+// kind under test, `other` is a peer of another kind on the same daemon. It throws an error on failure, and
+// `NotAvailable` if the foreign side does not support it.
 
 import { isDeepStrictEqual } from 'node:util'
 import { until } from './processes.mjs'
@@ -10,14 +10,14 @@ export class NotAvailable extends Error {}
 
 const show = (value) => JSON.stringify(value)
 
-/** The result of an answer; throws if it is none. */
+/** Returns the result of a response; throws if it is an error. */
 const result = (what, answer) => {
   if (answer.na) throw new NotAvailable(answer.na)
   if (answer.error) throw new Error(`${what}: ${show(answer.error)}`)
   return answer.result
 }
 
-// How each kind of error may look: the codes and data of the protocol, or the class that a peer makes of them.
+// The forms of each kind of error: the codes and data of the protocol, or the class that a peer makes of them.
 const ERRORS = {
   notFound: /pathNotExists|NotFound/,
   occupied: /pathAlreadyExists|Occupied/,
@@ -41,7 +41,7 @@ const equal = (what, got, expected) => {
 
 let fetches = 0
 
-/** Adds an element and fails if that fails. */
+/** Adds an element; throws if that fails. */
 const add = async (peer, path, value, behaviour = 'any', access = undefined) => {
   result(`add ${path}`, await peer.request('add', { path, value, behaviour, access }))
 }
@@ -53,12 +53,12 @@ const fetch = async (peer, expression) => {
   return { id, of: peer.fetched.get(id) }
 }
 
-/** Makes sure that what `owner` did has reached `client`: a round trip of each passes everything on its way. */
+/** Waits until everything that `owner` did has reached `client`: a round trip of each follows all earlier messages. */
 const settle = async (...peers) => {
   for (const peer of peers) await peer.request('set', { path: 'nobody/has/this', value: 0 })
 }
 
-/** What is fetched below `prefix`, with the prefix taken off. */
+/** Returns what is fetched below `prefix`, without the prefix. */
 const below = (fetched, prefix) => Object.fromEntries([...fetched.of.live]
   .filter(([path]) => path.startsWith(prefix))
   .map(([path, value]) => [path.slice(prefix.length), value])
@@ -77,7 +77,7 @@ const withPets = async ({ owner, prefix }) => {
   for (const [name, value] of Object.entries(PETS)) await add(owner, prefix + name, value)
 }
 
-// Which of the pets each path rule finds. `$` stands for the column's prefix.
+// The pets that each path rule matches. `$` stands for the column's prefix.
 const PATH_RULES = {
   equals: ['$pets/cat', ['pets/cat']],
   equalsNot: ['$pets/cat', ['pets/Dog', 'pets/bird', 'toys/cat', 'toys/ball']],
@@ -103,7 +103,7 @@ const pathRule = (rule) => async (column) => {
   const path = { [rule]: Array.isArray(operand) ? operand.map(fill) : fill(operand) }
   const fetched = await fetch(client, { path })
   await expectBelow(rule, fetched, prefix, pick(names), [client])
-  // What comes later is judged by the same rule, and leaves again.
+  // Elements that are added later are matched by the same rule, and are removed again.
   const name = names[0]
   result('remove', await owner.request('remove', { path: prefix + name }))
   await expectBelow(`${rule} after a remove`, fetched, prefix, pick(names.slice(1)), [owner, client])
@@ -123,7 +123,7 @@ const combined = async (column) => {
   await expectBelow('combined rules', fetched, prefix, pick(['pets/cat']), [client])
 }
 
-// Values, a rule, and the names it finds; `changes` moves them in and out.
+// Values, a rule, and the names that it matches; `changes` makes elements start and stop matching.
 const VALUE_RULES = {
   lessThan: { value: { lessThan: 3 }, found: ['one'], late: ['one', 'four'] },
   greaterThan: { value: { greaterThan: 3 }, found: ['four'], late: [] },
@@ -238,12 +238,12 @@ const disconnect = async (column) => {
   const fetched = await fetch(client, { path: { startsWith: prefix } })
   await expectBelow('before', fetched, prefix, { a: 1, b: 2 }, [client])
   await column.replaceOwner()
-  // That of version 3 does not tell before something else happens.
+  // The daemon of version 3 reports it only when something else happens.
   if (column.daemon.kind === 'nj3') await add(column.owner, prefix.replace('op', 'then'), 1)
   await expectBelow('after the owner is gone', fetched, prefix, {}, [client])
 }
 
-// Ours tells the requester at once, long before the time that a request may take; the others let it wait.
+// Our daemon responds to the requester at once, long before the timeout; the others let it wait.
 const AT_ONCE_MS = 2000
 
 const unanswered = async (column) => {
@@ -260,7 +260,7 @@ const unanswered = async (column) => {
   if (isOurs && took > AT_ONCE_MS) throw new Error(`told after ${took} ms only: ${show(answer.error)}`)
 }
 
-// For those who may look at what is for `ops`, and for those who may do something with it.
+// The access for users that may fetch elements of the group `ops`, and for users that may set and call them.
 const ACCESS = { fetchGroups: ['look'], setGroups: ['ops'], callGroups: ['ops'] }
 
 /** A peer that is logged in. */
@@ -271,7 +271,7 @@ const visitor = async (column, user) => {
 
 const login = async (column) => {
   const { told } = await visitor(column, 'ann')
-  // That of version 3 does not tell.
+  // The daemon of version 3 does not say.
   if (column.daemon.kind === 'nj3') return
   if (told.groups) equal('groups', told.groups, USERS.ann.auth)
   if (told.authentication) equal('authentication', told.authentication, 'accepted')
@@ -279,7 +279,7 @@ const login = async (column) => {
 
 const badLogin = (user, password, kind) => async (column) => {
   const { answer } = await column.visit(user, password)
-  // That of version 3 does not tell which of both it is.
+  // The daemon of version 3 does not say which of the two it is.
   refusal('login', answer, column.daemon.kind === 'nj3' ? 'invalidPassword' : kind)
 }
 
@@ -321,7 +321,7 @@ const fetchOnlyFlag = async (column) => {
   }
 }
 
-/** Every operation: its name in the table, and what it does. */
+/** All operations: the name in the table, and the function. */
 export const OPERATIONS = {
   'add, change, remove': live,
   ...Object.fromEntries(Object.keys(PATH_RULES).map((rule) => [`path ${rule}`, pathRule(rule)])),

@@ -1,5 +1,4 @@
-// The fetch suites that node-jet 1 and 2 ship, with `jetd` in the place of their daemons. Their ports are fixed:
-// 4346 to 4348.
+// Runs the fetch suites of node-jet 1 and 2 with `jetd` in place of their daemons. They use the ports 4346 to 4348.
 
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -24,7 +23,7 @@ for (const kind of ['nj1', 'nj2']) {
   const suite = join(dirname(require.resolve(`${kind}/package.json`)), 'test', 'fetch-test.js')
   const args = [mocha, '--no-config', '--exit', '--reporter', 'dot', '--retries', '2', '--require', shim, suite]
   console.log(`${kind}: test/fetch-test.js with jetd`)
-  // With TRAVIS set they wait longer, for busy machines.
+  // With TRAVIS set they wait longer, which busy machines need.
   const env = { ...process.env, NODE_JET: main, TRAVIS: '1' }
   const { status } = spawnSync('node', args, { stdio: 'inherit', env })
   if (status !== 0) failed++

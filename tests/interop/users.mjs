@@ -1,17 +1,17 @@
-// Who may log in at the daemons of the interop tests, and how each kind of daemon is given them.
+// The users of the interop tests, and how each kind of daemon receives them.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Ann may do everything with what is for the group `ops`, Bob may look at it. */
+/** Ann may fetch, set and call the elements of the group `ops`, Bob may only fetch them. */
 export const USERS = {
   ann: { password: 'sesame', auth: { fetchGroups: ['look', 'ops'], setGroups: ['ops'], callGroups: ['ops'] } },
   bob: { password: 'mellon', auth: { fetchGroups: ['look'], setGroups: [], callGroups: [] } }
 }
 
-/** The users file for our daemon, made by its own program. It is gone when this process ends. */
+/** Makes the users file for our daemon with `jetd passwd`. It is deleted when this process ends. */
 export const usersFile = (jetd) => {
   const directory = mkdtempSync(join(tmpdir(), 'jet-interop-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
@@ -27,7 +27,7 @@ export const usersFile = (jetd) => {
   return file
 }
 
-/** Gives users to a node-jet 3 daemon, which has groups for reading and writing alike. It keeps the last member of a group only. */
+/** Adds users to a node-jet 3 daemon, whose groups apply to reading and writing. It keeps only the last member of a group. */
 export const addUsers = (daemon, admin) => {
   for (const [name, { password, auth }] of Object.entries(USERS).reverse()) {
     daemon.authenticator.addUser(admin, name, password, [...auth.fetchGroups, ...auth.setGroups])
