@@ -157,3 +157,28 @@ describe('The documentation', function()
     end
   end
 end)
+
+describe('docs/jetd.md', function()
+  --- Returns the long options that a program prints in its help, or that a text names in the first columns of tables.
+  local function options_in(text, pattern)
+    local found = {}
+    for line in text:gmatch(pattern) do
+      for option in line:gmatch '%-%-%w[%w-]*' do
+        found[option] = true
+      end
+    end
+    found['--help'], found['--version'], found['--daemon'] = nil, nil, nil
+    return found
+  end
+
+  it('has the options of jetd and jetd.lua', function()
+    local help = io.popen(jetd.program() .. ' --help')
+    local offered = options_in(help:read '*a', '\n +(%-[^\n]-)  ')
+    help:close()
+    local described = options_in(read 'docs/jetd.md':match '\n## jetd\n(.-)\n## ', '\n|([^|]*)|')
+    assert.are.same(offered, described)
+
+    described = options_in(read 'docs/jetd.md':match '\n## jetd.lua\n(.-)\n## ', '\n|([^|]*)|')
+    assert.are.same(options_in(read 'bin/jetd.lua', '\n  (%-[^\n]*)'), described)
+  end)
+end)
