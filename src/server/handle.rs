@@ -16,6 +16,7 @@ use super::logins::HASHING_THREADS;
 use super::{Accounts, BoundListener, LogSink, Options, serve};
 use crate::daemon::bus::{Config, Level, LogLine};
 use crate::ownership::{Owner, Ownership};
+use crate::sys::signals;
 
 /// The stack of the daemon's thread. Nothing recurses over the depth of a message.
 const STACK_BYTES: usize = 1 << 20;
@@ -98,15 +99,14 @@ impl Origin {
         let (stop, stopped) = oneshot::channel();
         let (reread, gate) = (Arc::new(Notify::new()), Gate::new(self.bell.clone()));
         let (asked, entrance) = (reread.clone(), gate.clone());
-        let thread = std::thread::Builder::new().name("jet-daemon".into()).stack_size(STACK_BYTES).spawn(
-            move || {
-                // The host's handlers run on the host's threads.
-                crate::sys::signals::block_all_here();
-                let inside = entrance.enter();
-                LocalSet::new().block_on(&runtime, serve(options, accounts, entrance, asked, stopped));
-                drop(inside);
-            },
-        )?;
+        let thread = std::thread::Builder::new().name("jet-daemon".into()).stack_size(STACK_BYTES);
+        let work = move || {
+            let inside = entrance.enter();
+            LocalSet::new().block_on(&runtime, serve(options, accounts, entrance, asked, stopped));
+            drop(inside);
+        };
+        // The host's signal handlers run on the host's threads.
+        let thread = signals::with_all_blocked(|| thread.spawn(work))?;
         Ok(Running { stop, reread, thread, gate, process: std::process::id() })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::daemon::bus::{Level, LogLine};
+use crate::sys::signals;
 
 /// Bytes of log lines that wait for a [`LogWriter`]: some seconds of the messages of a busy peer.
 pub const DEFAULT_BACKLOG: usize = 4 << 20;
@@ -106,10 +107,8 @@ impl LogWriter {
         let state = State { backlog: Backlog::new(DEFAULT_BACKLOG), is_writing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let own = shared.clone();
-        std::thread::Builder::new().name("jet-log".into()).stack_size(1 << 18).spawn(move || {
-            crate::sys::signals::block_all_here();
-            own.write(output);
-        })?;
+        let thread = std::thread::Builder::new().name("jet-log".into()).stack_size(1 << 18);
+        signals::with_all_blocked(|| thread.spawn(move || own.write(output)))?;
         Ok(LogWriter(shared))
     }
 
