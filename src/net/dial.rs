@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::error::{Error, ErrorKind, reason};
-use super::lingering_fd::Retired;
+use super::lingering_fd::LingeringFd;
 use super::socket::Socket;
 
 /// When to try a Unix socket again whose queue of connections is full: unlike TCP there is no event
@@ -48,17 +47,11 @@ impl Dial {
         Dial { addresses, attempt: None, deadline, failures: Vec::new(), pause: None }
     }
 
-    /// As [`new`](Self::new), for one port of several addresses.
-    pub fn tcp(addresses: &[IpAddr], port: u16, deadline: Instant) -> Self {
-        let address = |&address: &IpAddr| Address::Tcp(SocketAddr::new(address, port));
-        Dial::new(addresses.iter().map(address), deadline)
-    }
-
     /// Goes on as far as it can now. `None`: not connected yet.
     ///
     /// # Errors
     /// [`ErrorKind::Unreachable`] with every reason, when there is nothing left to try.
-    pub fn drive(&mut self, now: Instant, retired: &mut Retired) -> Result<Option<Socket>, Error> {
+    pub fn drive(&mut self, now: Instant, lingering: &mut LingeringFd) -> Result<Option<Socket>, Error> {
         loop {
             if let Some(attempt) = self.attempt.take() {
                 match attempt.socket.is_connected() {
@@ -70,7 +63,7 @@ impl Dial {
                     Ok(false) => self.fail("connection timed out".to_owned(), &attempt.address),
                     Err(error) => self.fail(reason(&error), &attempt.address),
                 }
-                retired.keep(attempt.socket);
+                lingering.keep(attempt.socket);
             }
             if self.pause.is_some_and(|until| now < until) {
                 return Ok(None);
@@ -156,7 +149,7 @@ mod tests {
     fn drive_to_end(mut dial: Dial) -> Result<Socket, Error> {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
-            if let Some(socket) = dial.drive(Instant::now(), &mut Retired::default())? {
+            if let Some(socket) = dial.drive(Instant::now(), &mut LingeringFd::default())? {
                 return Ok(socket);
             }
             assert!(Instant::now() < end, "still dialling");

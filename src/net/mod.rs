@@ -1,17 +1,18 @@
-//! Connections under a peer: sockets that never block, and no thread, timer or runtime.
+//! Connections under a peer: sockets that never block, without a timer or runtime, and without a thread but for the
+//! look-up of a host name.
 //!
 //! A [`Connection`] is a state machine for whatever loop the host program runs. It says which
 //! descriptor to watch for what and when it wants to be called again; the loop's side calls
 //! [`drive`](Connection::drive), [`read`](Connection::read) and [`write`](Connection::write).
 //! A program that blocks uses the same thing with [`wait`](Connection::wait).
 //!
-//! Files: `options` and `url` what to connect to, `connection` the state machine, `resolve` host
-//! names, `address` what needs no look-up, `dial` trying addresses, `socket` the system calls, `wire`
+//! Files: `options` and `url` what to connect to, `connection` the state machine, `lookup` host
+//! names, `address` what needs no look-up, `dial` trying addresses, `socket` the system calls, `layers`
 //! TLS, WebSocket and length prefixes, `input` and `outbox` the bytes in between, `wait` for programs
-//! that block, `retired` descriptors given up, `error` why it failed.
+//! that block, `lingering_fd` descriptors that the loop may still watch, `error` why it failed.
 //!
 //! The daemon's side is here too, over the same layers: `listen` accepts for tokio, `socket_file` is the file of
-//! a Unix socket, `served` is a connection that was accepted, `upgrade_policy` decides which Web pages may
+//! a Unix socket, `server_connection` is a connection that was accepted, `upgrade_policy` decides which Web pages may
 //! open a WebSocket.
 //!
 //! What the messages say is the peer's business.
@@ -24,9 +25,9 @@ mod input;
 pub mod layers;
 mod lingering_fd;
 mod listen;
+mod lookup;
 mod options;
 mod outbox;
-mod resolve;
 mod server_connection;
 mod socket;
 mod socket_file;
@@ -38,8 +39,8 @@ pub use connection::{Connection, Status};
 pub use error::{Error, ErrorKind};
 pub use layers::ServerTls;
 pub use listen::{Bound, Listener, ServeOptions};
+pub use lookup::{MOST_THREADS as MOST_LOOKUP_THREADS, Resolver};
 pub use options::{DEFAULT_CONNECT_TIMEOUT, Options, Target, TlsOptions, WebSocketOptions};
-pub use resolve::ResolverFiles;
 pub use server_connection::{Served, Watcher};
 pub use upgrade_policy::{UpgradeDecision, UpgradePolicy};
 pub use wait::{Interest, Ready};

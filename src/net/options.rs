@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::address;
 use super::error::Error;
 use super::layers::Wire;
-use super::resolve::{self, ResolverFiles};
+use super::lookup::{self, Resolver};
 use crate::wire::DEFAULT_MAX_MESSAGE;
 
 /// How long connecting may take in all: name look-up, every address and every handshake.
@@ -92,8 +92,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// The largest message accepted, in bytes without its length prefix; [`DEFAULT_MAX_MESSAGE`].
     pub max_message: usize,
-    /// Where host names are looked up; the system's files.
-    pub resolver: ResolverFiles,
+    /// Finds the addresses of host names; by default the system's `getaddrinfo`, on a short-lived thread.
+    pub resolver: Resolver,
 }
 
 impl Options {
@@ -105,7 +105,7 @@ impl Options {
             tls: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             max_message: DEFAULT_MAX_MESSAGE,
-            resolver: ResolverFiles::default(),
+            resolver: Resolver::default(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Options {
             }
             Target::Tcp { host, port } => {
                 if address::literal(host, *port)?.is_none() {
-                    resolve::check(host)?;
+                    lookup::check(host)?;
                 }
             }
         }

@@ -6,6 +6,7 @@
 pub mod allocator;
 pub mod background;
 pub mod fork;
+pub mod host_lookup;
 pub mod pages;
 #[cfg(any(feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]
 pub mod pin_library;

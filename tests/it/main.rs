@@ -29,6 +29,7 @@ mod daemon_slices;
 mod daemon_unix;
 mod json_against_serde;
 mod msgpack;
+mod net_lookup;
 mod peer_access;
 mod peer_against_node_jet;
 mod peer_cjet_limits;
@@ -53,8 +54,6 @@ mod rules_sorted_view;
 mod transport_close_notify;
 #[cfg(all(feature = "tls", feature = "websocket"))]
 mod transport_daemon;
-mod transport_resolve;
-mod transport_resolve_tcp;
 mod transport_tcp;
 #[cfg(all(feature = "tls", feature = "websocket"))]
 mod transport_tls;

@@ -13,7 +13,7 @@ use crate::ownership::{ELSEWHERE, LOOK_AGAIN, Owner, Ownership};
 use super::error::{Error, ErrorKind};
 use super::input::{Input, receive};
 use super::layers::Wire;
-use super::lingering_fd::Retired;
+use super::lingering_fd::LingeringFd;
 use super::options::{MAX_CONNECT_TIMEOUT, Options};
 use super::outbox::Outbox;
 use super::socket;
@@ -46,7 +46,7 @@ pub struct Connection {
     early: Option<Result<(), Error>>,
     outbox: Outbox,
     suspect: Suspect,
-    retired: Retired,
+    lingering: LingeringFd,
     connect_by: Instant,
     /// The process that owns it. A fork has the descriptor, too, but only one of both may use it.
     ownership: Ownership,
@@ -69,7 +69,7 @@ impl Connection {
             early: None,
             outbox: Outbox::default(),
             suspect: Suspect::default(),
-            retired: Retired::default(),
+            lingering: LingeringFd::default(),
             connect_by,
             ownership: Ownership::new(),
             is_undecided: false,
@@ -98,7 +98,7 @@ impl Connection {
     pub fn wants(&self) -> Interest {
         match &self.state {
             _ if self.is_undecided => Interest::default(),
-            State::Resolving(lookup, _) => lookup.wants(),
+            State::Resolving(..) => Interest { read: true, write: false },
             State::Dialling(_) => Interest { read: false, write: true },
             State::Handshaking(_) | State::Open(_) => {
                 Interest { read: true, write: self.outbox.unsent() > 0 }
@@ -126,7 +126,7 @@ impl Connection {
     /// # Errors
     /// Why the connection did not come up or has broken; the same again on later calls.
     pub fn drive(&mut self, now: Instant) -> Result<Status, Error> {
-        self.retired = Retired::default();
+        self.lingering = LingeringFd::default();
         self.settle();
         match &self.state {
             State::Failed(error, _) => Err(error.clone()),
@@ -229,7 +229,11 @@ impl Connection {
             let fd = match std::mem::replace(&mut self.state, failed) {
                 State::Handshaking(socket) | State::Open(socket) => Some(socket.into()),
                 State::Failed(_, fd) => fd,
-                State::Resolving(..) | State::Dialling(_) => self.retired.take(),
+                State::Dialling(_) => self.lingering.take(),
+                State::Resolving(mut lookup, _) => {
+                    lookup.retire(&mut self.lingering);
+                    self.lingering.take()
+                }
             };
             self.state = State::Failed(error.clone(), fd);
         }

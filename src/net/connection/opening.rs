@@ -7,15 +7,16 @@ use std::time::Instant;
 use super::super::address::{self, Address};
 use super::super::dial::Dial;
 use super::super::error::{Error, ErrorKind};
+use super::super::lookup::Lookup;
 use super::super::options::{Options, Target};
-use super::super::resolve::{self, Begun, Lookup};
 use super::super::socket::Socket;
 use super::{Connection, Status};
 
 /// How far it is.
 #[derive(Debug)]
 pub(super) enum State {
-    Resolving(Box<Lookup>, u16),
+    /// The host name is being looked up, to connect to this port.
+    Resolving(Lookup, u16),
     Dialling(Dial),
     Handshaking(Socket),
     Open(Socket),
@@ -38,10 +39,7 @@ impl State {
         if let Some(addresses) = address::literal(host, port)? {
             return Ok(State::Dialling(Dial::new(addresses.into_iter().map(Address::Tcp), connect_by)));
         }
-        Ok(match resolve::begin(host, &options.resolver, connect_by)? {
-            Begun::Known(addresses) => State::Dialling(Dial::tcp(&addresses, port, connect_by)),
-            Begun::Lookup(lookup) => State::Resolving(lookup, port),
-        })
+        Ok(State::Resolving(Lookup::new(host, &options.resolver, connect_by)?, port))
     }
 }
 
@@ -55,18 +53,18 @@ impl Connection {
 
     fn look_up(&mut self, now: Instant) -> Result<(), Error> {
         let State::Resolving(lookup, port) = &mut self.state else { return Ok(()) };
-        if let Some(addresses) = lookup.drive(now, &mut self.retired)? {
-            let dial = Dial::tcp(&addresses, *port, self.connect_by);
-            if let State::Resolving(lookup, _) = std::mem::replace(&mut self.state, State::Dialling(dial)) {
-                lookup.retire(&mut self.retired);
-            }
+        if let Some(mut addresses) = lookup.drive(now, &mut self.lingering)? {
+            addresses.iter_mut().for_each(|address| address.set_port(*port));
+            lookup.retire(&mut self.lingering);
+            let addresses = addresses.into_iter().map(Address::Tcp);
+            self.state = State::Dialling(Dial::new(addresses, self.connect_by));
         }
         Ok(())
     }
 
     fn connect(&mut self, now: Instant) -> Result<(), Error> {
         let State::Dialling(dial) = &mut self.state else { return Ok(()) };
-        if let Some(socket) = dial.drive(now, &mut self.retired)? {
+        if let Some(socket) = dial.drive(now, &mut self.lingering)? {
             self.state = State::Handshaking(socket);
             self.outbox.take(self.wire.output());
         }

@@ -2,6 +2,5 @@
 
 pub mod bench;
 pub mod msgpack;
-pub mod names;
 pub mod peer;
 pub mod transport;
