@@ -376,6 +376,34 @@ describe('jet.ev', function()
     assert.has_error(function() ev.Signal.new(print, 900):start(loop) end)
   end)
 
+  it('names a forgotten colon at the line of the caller', function()
+    local objects = {
+      ev.Loop.new(), ev.Timer.new(print, 1), ev.IO.new(print, 0, ev.READ), ev.Signal.new(print, ev.SIGHUP),
+      ev.Idle.new(print), ev.Async.new(print),
+    }
+    local checked = 0
+    local function check_methods(object, methods)
+      for name, method in pairs(methods) do
+        if type(method) == 'function' and not name:find '^_' and name ~= 'new' and name ~= 'lose' then
+          for _, receiver in ipairs { 5, 'x', {}, print, io.stderr } do
+            local ok, message = pcall(function() object[name](receiver, objects[1]) end)
+            assert.is_false(ok, name)
+            assert.matches("ev_spec.lua:%d+: bad argument 'self' to '%w+.*call it with a colon", message)
+            checked = checked + 1
+          end
+        end
+      end
+    end
+    local public = { 'start', 'stop', 'is_active', 'is_pending', 'clear_pending', 'callback', 'priority' }
+    for index, object in ipairs(objects) do
+      check_methods(object, getmetatable(getmetatable(object).__index).__index)
+      for _, name in ipairs(index > 1 and public or {}) do
+        check_methods(object, { [name] = object[name] })
+      end
+    end
+    assert.is_true(checked > 200, checked)
+  end)
+
   it('says that it has no Child and no Stat', function()
     assert.has_error(function() return ev.Child end)
     assert.has_error(function() return ev.Stat end)

@@ -81,7 +81,14 @@ end
 ---@param self any
 ---@param func string the name of the method
 function check.self(self, func)
-  if type(self) ~= 'table' or self._driver == nil then
+  check.receiver(type(self) == 'table' and self._driver ~= nil and self[func] ~= nil, func)
+end
+
+--- Raises unless a method was called on an object that has it.
+---@param is_receiver boolean
+---@param func string the name of the method
+function check.receiver(is_receiver, func)
+  if not is_receiver then
     check.fail(("bad argument 'self' to '%s' (call it with a colon, as in object:%s())"):format(func, func))
   end
 end

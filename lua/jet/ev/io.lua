@@ -29,6 +29,7 @@ end
 --- The descriptor.
 ---@return integer
 function IO:getfd()
+  Watcher._check(self, 'getfd')
   return self._fd
 end
 

@@ -1,6 +1,7 @@
 --- `ev.Loop`: a loop that runs as long as a watcher that counts is active.
 
 local builtin = require 'jet.loop.builtin'
+local check = require 'jet.check'
 local core = require 'jet.core'
 local protected = require 'jet.protected_call'
 local IO = require 'jet.ev.io'
@@ -64,12 +65,14 @@ end
 --- Whether this is `ev.Loop.default`.
 ---@return boolean
 function Loop:is_default()
+  check.receiver(Watcher.is_loop(self), 'is_default')
   return self == Loop.default
 end
 
 --- How many times this loop has waited.
 ---@return integer
 function Loop:iteration()
+  check.receiver(Watcher.is_loop(self), 'iteration')
   return self._iteration
 end
 
@@ -79,18 +82,21 @@ Loop.count = Loop.iteration
 --- How many calls of `loop` are under way.
 ---@return integer
 function Loop:depth()
+  check.receiver(Watcher.is_loop(self), 'depth')
   return self._depth
 end
 
 --- Seconds since the epoch, as of the beginning of this turn or the last `update_now`.
 ---@return number
 function Loop:now()
+  check.receiver(Watcher.is_loop(self), 'now')
   return self._now
 end
 
 --- Reads the clock anew.
 ---@return number now
 function Loop:update_now()
+  check.receiver(Watcher.is_loop(self), 'update_now')
   self._now, self._turn = core.wall_clock(), core.now()
   return self._now
 end
@@ -104,11 +110,13 @@ end
 --- The number of a backend of libev.
 ---@return integer
 function Loop:backend()
+  check.receiver(Watcher.is_loop(self), 'backend')
   return self._backend
 end
 
 --- For processes that forked; poll(2) needs nothing of the kind.
-function Loop:fork() -- luacheck: no unused args
+function Loop:fork()
+  check.receiver(Watcher.is_loop(self), 'fork')
 end
 
 --- Has a watcher called in this turn.
@@ -193,6 +201,7 @@ end
 
 --- Runs until no watcher that counts is active, or until `unloop`.
 function Loop:loop()
+  check.receiver(Watcher.is_loop(self), 'loop')
   local adapter = self._adapter
   if not adapter.alive() then
     self._iteration = self._iteration + 1
@@ -210,6 +219,7 @@ end
 
 --- Ends all calls of `loop` that are under way.
 function Loop:unloop()
+  check.receiver(Watcher.is_loop(self), 'unloop')
   self._adapter.stop_all()
 end
 

@@ -48,13 +48,29 @@ function Watcher.class()
   return new
 end
 
---- Whether a value is a loop of `jet.ev`. Userdata of other libraries are not asked for fields, which may raise.
+--- Returns a field of an object of `jet.ev`, or nil for any other value. Reading a field of another library's userdata
+-- could raise.
+---@param value any
+---@param name string
+---@return any
+local function field_of(value, name)
+  local meta = type(value) == 'userdata' and getmetatable(value)
+  local fields = type(meta) == 'table' and rawget(meta, '__index')
+  return type(fields) == 'table' and rawget(fields, name) or nil
+end
+
+--- Returns whether a value is a loop of `jet.ev`.
 ---@param value any
 ---@return boolean
 function Watcher.is_loop(value)
-  local meta = type(value) == 'userdata' and getmetatable(value)
-  local fields = type(meta) == 'table' and rawget(meta, '__index')
-  return type(fields) == 'table' and rawget(fields, '_adapter') ~= nil
+  return field_of(value, '_adapter') ~= nil
+end
+
+--- Raises unless a method was called on a watcher.
+---@param value any
+---@param func string
+function Watcher._check(value, func)
+  check.receiver(field_of(value, '_callback') ~= nil and value[func] ~= nil, func)
 end
 
 --- Checks the loop argument that most methods take.
@@ -78,6 +94,7 @@ end
 ---@param loop jet.ev.Loop
 ---@param is_daemon? boolean whether the loop may end while the watcher is active
 function Watcher:start(loop, is_daemon)
+  Watcher._check(self, 'start')
   Watcher.check_loop(loop, 'start')
   if self._loop then
     return
@@ -92,6 +109,7 @@ end
 --- Deactivates the watcher.
 ---@param loop jet.ev.Loop
 function Watcher:stop(loop)
+  Watcher._check(self, 'stop')
   Watcher.check_loop(loop, 'stop')
   if self._loop then
     local active = self._loop
@@ -107,18 +125,21 @@ end
 --- Whether the watcher is active.
 ---@return boolean
 function Watcher:is_active()
+  Watcher._check(self, 'is_active')
   return self._loop ~= nil
 end
 
 --- Whether it has something to tell and its callback has not been called yet.
 ---@return boolean
 function Watcher:is_pending()
+  Watcher._check(self, 'is_pending')
   return self._pending ~= nil
 end
 
 --- Forgets what it has to tell.
 ---@return integer revents what that was, 0 for nothing
 function Watcher:clear_pending()
+  Watcher._check(self, 'clear_pending')
   local revents = self._pending
   self._pending = nil
   return revents or 0
@@ -128,6 +149,7 @@ end
 ---@param new? function
 ---@return function old
 function Watcher:callback(new)
+  Watcher._check(self, 'callback')
   local old = self._callback
   if new ~= nil then
     check.type(new, 'function', 'callback', 'callback')
@@ -141,6 +163,7 @@ end
 ---@param new? integer from -2 to 2
 ---@return integer old
 function Watcher:priority(new)
+  Watcher._check(self, 'priority')
   local old = self._priority
   if new ~= nil then
     check.type(new, 'number', 'priority', 'priority')

@@ -56,6 +56,7 @@ end
 ---@param loop jet.ev.Loop
 ---@param seconds? number a new repeat time
 function Timer:again(loop, seconds)
+  Watcher._check(self, 'again')
   check_loop(loop, 'again')
   check.type(seconds, 'number|nil', 'repeat_seconds', 'again')
   self._repeat = seconds or self._repeat
@@ -153,6 +154,7 @@ end
 --- Has the loop call the watcher; several sends before that are one.
 ---@param loop jet.ev.Loop
 function Async:send(loop)
+  Watcher._check(self, 'send')
   check_loop(loop, 'send')
   if self._pending or self._loop ~= loop then
     return
