@@ -11,20 +11,15 @@ local builtin = {}
 ---@field name 'builtin'
 ---@field on_invalid fun(fd: integer) what else to do about a descriptor that was closed while it was watched
 
---- Makes a loop of its own.
----@return jet.BuiltinLoop
-function builtin.new()
-  local engine = core.loop()
+--- Gives an adapter the functions that watch descriptors and wait.
+---@param adapter jet.BuiltinLoop
+---@param engine userdata
+local function add_watching(adapter, engine)
   local callbacks, timers = {}, {}
-  -- One entry for each `run` under way, the innermost last; true once that one is to end.
-  local stopped = {}
-
-  ---@type jet.BuiltinLoop
-  local adapter = { name = 'builtin' }
 
   function adapter.watch(fd, interest, callback)
     if fd < 0 then
-      -- poll(2) would wait for it for ever. A closed socket of luasocket has this number.
+      -- poll(2) would ignore it and wait for ever. A closed socket of luasocket has this number.
       caller.fail('jet.loop: ' .. fd .. ' is no descriptor')
     end
     callbacks[fd] = interest and callback
@@ -42,30 +37,12 @@ function builtin.new()
 
   function adapter.on_invalid(_) end
 
-  --- How many descriptors are watched and timers run.
-  ---@return integer
-  function adapter.count()
-    return engine:count()
-  end
-
-  --- Whether there is a reason to go on. `jet.ev` refines it.
-  ---@return boolean
-  function adapter.alive()
-    return engine:count() > 0
-  end
-
-  --- Whether something that was found in the last wait is not handled yet.
-  ---@return boolean
-  function adapter.more()
-    return engine:more()
-  end
-
-  --- Waits for one thing and handles it.
+  --- Waits for one event and handles it.
   ---@param seconds? number how long at most
   ---@return boolean handled false if the time was over, a signal came, or there is nothing to wait for
   function adapter.step(seconds)
     local kind, id, readable, writable, message = engine:wait(seconds)
-    -- A finalizer that ran since the engine looked may have forgotten the descriptor or timer.
+    -- A finalizer that ran since the engine returned may have removed the descriptor or timer.
     local callback
     if kind == READY then
       callback = callbacks[id]
@@ -86,9 +63,16 @@ function builtin.new()
     end
     return kind == READY or kind == TIMER
   end
+end
 
-  --- Runs until there is no reason to go on, or until `stop`.
-  ---@param step? fun() what to do again and again instead of `adapter.step`
+--- Gives an adapter the functions that run and stop it.
+---@param adapter jet.BuiltinLoop
+local function add_running(adapter)
+  -- One entry for each `run` under way, the innermost last; true once that one is to end.
+  local stopped = {}
+
+  --- Runs until there is nothing to wait for, or until `stop`.
+  ---@param step? fun() called in each turn instead of `adapter.step`
   function adapter.run(step)
     step = step or adapter.step
     local level = #stopped + 1
@@ -119,7 +103,35 @@ function builtin.new()
       stopped[level] = true
     end
   end
+end
 
+--- Makes a loop.
+---@return jet.BuiltinLoop
+function builtin.new()
+  local engine = core.loop()
+  ---@type jet.BuiltinLoop
+  local adapter = { name = 'builtin' }
+
+  --- Returns how many descriptors are watched and timers run.
+  ---@return integer
+  function adapter.count()
+    return engine:count()
+  end
+
+  --- Returns whether there is something to wait for. `jet.ev` refines it.
+  ---@return boolean
+  function adapter.alive()
+    return engine:count() > 0
+  end
+
+  --- Returns whether an event of the last wait is not handled yet.
+  ---@return boolean
+  function adapter.more()
+    return engine:more()
+  end
+
+  add_watching(adapter, engine)
+  add_running(adapter)
   return adapter
 end
 

@@ -39,6 +39,24 @@ local function pseudo_socket(fd)
   return socket
 end
 
+--- Waits for an entry, which has one direction.
+---@param copas table
+---@param entry jet.loop.Entry
+---@return boolean readable
+---@return boolean writable
+local function wait(copas, entry)
+  local socket, reading = pseudo_socket(entry.fd), entry.interest == 'r'
+  entry.socket = socket
+  if reading then
+    copas.receive(socket, 1)
+  else
+    copas.send(socket, '')
+  end
+  entry.socket = nil
+  local ready = not socket.woken
+  return ready and reading, ready and not reading
+end
+
 --- Makes the adapter; copas has one loop for the process.
 ---@param copas table|nil nil for `require 'copas'`
 ---@return jet.Adapter
@@ -50,27 +68,15 @@ function adapter.new(copas)
   -- A descriptor that is always there, for sockets that are to be woken when their own has gone.
   local anchor = core.timerfd(0)
 
-  --- Waits in one direction; the other one has an entry of its own.
-  local function wait(entry)
-    local socket, reading = pseudo_socket(entry.fd), entry.interest == 'r'
-    entry.socket = socket
-    if reading then
-      copas.receive(socket, 1)
-    else
-      copas.send(socket, '')
-    end
-    entry.socket = nil
-    local ready = not socket.woken
-    return ready and reading, ready and not reading
-  end
-
   local under_way = runs.new()
 
   local registry = threads.new(function(serve, entry)
     copas.addthread(function()
       serve(entry)
     end)
-  end, wait, function(entry)
+  end, function(entry)
+    return wait(copas, entry)
+  end, function(entry)
     if entry.socket then
       entry.socket.fd, entry.socket.woken = anchor:fd(), true
     end

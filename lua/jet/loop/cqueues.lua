@@ -9,26 +9,12 @@ local adapter = {}
 local adapters = setmetatable({}, { __mode = 'k' })
 local own
 
---- Makes the adapter of a controller; the same one each time.
----@param controller any nil or the module itself for a controller of our own
----@return jet.Adapter
-function adapter.new(controller)
-  local cqueues = require 'cqueues'
-  local condition = require 'cqueues.condition'
-  if controller == nil or controller == cqueues then
-    own = own or cqueues.new()
-    controller = own
-  end
-  if adapters[controller] then
-    return adapters[controller]
-  end
-
-  local stopping = condition.new()
-  local under_way = runs.new(function()
-    stopping:signal()
-    -- A controller that is waiting wakes for a new thread.
-    controller:wrap(function() end)
-  end)
+--- Makes the registry of the descriptors that the threads of a controller watch.
+---@param controller any
+---@param under_way jet.loop.Runs
+---@return table
+local function make_registry(controller, under_way)
+  local cqueues, condition = require 'cqueues', require 'cqueues.condition'
 
   local function spawn(serve, entry)
     entry.changed = entry.changed or condition.new()
@@ -41,35 +27,28 @@ function adapter.new(controller)
     if first ~= object and second ~= object then
       return false, false
     end
-    -- Which of both is ready is not told; to try the other one does no harm.
+    -- cqueues does not say which of both is ready; to try the other one does no harm.
     return object.events ~= 'w', object.events ~= 'r'
   end
 
-  local registry = threads.new(spawn, wait, function(entry)
+  return threads.new(spawn, wait, function(entry)
     entry.changed:signal()
     if not entry.interest then
       cqueues.cancel(entry.fd)
     end
   end, under_way)
+end
+
+--- Makes the timers of a controller.
+---@param controller any
+---@param under_way jet.loop.Runs
+---@return fun(seconds: number, callback: fun()): fun() after as `jet.Adapter.after`
+---@return fun() run_due fires what is due while the controller cannot
+local function make_timers(controller, under_way)
+  local cqueues, condition = require 'cqueues', require 'cqueues.condition'
   local timers = {}
 
-  --- Fires what is due while the controller cannot.
-  local function run_timers()
-    local now, due = core.now(), {}
-    for timer in pairs(timers) do
-      if timer.due <= now then
-        due[#due + 1] = timer
-      end
-    end
-    for _, timer in ipairs(due) do
-      timer.fire()
-    end
-  end
-
-  ---@type jet.Adapter
-  local self = { name = 'cqueues', controller = controller, watch = registry.watch, stop = under_way.stop }
-
-  function self.after(seconds, callback)
+  local function after(seconds, callback)
     local cancelled = condition.new()
     local timer = { due = core.now() + seconds }
     function timer.fire()
@@ -89,6 +68,56 @@ function adapter.new(controller)
     end
   end
 
+  local function run_due()
+    local now, due = core.now(), {}
+    for timer in pairs(timers) do
+      if timer.due <= now then
+        due[#due + 1] = timer
+      end
+    end
+    for _, timer in ipairs(due) do
+      timer.fire()
+    end
+  end
+
+  return after, run_due
+end
+
+--- Steps a controller that is not running already.
+---@param controller any
+local function step(controller)
+  local ok, message, _, thread = controller:step()
+  if not ok then
+    error(thread and debug.traceback(thread, tostring(message)) or message, 0)
+  end
+end
+
+--- Makes the adapter of a controller; the same one each time.
+---@param controller any nil or the module itself for a controller of our own
+---@return jet.Adapter
+function adapter.new(controller)
+  local cqueues = require 'cqueues'
+  if controller == nil or controller == cqueues then
+    own = own or cqueues.new()
+    controller = own
+  end
+  if adapters[controller] then
+    return adapters[controller]
+  end
+  local stopping = require 'cqueues.condition'.new()
+  local under_way = runs.new(function()
+    stopping:signal()
+    -- A controller that is waiting wakes for a new thread.
+    controller:wrap(function() end)
+  end)
+  local registry = make_registry(controller, under_way)
+  local after, run_due = make_timers(controller, under_way)
+
+  ---@type jet.Adapter
+  local self = {
+    name = 'cqueues', controller = controller, watch = registry.watch, after = after, stop = under_way.stop,
+  }
+
   -- Without this, the controller would change what that of the parent process watches. It refuses while it runs.
   function self.forked()
     if controller.reset then
@@ -98,18 +127,13 @@ function adapter.new(controller)
 
   --- Steps the controller, or lets it go on if this is one of its threads.
   local function turn()
-    if cqueues.running() == controller then
-      if threads.CAN_YIELD then
-        cqueues.poll(stopping)
-      else
-        registry.step()
-        run_timers()
-      end
-      return
-    end
-    local ok, message, _, thread = controller:step()
-    if not ok then
-      error(thread and debug.traceback(thread, tostring(message)) or message, 0)
+    if cqueues.running() ~= controller then
+      step(controller)
+    elseif threads.CAN_YIELD then
+      cqueues.poll(stopping)
+    else
+      registry.step()
+      run_due()
     end
   end
 

@@ -17,46 +17,23 @@ end
 
 local adapters = setmetatable({}, { __mode = 'k' })
 
---- Makes the adapter of a loop; the same one each time.
----@param loop any nil for `ev.Loop.default`
----@return jet.Adapter
-function adapter.new(loop)
-  local ev = module_of(loop)
-  loop = loop or ev.Loop.default
-  if adapters[loop] then
-    return adapters[loop]
-  end
-  -- lua-ev's unloop ends all runs of the loop, also one around that of `pi:loop` that the program has begun itself.
-  local function unloop()
-    if ev == package.loaded['jet.ev'] then
-      loop._adapter.stop()
-    else
-      loop:unloop()
-    end
-  end
+--- Makes the function that watches descriptors with two watchers for each, one for each direction.
+---@param ev table
+---@param loop any
+---@return fun(fd: integer, interest: string|nil, callback: function|nil) watch as `jet.Adapter.watch`
+local function make_watch(ev, loop)
   local watched = {}
-  -- One entry for each `run` under way; true once that one is to end.
-  local stopped = {}
-  local self = { name = 'ev' }
-
-  local function watcher(fd, revents, callback)
-    local io
-    io = ev.IO.new(function()
-      callback(revents == ev.READ, revents == ev.WRITE)
-    end, fd, revents)
-    return io
-  end
 
   --- Starts or stops one direction of a descriptor.
   local function direct(entry, fd, revents, wanted)
     local io = entry[revents]
     if wanted and not io then
-      io = watcher(fd, revents, function(...)
+      io = ev.IO.new(function()
         local call = entry.callback
         if call then
-          return call(...)
+          return call(revents == ev.READ, revents == ev.WRITE)
         end
-      end)
+      end, fd, revents)
       entry[revents] = io
     end
     if io and wanted ~= io:is_active() then
@@ -68,34 +45,22 @@ function adapter.new(loop)
     end
   end
 
-  function self.watch(fd, interest, callback)
+  return function(fd, interest, callback)
     local entry = watched[fd] or {}
     entry.callback = callback
     direct(entry, fd, ev.READ, interest == 'r' or interest == 'rw')
     direct(entry, fd, ev.WRITE, interest == 'w' or interest == 'rw')
     watched[fd] = interest and entry or nil
   end
+end
 
-  function self.after(seconds, callback)
-    -- libev ignores timers of no length at all.
-    local timer = ev.Timer.new(function(_, timer)
-      timer:stop(loop)
-      callback()
-    end, math.max(seconds, 1e-6))
-    -- From now on, not from the beginning of this turn of the loop.
-    loop:update_now()
-    timer:start(loop)
-    return function()
-      timer:stop(loop)
-    end
-  end
-
-  -- Without this, libev would change what the loop of the parent process watches.
-  function self.forked()
-    if loop.fork then
-      loop:fork()
-    end
-  end
+--- Gives an adapter the functions that run and stop its loop.
+---@param self jet.Adapter
+---@param ev table
+---@param loop any
+local function add_running(self, ev, loop)
+  -- One entry for each `run` under way; true once that one is to end.
+  local stopped = {}
 
   -- lua-ev's unloop ends every nested loop, so the outer ones are entered again.
   function self.run()
@@ -119,9 +84,48 @@ function adapter.new(loop)
       stopped[#stopped] = true
       self.unwinding = true
     end
-    unloop()
+    -- lua-ev's unloop ends all runs of the loop, also one that the program has begun around that of `pi:loop`.
+    if ev == package.loaded['jet.ev'] then
+      loop._adapter.stop()
+    else
+      loop:unloop()
+    end
+  end
+end
+
+--- Makes the adapter of a loop; the same one each time.
+---@param loop any nil for `ev.Loop.default`
+---@return jet.Adapter
+function adapter.new(loop)
+  local ev = module_of(loop)
+  loop = loop or ev.Loop.default
+  if adapters[loop] then
+    return adapters[loop]
+  end
+  local self = { name = 'ev', watch = make_watch(ev, loop) }
+
+  function self.after(seconds, callback)
+    -- libev ignores timers of no length at all.
+    local timer = ev.Timer.new(function(_, timer)
+      timer:stop(loop)
+      callback()
+    end, math.max(seconds, 1e-6))
+    -- From now on, not from the beginning of this turn of the loop.
+    loop:update_now()
+    timer:start(loop)
+    return function()
+      timer:stop(loop)
+    end
   end
 
+  -- Without this, libev would change what the loop of the parent process watches.
+  function self.forked()
+    if loop.fork then
+      loop:fork()
+    end
+  end
+
+  add_running(self, ev, loop)
   adapters[loop] = self
   return self
 end

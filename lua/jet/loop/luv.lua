@@ -9,6 +9,24 @@ local adapter = {}
 
 local adapters = setmetatable({}, { __mode = 'k' })
 
+--- Runs the loop. `uv.stop` ends one run, the next that looks, and `uv.run` returns for nothing else but for want of
+-- work. So the program may stop the loop by itself, too.
+---@param uv table
+---@param under_way jet.loop.Runs
+local function run(uv, under_way)
+  local over = false
+  under_way.run(function()
+    if under_way.outer_is_over() then
+      -- That stop is not for the run that begins here.
+      uv.run('nowait')
+    end
+    uv.run()
+    over = true
+  end, function()
+    return not over
+  end)
+end
+
 --- Makes the adapter of a luv module; the same one each time.
 ---@param uv table|nil nil for `require 'luv'`
 ---@return jet.Adapter
@@ -59,20 +77,8 @@ function adapter.new(uv)
     return cancel
   end
 
-  -- `uv.stop` ends one run, the next that looks, and `uv.run` returns for nothing else but for want
-  -- of work. So the program may stop the loop by itself, too.
   function self.run()
-    local over = false
-    under_way.run(function()
-      if under_way.outer_is_over() then
-        -- That stop is not for the run that begins here.
-        uv.run('nowait')
-      end
-      uv.run()
-      over = true
-    end, function()
-      return not over
-    end)
+    run(uv, under_way)
   end
 
   adapters[uv] = self

@@ -14,13 +14,42 @@ local runs = {}
 ---@field outer_is_over fun(): boolean whether the run around the innermost one was stopped already
 ---@field stop fun(): boolean ends the innermost run; false if there is none
 
+--- Turns a loop until its innermost run is to end.
+---@param state {stopped: boolean[], failure: {raised: any}|nil} of the loop
+---@param wake fun()
+---@param turn fun()
+---@param alive fun(): any
+local function run(state, wake, turn, alive)
+  local stopped = state.stopped
+  local level = #stopped + 1
+  stopped[level] = false
+  local ok, raised = true, nil
+  while ok and not stopped[level] and not (state.failure and level == #stopped) and alive() do
+    ok, raised = pcall(turn)
+  end
+  if ok and state.failure and level == #stopped then
+    ok, raised, state.failure = false, state.failure.raised, nil
+  end
+  for inner = #stopped, level, -1 do
+    stopped[inner] = nil
+  end
+  if stopped[level - 1] then
+    -- The loop was stopped before this run began, and may have forgotten it.
+    wake()
+  end
+  if not ok then
+    error(raised, 0)
+  end
+end
+
 --- Makes the bookkeeping of a loop.
 ---@param wake? fun() what else it takes to have the innermost run look
 ---@return jet.loop.Runs
 function runs.new(wake)
-  -- One entry for each run under way; true once that one is to end.
+  wake = wake or function() end
+  -- In `stopped` one entry for each run under way; true once that one is to end.
   local stopped = {}
-  local failure
+  local state = { stopped = stopped }
   local self = {}
 
   function self.call(callback, ...)
@@ -29,46 +58,17 @@ function runs.new(wake)
       return
     end
     local ok, raised = pcall(callback, ...)
-    if ok then
-      return
-    elseif failure then
+    if not ok and state.failure then
       -- Two in one turn of the loop: only one can be raised.
       core.complain(tostring(raised))
-      return
-    end
-    failure = { raised = raised }
-    if wake then
+    elseif not ok then
+      state.failure = { raised = raised }
       wake()
     end
-  end
-
-  --- Whether a run is to end.
-  ---@param level integer
-  ---@return boolean
-  local function over(level)
-    return stopped[level] or failure ~= nil and level == #stopped
   end
 
   function self.run(turn, alive)
-    local level = #stopped + 1
-    stopped[level] = false
-    local ok, raised = true, nil
-    while ok and not over(level) and alive() do
-      ok, raised = pcall(turn)
-    end
-    if ok and failure and level == #stopped then
-      ok, raised, failure = false, failure.raised, nil
-    end
-    for inner = #stopped, level, -1 do
-      stopped[inner] = nil
-    end
-    if wake and stopped[level - 1] then
-      -- It was told before this run began, and may have forgotten.
-      wake()
-    end
-    if not ok then
-      error(raised, 0)
-    end
+    run(state, wake, turn, alive)
   end
 
   function self.outer_is_over()
@@ -80,9 +80,7 @@ function runs.new(wake)
       return false
     end
     stopped[#stopped] = true
-    if wake then
-      wake()
-    end
+    wake()
     return true
   end
 

@@ -12,20 +12,14 @@ local adapters = setmetatable({}, { __mode = 'k' })
 -- Milliseconds: how long a turn waits at most, and how often it looks whether it is over.
 local TURN, INTERVAL = 1000, 10
 
---- Makes the adapter of a luv module and a scheduler; the same one each time.
----@param loop {uv: table, schedule: fun(f: fun()), wait: function|nil} `wait` as `vim.wait`, for `pi:loop`
----@return jet.Adapter
-function adapter.new(loop)
-  local uv, schedule = loop.uv, loop.schedule
-  if adapters[uv] then
-    return adapters[uv]
-  end
-  local inner = luv.new(uv)
-  local watched, timers, woken = {}, 0, false
-  local under_way = runs.new(function()
-    woken = true
-  end)
-  local self = { name = 'scheduled', stop = under_way.stop }
+--- Gives an adapter the functions that watch descriptors and run timers, each callback scheduled.
+---@param self jet.Adapter
+---@param inner jet.Adapter the adapter of luv
+---@param schedule fun(f: fun())
+---@param under_way jet.loop.Runs
+---@return fun(): boolean alive whether there is something to wait for
+local function add_watching(self, inner, schedule, under_way)
+  local watched, timers = {}, 0
 
   -- A descriptor is not watched between its callback being scheduled and called.
   local function arm(fd, entry)
@@ -72,9 +66,25 @@ function adapter.new(loop)
     end
   end
 
-  local function alive()
+  return function()
     return timers > 0 or next(watched) ~= nil
   end
+end
+
+--- Makes the adapter of a luv module and a scheduler; the same one each time.
+---@param loop {uv: table, schedule: fun(f: fun()), wait: function|nil} `wait` as `vim.wait`, for `pi:loop`
+---@return jet.Adapter
+function adapter.new(loop)
+  local uv = loop.uv
+  if adapters[uv] then
+    return adapters[uv]
+  end
+  local woken = false
+  local under_way = runs.new(function()
+    woken = true
+  end)
+  local self = { name = 'scheduled', stop = under_way.stop }
+  local alive = add_watching(self, luv.new(uv), loop.schedule, under_way)
 
   -- Only the host can run what was scheduled: it waits, and handles its events meanwhile.
   function self.run()

@@ -10,7 +10,7 @@ local threads = {}
 
 ---@class jet.loop.Entry
 ---@field fd integer
----@field interest string|nil nil once nobody wants the descriptor any more
+---@field interest string|nil nil once the descriptor is not watched any more
 ---@field callback fun(readable: boolean, writable: boolean)
 ---@field round integer which thread is the one that counts
 ---@field inside integer callbacks under way
@@ -18,20 +18,15 @@ local threads = {}
 -- In plain Lua 5.1 a thread cannot yield through pcall, and callbacks run in one.
 threads.CAN_YIELD = _VERSION ~= 'Lua 5.1' or rawget(_G, 'jit') ~= nil
 
---- Makes the registry of a scheduler.
----@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry) starts a thread
----@param wait fun(entry: jet.loop.Entry): boolean, boolean waits until it is readable or writable, or changed
----@param changed fun(entry: jet.loop.Entry) wakes the thread that waits for an entry
+--- Makes the function that a thread runs: it waits for an entry and calls back, as long as its round is the current one.
+---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry)
+---@param wait fun(entry: jet.loop.Entry): boolean, boolean
 ---@param under_way jet.loop.Runs
----@return table registry with `watch`, `count` and `replace_busy`
-function threads.new(spawn, wait, changed, under_way)
-  local watched, count = {}, 0
-  local registry = {}
-
+---@return fun(entry: jet.loop.Entry)
+local function make_serve(spawn, wait, under_way)
   local serve
 
-  --- Calls back. What is raised is the library's to report, but its thread ends with that: another
-  -- one takes its place.
+  --- Calls back. The library reports what is raised, but its thread ends with that: another one takes its place.
   local function call(entry, round, readable, writable)
     entry.inside = entry.inside + 1
     local ok, raised = pcall(under_way.call, entry.callback, readable, writable)
@@ -56,8 +51,22 @@ function threads.new(spawn, wait, changed, under_way)
     end
   end
 
+  return serve
+end
+
+--- Makes the registry of a scheduler.
+---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry) starts a thread
+---@param wait fun(entry: jet.loop.Entry): boolean, boolean waits until it is readable or writable, or changed
+---@param changed fun(entry: jet.loop.Entry) wakes the thread that waits for an entry
+---@param under_way jet.loop.Runs
+---@return table registry with `watch`, `count` and `replace_busy`
+function threads.new(spawn, wait, changed, under_way)
+  local watched, count = {}, 0
+  local serve = make_serve(spawn, wait, under_way)
+  local registry = {}
+
   --- As `jet.Adapter.watch`.
-  ---@param key? any under which it is known, if not under its descriptor
+  ---@param key? any what the entry is kept under, if not its descriptor
   function registry.watch(fd, interest, callback, key)
     key = key or fd
     local entry = watched[key]
@@ -79,14 +88,14 @@ function threads.new(spawn, wait, changed, under_way)
     end
   end
 
-  --- How many descriptors are watched.
+  --- Returns how many descriptors are watched.
   ---@return integer
   function registry.count()
     return count
   end
 
-  --- Waits for one of the descriptors without the scheduler and calls back: the nested loop of
-  -- a thread that cannot yield.
+  --- Waits for one of the descriptors without the scheduler and calls back: the nested loop of a thread that cannot
+  -- yield.
   function registry.step()
     local own = builtin.new()
     for _, entry in pairs(watched) do
