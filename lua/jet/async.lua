@@ -3,7 +3,6 @@
 -- The blocking peer of `jet.sync` calls the same methods. The connection is in `jet.driver`; states, methods and
 -- fetchers are in their own files.
 
-local access = require 'jet.access'
 local check = require 'jet.check'
 local core = require 'jet.core'
 local errors = require 'jet.errors'
@@ -242,7 +241,6 @@ end
 local function check_description(self, desc, func)
   check.type(desc, 'table', 'desc', func)
   check.type(desc.path, 'string', 'desc.path', func)
-  access.check(desc.access, func)
   keys.check_description(self._driver, desc, func)
 end
 

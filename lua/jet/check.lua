@@ -3,6 +3,7 @@
 -- What lives here knows nothing of peers and daemons.
 
 local caller = require 'jet.caller'
+local core = require 'jet.core'
 
 local check = {}
 
@@ -162,61 +163,17 @@ function check.request(path, callbacks, func)
   return callbacks
 end
 
---- Letters of a word that are compared; a longer one is no slip.
-local COMPARED = 64
-
---- Returns how many single-letter edits lead from one word to another; two letters that changed places are one.
----@param a string
----@param b string
----@return integer
-function check.distance(a, b)
-  a = a:sub(1, COMPARED)
-  local row, last = {}, nil
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local before = last
-    last, row = row, { [0] = i }
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
-      if before and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        best = math.min(best, before[j - 2] + 1)
-      end
-      row[j] = best
-    end
-  end
-  return row[#b]
-end
-
---- A warning for each key of a table that is not known, naming the nearest known one.
+--- Returns a warning for each unknown key of a table, with the nearest known one.
 ---@param given table
 ---@param known table<string, any> the known keys
 ---@param what string what the keys are, e.g. 'config key'
 ---@return string[]
 function check.unknown_keys(given, known, what)
-  local warnings = {}
-  for key in next, given do
-    if known[key] == nil then
-      local nearest, best = nil, math.huge
-      for candidate in pairs(known) do
-        local word = tostring(key):lower()
-        local edits = check.distance(word, candidate:lower())
-        if #word > 2 and candidate:sub(1, #word):lower() == word then
-          -- The beginning of a key is meant for that key: `cert` for `certificate`.
-          edits = 1
-        end
-        if edits < best or (edits == best and candidate < nearest) then
-          nearest, best = candidate, edits
-        end
-      end
-      local hint = nearest and best <= math.max(1, #nearest / 3) and (", did you mean '%s'?"):format(nearest) or ''
-      warnings[#warnings + 1] = ("unknown %s '%s'%s"):format(what, tostring(key), hint)
-    end
+  local names = {}
+  for name in pairs(known) do
+    names[#names + 1] = name
   end
-  table.sort(warnings)
-  return warnings
+  return core.unknown_keys(given, names, what)
 end
 
 return check

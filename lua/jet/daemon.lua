@@ -1,16 +1,14 @@
 --- The daemon in a Lua program: `require 'jet.daemon'.new{...}`, then `start` and `stop`.
 --
--- It serves from a thread of its own (`jet.core`), so peers are answered while Lua is busy. What
--- lives here: checking the options, and handing its log to the program's functions when the
--- loop runs. While the daemon runs it keeps the loop running.
+-- It serves from a thread of its own (`jet.core`), so peers are answered while Lua is busy. This file hands its log to
+-- the program's functions when the loop runs. While the daemon runs it keeps the loop running.
 
 require 'jet.built_for'
-local accounts = require 'jet.accounts'
 local check = require 'jet.check'
 local config = require 'jet.config'
 local core = require 'jet.core'
-local protected = require 'jet.protected_call'
 local loops = require 'jet.loop'
+local protected = require 'jet.protected_call'
 
 local daemon = {}
 
@@ -54,168 +52,18 @@ local daemon = {}
 ---@field reread fun() reads the users file, certificates and keys again, as far as there are some, and logs what came of it; raises unless the daemon runs
 ---@field port fun(): integer|nil the TCP port it listens on, nil unless it runs
 
-local DEFAULT_PORT = 11122
+--- What a user may do, by the names of groups.
+---@class jet.Auth
+---@field fetchGroups? string[] sees elements whose `access.fetchGroups` has one of these
+---@field setGroups? string[] sets states whose `access.setGroups` has one of these
+---@field callGroups? string[] calls methods whose `access.callGroups` has one of these
 
---- The options and their types. `print` was an option once and means nothing.
-local OPTIONS = {
-  port = 'number|string',
-  ws_port = 'number|string',
-  all_ports = 'boolean',
-  unix = 'string|table',
-  unix_mode = 'number|string',
-  tls = 'table',
-  allow_origin = 'string|table',
-  allow_host = 'string|table',
-  users = 'table',
-  users_file = 'string',
-  interface = 'string',
-  loop = true,
-  log = 'function',
-  info = 'function',
-  crit = 'function',
-  debug = 'function',
-  print = true,
-  timeout = 'number',
-  simple_fetch = 'boolean',
-  max_message = 'number',
-  max_depth = 'number',
-  max_unsent = 'number',
-  max_fetches = 'number',
-  max_requests = 'number',
-}
-
---- The options where false means 'off' and not 'not given'.
-local OFF = { log = true }
-
-local TLS_OPTIONS = {
-  certificate = 'string',
-  key = 'string',
-  client_ca = 'string|nil',
-  port = 'number|string|nil',
-  ws_port = 'number|string|nil',
-}
-
-local LIMITS = { 'max_message', 'max_depth', 'max_unsent', 'max_fetches', 'max_requests' }
-
---- Raises at the line that called `new`.
----@param option string
----@param expected string
----@param got any
-local function refuse(option, expected, got)
-  local message = ("bad argument 'options.%s' to 'new' (%s expected, got %s)"):format(option, expected, tostring(got))
-  check.fail(message)
-end
-
---- A port as a number.
----@param options table
----@param option string
----@param default? integer
----@param prefix? string what the error puts before the option, default ''
----@return integer|nil
-local function port_number(options, option, default, prefix)
-  local given = options[option]
-  if given == nil then
-    return default
-  end
-  local number = tonumber(given)
-  if not number or number < 0 or number > 65535 or number % 1 ~= 0 then
-    refuse((prefix or '') .. option, '0 to 65535', "'" .. tostring(given) .. "'")
-  end
-  return math.floor(number)
-end
-
---- An option that is a string or a list of strings as a list.
----@param options table
----@param option string
----@return string[]|nil
-local function string_list(options, option)
-  local given = options[option]
-  if type(given) ~= 'table' then
-    return given and { given }
-  end
-  for index, text in ipairs(given) do
-    check.type(text, 'string', ('options.%s[%d]'):format(option, index), 'new')
-  end
-  return given
-end
-
---- The permissions of a file, written in octal digits as a string or a number: `'0660'`, `660`.
----@param given integer|string|nil
----@return integer|nil
-local function file_mode(given)
-  if given == nil then
-    return nil
-  end
-  local digits = tostring(given):match '^0?([0-7][0-7][0-7])$'
-  return digits and tonumber(digits, 8) or refuse('unix_mode', 'three octal digits', "'" .. tostring(given) .. "'")
-end
-
---- The options of TLS for `core.daemon`. An unknown one is refused: it might be the one that protects.
----@param tls jet.DaemonTls|nil
----@return table|nil
-local function tls_options(tls)
-  if not tls then
-    return nil
-  end
-  local unknown = check.unknown_keys(tls, TLS_OPTIONS, 'key')
-  if unknown[1] then
-    refuse('tls', 'known keys', unknown[1])
-  end
-  for option, expected in pairs(TLS_OPTIONS) do
-    check.type(tls[option], expected, 'options.tls.' .. option, 'new')
-  end
-  return {
-    certificate = tls.certificate,
-    key = tls.key,
-    client_ca = tls.client_ca,
-    port = port_number(tls, 'port', nil, 'tls.'),
-    ws_port = port_number(tls, 'ws_port', nil, 'tls.'),
-  }
-end
-
---- Checks the options and translates them for `core.daemon`.
----@param options table from `config.options`
----@return table
-local function engine_options(options)
-  for option, expected in pairs(OPTIONS) do
-    local value = options[option]
-    if expected == 'function' then
-      check.callback(options, option, 'options', 'new')
-    elseif expected ~= true and value ~= nil then
-      check.type(value, expected, 'options.' .. option, 'new')
-    end
-  end
-  local wanted = {
-    port = port_number(options, 'port', DEFAULT_PORT),
-    ws_port = port_number(options, 'ws_port'),
-    interface = options.interface,
-    all_ports = options.all_ports,
-    unix = type(options.unix) == 'string' and { options.unix } or options.unix,
-    unix_mode = file_mode(options.unix_mode),
-    tls = tls_options(options.tls),
-    allow_origin = string_list(options, 'allow_origin'),
-    allow_host = string_list(options, 'allow_host'),
-    users = accounts.read(options.users),
-    users_file = options.users_file,
-    timeout = options.timeout,
-    simple_fetch = options.simple_fetch,
-  }
-  if wanted.users and wanted.users_file then
-    refuse('users_file', "either 'users' or 'users_file'", 'both')
-  end
-  for _, limit in ipairs(LIMITS) do
-    local value = options[limit]
-    if value and (value < 1 or value % 1 ~= 0 or value >= 2 ^ 53) then
-      refuse(limit, 'whole number of at least 1', value)
-    end
-    wanted[limit] = value
-  end
-  local timeout = wanted.timeout
-  if timeout and not (timeout > 0 and timeout < math.huge) then
-    refuse('timeout', 'positive number of seconds', timeout)
-  end
-  return wanted
-end
+---@class jet.User
+---@field password? string hashed when the daemon starts, which takes some 30 ms for each user
+---@field hash? string instead of `password`: an argon2 hash as `jetd passwd` writes it, `'$argon2id$...'`
+---@field auth? jet.Auth
+---@field admin? boolean may change everybody's password, and add users
+---@field readonly? boolean nobody may change the password
 
 --- How the warning begins that other machines reach a daemon without users.
 local OPEN = 'without users, whoever reaches '
@@ -254,104 +102,128 @@ local function deliver(engine, options)
   end
 end
 
+---@class jet.DaemonState
+---@field adapter jet.Adapter
+---@field given jet.DaemonOptions
+---@field engine userdata|nil the daemon that runs
+---@field cancel fun()|nil stops the timer that looks again whose the daemon is, after a fork
+
+local handle
+
+--- Has the loop deliver the log.
+---@param state jet.DaemonState
+---@param engine userdata
+local function watch(state, engine)
+  state.adapter.watch(engine:fd(), 'r', function()
+    handle(state, engine)
+  end)
+end
+
+--- Undoes `watch`.
+---@param state jet.DaemonState
+---@param engine userdata
+local function unwatch(state, engine)
+  if state.cancel then
+    state.cancel()
+    state.cancel = nil
+  else
+    state.adapter.watch(engine:fd(), nil)
+  end
+end
+
+--- Delivers the log. In a process that was forked, finds out before whether the daemon belongs to it.
+---@param state jet.DaemonState
+---@param engine userdata
+function handle(state, engine)
+  if state.engine ~= engine then
+    return
+  end
+  local owner, seconds, is_forked = engine:owner()
+  if is_forked and state.adapter.forked then
+    state.adapter.forked()
+  end
+  if owner == 'here' then
+    if state.cancel then
+      state.cancel = nil
+      watch(state, engine)
+    end
+    return deliver(engine, state.given)
+  end
+  unwatch(state, engine)
+  if owner == 'undecided' then
+    state.cancel = state.adapter.after(seconds, function()
+      handle(state, engine)
+    end)
+    return
+  end
+  state.engine = nil
+  engine:stop()
+  local text = engine:fork_notice()
+  if text then
+    protected.report(state.given.crit or state.given.log, text)
+  end
+end
+
+--- Returns the daemon that runs; raises at the program's line if there is none.
+---@param state jet.DaemonState
+---@return userdata
+local function running(state)
+  if not state.engine then
+    check.fail('the daemon is not running')
+  end
+  return state.engine
+end
+
 --- Makes a daemon. It does nothing before `start`.
 ---@param options? jet.DaemonOptions
 ---@return jet.Daemon both `daemon.start()` and `daemon:start()` work
 function daemon.new(options)
   check.no_self(daemon, options, 'options', 'daemon.new {...}')
   check.type(options or nil, 'table|nil', 'options', 'new')
-  local given = options or {}
-  options = config.options(given, OPTIONS, OFF)
-  local wanted = engine_options(options)
-  local adapter, message = loops.resolve(options.loop)
+  local all = options or {}
+  local given = config.given(all, core.option_names.daemon)
+  local wanted, message = core.daemon_options(given)
+  if not wanted then
+    check.fail(message)
+  end
+  local adapter
+  adapter, message = loops.resolve(given.loop)
   if not adapter then
     check.fail(message)
   end
-  for _, warning in ipairs(check.unknown_keys(given, OPTIONS, 'daemon option')) do
-    protected.report(options.log or options.info or given.log, warning)
+  for _, warning in ipairs(core.unknown_keys(all, core.option_names.daemon, 'daemon option')) do
+    protected.report(given.log or given.info or all.log, warning)
   end
 
-  local engine, cancel, handle
+  local state = { adapter = adapter, given = given }
   local self = {}
 
-  local function watch(started)
-    adapter.watch(started:fd(), 'r', function()
-      handle(started)
-    end)
-  end
-
-  local function unwatch(started)
-    if cancel then
-      cancel()
-      cancel = nil
-    else
-      adapter.watch(started:fd(), nil)
-    end
-  end
-
-  --- Delivers the log. In a process that was forked, finds out before whether the daemon belongs to it.
-  function handle(started)
-    if engine ~= started then
-      return
-    end
-    local owner, seconds, is_forked = started:owner()
-    if is_forked and adapter.forked then
-      adapter.forked()
-    end
-    if owner == 'here' then
-      if cancel then
-        cancel = nil
-        watch(started)
-      end
-      return deliver(started, options)
-    end
-    unwatch(started)
-    if owner == 'undecided' then
-      cancel = adapter.after(seconds, function()
-        handle(started)
-      end)
-      return
-    end
-    engine = nil
-    started:stop()
-    local text = started:fork_notice()
-    if text then
-      protected.report(options.crit or options.log, text)
-    end
-  end
-
   function self.start()
-    if engine then
+    if state.engine then
       check.fail('the daemon is running already')
     end
     local started, why = core.daemon(wanted)
     if not started then
       check.fail(why)
     end
-    engine = started
-    watch(started)
+    state.engine = started
+    watch(state, started)
   end
 
   function self.stop()
-    if not engine then
-      check.fail('the daemon is not running')
-    end
-    local stopped = engine
-    engine = nil
-    unwatch(stopped)
+    local stopped = running(state)
+    state.engine = nil
+    unwatch(state, stopped)
     stopped:stop()
-    deliver(stopped, options)
+    deliver(stopped, given)
   end
 
   function self.reread()
-    if not engine then
-      check.fail('the daemon is not running')
-    end
-    engine:reread()
+    running(state):reread()
   end
 
   function self.port()
-    return engine and engine:port()
+    return state.engine and state.engine:port()
   end
 
   return self

@@ -35,29 +35,24 @@ local STRIDE = 5
 -- cost more than that gains.
 local MESSAGES_BETWEEN_WRITES = 32
 
---- Makes the driver of a peer and begins to connect.
----@param options table for the engine, see `core.peer`
+--- Makes the driver of a peer.
+---@param engine userdata from `core.peer`
 ---@param adapter jet.Adapter
----@param settings table `log`, `on_connect`, `on_close`, `event_first`
----@return jet.Driver|nil
----@return string|nil message why the options are refused
-function Driver.new(options, adapter, settings)
-  local engine, message = core.peer(options)
-  if not engine then
-    return nil, message
-  end
+---@param given jet.Config
+---@return jet.Driver
+function Driver.new(engine, adapter, given)
   return setmetatable({
     engine = engine,
     adapter = adapter,
-    log = settings.log,
-    on_connect = settings.on_connect,
-    on_close = settings.on_close,
-    event_first = settings.event_first,
-    introduces = options.name ~= nil or options.encoding ~= nil,
-    max_message = options.max_message,
-    max_depth = options.max_depth,
-    refuse_latin1 = options.invalid_utf8 == 'error',
-    requests = Requests.new(adapter, settings.log),
+    log = given.log,
+    on_connect = given.on_connect,
+    on_close = given.on_close,
+    event_first = given.event_first,
+    introduces = given.name ~= nil or given.encoding ~= nil,
+    max_message = given.max_message,
+    max_depth = given.max_depth,
+    refuse_latin1 = given.invalid_utf8 == 'error',
+    requests = Requests.new(adapter, given.log),
     elements = {},
     owned = {},
     last_key = 0,

@@ -33,10 +33,11 @@ end
 ---@param fields table what the kind of element keeps
 ---@return table
 function Element.create(class, driver, desc, fields)
+  local json = access.encode(desc.access, class._role == 'raw' and 'add' or class._role)
   driver.last_key = driver.last_key + 1
   local self = setmetatable(fields, class)
   self._driver, self._path, self._key = driver, desc.path, driver.last_key
-  self._access = access.encode(desc.access)
+  self._access = json
   self._desc = desc
   return self
 end

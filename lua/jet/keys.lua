@@ -4,6 +4,7 @@
 -- to everybody.
 
 local check = require 'jet.check'
+local core = require 'jet.core'
 
 local keys = {}
 
@@ -23,7 +24,7 @@ local CALLBACKS = { success = true, error = true, timeout = true, valueAsResult 
 ---@param func string the function that got it
 local function refuse_near_access(desc, known, func)
   for key in next, desc do
-    if known[key] == nil and type(key) == 'string' and check.distance(key:lower(), 'access') <= 1 then
+    if known[key] == nil and type(key) == 'string' and core.edits(key:lower(), 'access') <= 1 then
       local message = "bad argument 'desc' to '%s' (unknown key '%s', did you mean 'access'?)"
       check.fail(message:format(func, key))
     end

@@ -24,21 +24,28 @@ function module.new(given)
   check.type(given or nil, 'table|string|nil', 'config', 'new')
   -- Earlier versions took a string for an empty table, and programs pass one.
   local all = type(given) == 'table' and given or {}
-  given = config.options(all, config.KEYS, config.OFF)
-  local options = config.engine_options(given)
+  given = config.given(all, core.option_names.peer)
+  local name, message
+  if given.name ~= nil then
+    name, message = core.encode(given.name, 'config.name')
+  end
+  local engine
+  if not message then
+    engine, message = core.peer(given, name)
+  end
+  if not engine then
+    check.fail(message)
+  end
   config.warn(all, given)
   if given.sync then
-    return sync.new(options, given)
+    return sync.new(engine, given)
   end
-  local adapter, message = loops.resolve(given.loop)
+  local adapter
+  adapter, message = loops.resolve(given.loop)
   if not adapter then
     check.fail(message)
   end
-  local driver
-  driver, message = Driver.new(options, adapter, given)
-  if not driver then
-    check.fail(message)
-  end
+  local driver = Driver.new(engine, adapter, given)
   local peer = setmetatable({ _driver = driver }, Peer)
   driver.peer = peer
   driver:start()

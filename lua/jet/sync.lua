@@ -223,14 +223,13 @@ local function with_text(err, message)
 end
 
 --- Makes a blocking peer and waits for its connection. Raises if there is none.
----@param options table for the engine
+---@param engine userdata from `core.peer`
 ---@param given jet.Config
 ---@return jet.SyncPeer
-function sync.new(options, given)
-  local driver, message = Driver.new(options, blocking, { log = given.log, on_close = given.on_close })
-  if not driver then
-    caller.fail(message)
-  end
+function sync.new(engine, given)
+  local driver = Driver.new(engine, blocking, given)
+  -- Blocking peers have no `on_connect`, and `fetch` expects the path first.
+  driver.on_connect, driver.event_first = nil, nil
   driver.blocking = true
   local self = setmetatable({ _driver = driver, _timeout = given.timeout }, SyncPeer)
   driver.peer = self
@@ -239,8 +238,7 @@ function sync.new(options, given)
   if driver.up then
     return self
   end
-  local where = options.url or options.unix or ('%s:%d'):format(options.host, options.port)
-  message = ('could not connect to jetd with ip:port %s (%s)'):format(where, tostring(driver.closed))
+  local message = ('could not connect to jetd with ip:port %s (%s)'):format(engine:target(), tostring(driver.closed))
   if driver.refusal then
     error(with_text(driver.refusal, message), 0)
   end

@@ -6,18 +6,18 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, Value, Variadic};
+use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, UserDataRef, Value, Variadic};
 
-use crate::daemon::bus::{Config, Level, LogLine};
+use super::options::DaemonOptions;
+
+use crate::daemon::bus::{Level, LogLine};
 use crate::ownership::{self, LOOK_AGAIN, Owner};
 use crate::server::log_writer::{Backlog, LogWriter};
-use crate::server::{self, Accounts, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy};
+use crate::server::{self, Handle, Options};
 use crate::sys::fork;
-use crate::users::{self, Auth, Hash, Password, User, Users};
 
 /// Bytes of log lines that wait for Lua. A program that never runs its loop does not read them,
 /// and must not fill its memory with them; it is a few seconds of the messages of a busy peer.
@@ -112,13 +112,15 @@ impl UserData for Daemon {
     }
 }
 
-/// Adds `daemon` to the module table.
+/// Adds `log_writer`, `daemon_options` and `daemon` to the module table.
 ///
 /// # Errors
 /// When Lua runs out of memory.
 pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     exports.set("log_writer", lua.create_function(|lua, ()| log_writer(lua))?)?;
-    exports.set("daemon", lua.create_function(|lua, options: Table| create(lua, &options))?)
+    exports.set("daemon_options", lua.create_function(|lua, given: Table| options(lua, &given))?)?;
+    let create = |lua: &Lua, options: UserDataRef<OptionsCore>| create(lua, &options.0);
+    exports.set("daemon", lua.create_function(create)?)
 }
 
 /// `log_writer()`: a userdata that writes lines to stdout without blocking, or nil and why there is none.
@@ -145,132 +147,48 @@ impl UserData for Stdout {
     }
 }
 
-/// `daemon(options)`: starts a daemon and returns its userdata, or nil and why it cannot start.
-fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
-    match read(options).and_then(|wanted| start(wanted).map_err(|error| error.to_string())) {
-        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None)),
+/// `daemon_options(table)`: the options as a userdata, or nil and why they are refused.
+fn options(lua: &Lua, given: &Table) -> Result<(Value, Option<String>)> {
+    match DaemonOptions::read(given) {
+        Ok(options) => Ok((Value::UserData(lua.create_userdata(OptionsCore(options))?), None)),
         Err(message) => Ok((Value::Nil, Some(message))),
     }
 }
 
-/// What the table of options says.
-struct Wanted {
-    places: Places,
-    config: Config,
-    accounts: Option<Accounts>,
-    all_ports: bool,
-}
+/// The options of a daemon that can be started any number of times.
+struct OptionsCore(DaemonOptions);
 
-/// Reads the options that `lua/jet/daemon.lua` has checked.
-fn read(options: &Table) -> std::result::Result<Wanted, String> {
-    let defaults = Config::default();
-    Ok(Wanted {
-        places: places(options)?,
-        accounts: accounts(options)?,
-        all_ports: field::<Option<_>>(options, "all_ports")?.unwrap_or_default(),
-        config: Config {
-            max_message: field::<Option<_>>(options, "max_message")?.unwrap_or(defaults.max_message),
-            max_depth: field::<Option<_>>(options, "max_depth")?.unwrap_or(defaults.max_depth),
-            max_unsent: field::<Option<_>>(options, "max_unsent")?.unwrap_or(defaults.max_unsent),
-            max_fetches: field::<Option<_>>(options, "max_fetches")?.unwrap_or(defaults.max_fetches),
-            max_requests: field::<Option<_>>(options, "max_requests")?.unwrap_or(defaults.max_requests),
-            timeout: field::<Option<_>>(options, "timeout")?.unwrap_or(defaults.timeout),
-            simple_fetch: field::<Option<_>>(options, "simple_fetch")?.unwrap_or(defaults.simple_fetch),
-            ..defaults
-        },
-    })
-}
+impl UserData for OptionsCore {}
 
-fn places(options: &Table) -> std::result::Result<Places, String> {
-    let interface: Option<String> = field(options, "interface")?;
-    let unix: Option<Vec<LuaString>> = field(options, "unix")?;
-    let tls: Option<Table> = field(options, "tls")?;
-    Ok(Places {
-        // As the daemon of old; `jetd` is more careful.
-        interfaces: interface.map_or(Interfaces::All, |name| Interfaces::These(vec![name])),
-        port: field(options, "port")?,
-        ws_port: field(options, "ws_port")?,
-        unix: unix.unwrap_or_default().iter().map(|name| name.as_bytes().to_vec()).collect(),
-        unix_mode: field(options, "unix_mode")?,
-        tls: tls.map(|tls| tls_places(&tls)).transpose()?,
-        upgrades: upgrades(options)?.into(),
-    })
-}
-
-/// Which Web pages may open a WebSocket. On addresses that other machines reach, old programs have every page.
-fn upgrades(options: &Table) -> std::result::Result<UpgradePolicy, String> {
-    let list = |key| field::<Option<Vec<String>>>(options, key).map(Option::unwrap_or_default);
-    UpgradePolicy::new(list("allow_origin")?, list("allow_host")?, false)
-}
-
-fn tls_places(tls: &Table) -> std::result::Result<TlsPlaces, String> {
-    Ok(TlsPlaces {
-        certificate: field::<String>(tls, "certificate")?.into(),
-        key: field::<String>(tls, "key")?.into(),
-        client_ca: field::<Option<String>>(tls, "client_ca")?.map(Into::into),
-        port: field(tls, "port")?,
-        ws_port: field(tls, "ws_port")?,
-    })
-}
-
-/// The users, if there are any. Plain passwords are hashed, which takes its time.
-fn accounts(options: &Table) -> std::result::Result<Option<Accounts>, String> {
-    if let Some(file) = field::<Option<String>>(options, "users_file")?.map(PathBuf::from) {
-        let users = users::read(&file).map_err(|error| format!("option 'users_file': {error}"))?;
-        return Ok(Some(Accounts { users, file: Some(file) }));
+/// `daemon(options)`: starts a daemon and returns its userdata, or nil and why it cannot start.
+fn create(lua: &Lua, options: &DaemonOptions) -> Result<(Value, Option<String>)> {
+    match start(options) {
+        Ok(daemon) => Ok((Value::UserData(lua.create_userdata(daemon)?), None)),
+        Err(error) => Ok((Value::Nil, Some(error.to_string()))),
     }
-    let Some(list) = field::<Option<Vec<Table>>>(options, "users")? else {
-        return Ok(None);
-    };
-    let mut users = Users::default();
-    for account in list {
-        let name: String = field(&account, "name")?;
-        let user = user(&account).map_err(|error| format!("option 'users.{name}': {error}"))?;
-        users.insert(&name, user).map_err(|error| format!("option 'users': {error}"))?;
-    }
-    Ok(Some(Accounts { users, file: None }))
 }
 
-fn user(account: &Table) -> std::result::Result<User, String> {
-    let hash = match field::<Option<String>>(account, "hash")? {
-        Some(hash) => Hash::parse(&hash),
-        None => Hash::of(&Password::from(field::<String>(account, "password")?)),
-    };
-    Ok(User {
-        hash: hash.map_err(|error| error.to_string())?,
-        auth: Auth {
-            fetch_groups: field(account, "fetch")?,
-            set_groups: field(account, "set")?,
-            call_groups: field(account, "call")?,
-            admin: field::<Option<_>>(account, "admin")?.unwrap_or_default(),
-            readonly: field::<Option<_>>(account, "readonly")?.unwrap_or_default(),
-        },
-    })
-}
-
-fn field<T: mlua::FromLua>(options: &Table, key: &str) -> std::result::Result<T, String> {
-    options.get(key).map_err(|error| format!("option '{key}': {error}"))
-}
-
-fn start(wanted: Wanted) -> io::Result<Daemon> {
-    let mut listeners = wanted.places.bind()?;
+fn start(options: &DaemonOptions) -> io::Result<Daemon> {
+    let places = options.places().map_err(io::Error::other)?;
+    let accounts = options.accounts().map_err(io::Error::other)?;
+    let mut listeners = places.bind()?;
     let (bell, rings) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     rings.set_nonblocking(true)?;
     let log = Arc::new(LogQueue { waiting: Mutex::new(Backlog::new(MAX_WAITING_LOG)), bell: rings });
-    match wanted.places.bind_websockets() {
+    match places.bind_websockets() {
         Ok(websockets) => listeners.extend(websockets),
         // A build that has no WebSocket can do nothing about it.
-        Err(error) if wanted.all_ports && cfg!(feature = "websocket") => return Err(error),
+        Err(error) if options.needs_all_ports() && cfg!(feature = "websocket") => return Err(error),
         // A daemon without its WebSocket is better than none, programs count on that.
         Err(error) => log.push(LogLine::new(Level::Crit, format!("no WebSocket: {error}"))),
     }
     let (queue, forked) = (log.clone(), log.bell.try_clone()?);
     let handle = server::start(Options {
-        config: wanted.config,
+        config: options.config(),
         listeners,
         log: Box::new(move |line| queue.push(line)),
-        accounts: wanted.accounts,
+        accounts,
     })?;
     handle.ring_in_forks(forked);
     Ok(Daemon { handle, log, bell, depth: fork::depth() })

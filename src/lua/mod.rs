@@ -7,12 +7,11 @@
 #[allow(unsafe_code)]
 pub mod convert;
 mod daemon;
-mod dial_options;
 mod evloop;
+mod options;
 mod peer;
 mod peer_events;
 mod peer_methods;
-mod peer_options;
 mod process;
 mod stderr;
 mod value;
@@ -43,6 +42,7 @@ pub fn module(lua: &Lua) -> Result<Table> {
     value::register(lua, &module)?;
     daemon::register(lua, &module)?;
     evloop::register(lua, &module)?;
+    options::register(lua, &module)?;
     peer::register(lua, &module)?;
     process::register(lua, &module)?;
     stderr::register(lua, &module)?;

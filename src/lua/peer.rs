@@ -19,14 +19,16 @@ use crate::rules::Expression;
 use crate::sys::fork;
 use crate::wire::encoding::Encoding;
 
+use super::options::PeerConfig;
 use super::peer_events;
-use super::peer_options::PeerOptions;
 
 /// The peer behind a Lua peer object.
 pub struct PeerCore {
     pub(super) engine: RefCell<Engine>,
     connection: RefCell<Option<Connection>>,
     dial: net::Options,
+    /// What the peer connects to, for messages.
+    pub(super) target: String,
     refuse_latin1: bool,
     pub(super) bridge: Rc<Bridge>,
     /// Said once: that invalid UTF-8 came in, or went out.
@@ -53,7 +55,8 @@ enum Said {
 /// When Lua runs out of memory.
 pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     let start = Instant::now();
-    exports.set("peer", lua.create_function(|lua, options: Table| create(lua, &options))?)?;
+    let create = |lua: &Lua, (config, name): (Table, Option<String>)| create(lua, &config, name);
+    exports.set("peer", lua.create_function(create)?)?;
     exports.set("check_fetch", lua.create_function(|_, text: String| Ok(check_fetch(&text)))?)?;
     exports.set("wall_clock", lua.create_function(|_, ()| Ok(wall_clock()))?)?;
     exports.set("now", lua.create_function(move |_, ()| Ok(start.elapsed().as_secs_f64()))?)
@@ -79,9 +82,9 @@ fn check_fetch(text: &str) -> (Option<Vec<String>>, Option<String>) {
     (Some(warnings), None)
 }
 
-/// `peer(options)`: the userdata, or nil and why the options are refused.
-fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
-    let options = match PeerOptions::read(options) {
+/// `peer(config, name)`: the userdata, or nil and why the config is refused. `name` is that of the config as JSON.
+fn create(lua: &Lua, config: &Table, name: Option<String>) -> Result<(Value, Option<String>)> {
+    let options = match PeerConfig::read(config, name) {
         Ok(options) => options,
         Err(message) => return Ok((Value::Nil, Some(message))),
     };
@@ -89,6 +92,7 @@ fn create(lua: &Lua, options: &Table) -> Result<(Value, Option<String>)> {
         engine: RefCell::new(Engine::new(options.engine)),
         connection: RefCell::new(None),
         dial: options.dial,
+        target: options.target,
         refuse_latin1: options.refuse_latin1,
         bridge: Bridge::of(lua),
         latin1_in: Cell::new(false),

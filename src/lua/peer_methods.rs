@@ -92,6 +92,7 @@ impl UserData for PeerCore {
 
 fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
     methods.add_method("dial", |_, core, ()| Ok(core.dial()));
+    methods.add_method("target", |_, core, ()| Ok(core.target.clone()));
     methods.add_method("watch", |_, core, ()| Ok(core.watch()));
     methods.add_method("fork_notice", |_, core, ()| Ok(core.fork_notice()));
     methods.add_method("timer", |_, core, ()| Ok(core.timer()));

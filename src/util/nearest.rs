@@ -34,6 +34,39 @@ fn change(left: char, right: char) -> usize {
     }
 }
 
+/// Returns the name out of `known` that a key is probably meant to be: one that takes at most a third of its letters, or
+/// one letter, to get there, or that begins with the key. Case does not count.
+pub fn near_key<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = key.to_lowercase();
+    let edits = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        if word.len() > 2 && candidate.starts_with(&word) { 1 } else { transpositions(&word, &candidate) }
+    };
+    let (edits, near) = known.iter().map(|&candidate| (edits(candidate), candidate)).min()?;
+    (edits <= 1.max(near.len() / 3)).then_some(near)
+}
+
+/// Returns how many single-letter edits lead from one word to another. Two letters that changed places are one.
+pub fn transpositions(a: &str, b: &str) -> usize {
+    // A longer word is no slip.
+    let a: Vec<char> = a.chars().take(64).collect();
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +85,29 @@ mod tests {
             assert_eq!(nearest(slip, &known), Some(meant), "{slip}");
         }
         assert_eq!(nearest("x", &[]), None);
+    }
+
+    #[test]
+    fn only_near_keys_are_meant() {
+        let known = ["ip", "port", "on_close", "certificate"];
+        for (key, meant) in [
+            ("go", None),
+            ("user", None),
+            ("prot", Some("port")),
+            ("PORT", Some("port")),
+            ("onclos", Some("on_close")),
+            ("cert", Some("certificate")),
+        ] {
+            assert_eq!(near_key(key, &known), meant, "{key}");
+        }
+    }
+
+    #[test]
+    fn letters_that_changed_places_are_one_edit() {
+        for (a, b, edits) in
+            [("acecss", "access", 1), ("acces", "access", 1), ("excess", "access", 2), ("", "abc", 3)]
+        {
+            assert_eq!(transpositions(a, b), edits, "{a} {b}");
+        }
     }
 }

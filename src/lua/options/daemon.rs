@@ -1,0 +1,259 @@
+//! The table that `daemon.new` takes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use mlua::Table;
+use serde::Deserialize;
+
+use super::fields::{Any, Bytes, Callback, Count, FileMode, OneOrMany, Port, Seconds, Secret};
+use super::reader::{self, Refusal};
+use crate::daemon::bus::Config;
+use crate::server::{Accounts, Interfaces, Places, TlsPlaces, UpgradePolicy};
+use crate::users::{self, Auth, Hash, Users};
+
+/// The options of a daemon. `jet.DaemonOptions` in `lua/jet/daemon.lua` documents them for programs.
+#[derive(Debug, Deserialize)]
+#[serde(default, rename = "daemon option")]
+pub struct DaemonOptions {
+    /// TCP port; 0 chooses a free one.
+    port: Port<0>,
+    /// WebSocket port, none by default.
+    ws_port: Option<Port<0>>,
+    /// Whether the daemon refuses to start without its WebSocket port.
+    all_ports: bool,
+    /// Unix domain sockets: paths, or abstract names behind an `@`.
+    unix: OneOrMany<Bytes>,
+    /// Permissions of the files of Unix sockets, default 0660.
+    unix_mode: Option<FileMode>,
+    /// Encrypts the ports.
+    tls: Option<DaemonTls>,
+    /// Origins of Web pages that may open a WebSocket, beside those of the same host.
+    allow_origin: OneOrMany<String>,
+    /// Host names by which WebSockets may address the daemon, beside addresses and `localhost`.
+    allow_host: OneOrMany<String>,
+    /// The users who may log in.
+    users: Option<BTreeMap<String, UserOptions>>,
+    /// A file with users, instead of `users`.
+    users_file: Option<PathBuf>,
+    /// Address or name to listen on; all interfaces by default.
+    interface: Option<String>,
+    /// The event loop that delivers the log.
+    #[serde(rename = "loop")]
+    _loop: Option<Any>,
+    /// Gets what `info` and `crit` would get.
+    #[serde(rename = "log")]
+    _log: Option<Callback>,
+    /// Gets log lines about peers that did something odd.
+    #[serde(rename = "info")]
+    _info: Option<Callback>,
+    /// Gets log lines about failures.
+    #[serde(rename = "crit")]
+    _crit: Option<Callback>,
+    /// Gets the messages of peers that are debugged.
+    #[serde(rename = "debug")]
+    _debug: Option<Callback>,
+    /// Has no effect; an option of an earlier daemon.
+    #[serde(rename = "print")]
+    _print: Option<Any>,
+    /// Seconds an owner has to respond, default 5.
+    timeout: Option<Seconds>,
+    /// Gives each peer one fetch of everything, as the "simple" fetch mode of node-jet.
+    simple_fetch: bool,
+    /// Bytes of one message, default 10 000 000.
+    max_message: Option<Count>,
+    /// Nesting of values, default 1000.
+    max_depth: Option<Count>,
+    /// Bytes that may wait for one peer, default 256 MiB.
+    max_unsent: Option<Count>,
+    /// Fetches of one peer, default 100 000.
+    max_fetches: Option<Count>,
+    /// Requests of one peer that may wait for a response, default 1 000 000.
+    max_requests: Option<Count>,
+}
+
+impl Default for DaemonOptions {
+    fn default() -> Self {
+        DaemonOptions {
+            port: Port(11122),
+            ws_port: None,
+            all_ports: false,
+            unix: OneOrMany::default(),
+            unix_mode: None,
+            tls: None,
+            allow_origin: OneOrMany::default(),
+            allow_host: OneOrMany::default(),
+            users: None,
+            users_file: None,
+            interface: None,
+            _loop: None,
+            _log: None,
+            _info: None,
+            _crit: None,
+            _debug: None,
+            _print: None,
+            timeout: None,
+            simple_fetch: false,
+            max_message: None,
+            max_depth: None,
+            max_unsent: None,
+            max_fetches: None,
+            max_requests: None,
+        }
+    }
+}
+
+/// PEM files. With `port` or `ws_port` these ports are encrypted, and those of the daemon stay plain.
+#[derive(Debug, Deserialize)]
+#[serde(rename = "key")]
+struct DaemonTls {
+    /// The daemon's certificate with its intermediates.
+    certificate: PathBuf,
+    /// Its key.
+    key: PathBuf,
+    /// The authorities that sign the certificates of peers. Without it, peers need none.
+    #[serde(default)]
+    client_ca: Option<PathBuf>,
+    /// TCP port for TLS.
+    #[serde(default)]
+    port: Option<Port<0>>,
+    /// WebSocket port for TLS.
+    #[serde(default)]
+    ws_port: Option<Port<0>>,
+}
+
+/// One user.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename = "member")]
+struct UserOptions {
+    /// Hashed when the daemon starts.
+    password: Option<Secret>,
+    /// An argon2 hash, instead of `password`.
+    hash: Option<String>,
+    /// The groups of the user.
+    auth: UserGroups,
+    /// Whether the user may change the passwords of others, and add users.
+    admin: bool,
+    /// Whether the password cannot be changed.
+    readonly: bool,
+}
+
+/// The groups of a user, by what they allow.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", rename = "member")]
+struct UserGroups {
+    /// See elements whose `access.fetchGroups` has one of these.
+    fetch_groups: Vec<String>,
+    /// Set states whose `access.setGroups` has one of these.
+    set_groups: Vec<String>,
+    /// Call methods whose `access.callGroups` has one of these.
+    call_groups: Vec<String>,
+}
+
+impl DaemonOptions {
+    /// Reads the table of a program, without options that are `false` for "not given".
+    ///
+    /// # Errors
+    /// The text of the Lua error.
+    pub fn read(table: &Table) -> Result<DaemonOptions, String> {
+        let options = reader::read::<DaemonOptions>(table).and_then(DaemonOptions::check);
+        options.map_err(|refusal| refusal.message("options", "new"))
+    }
+
+    fn check(self) -> Result<DaemonOptions, Refusal> {
+        if self.users.is_some() && self.users_file.is_some() {
+            return Err(Refusal::new(".users_file", "either 'users' or 'users_file' expected, got both"));
+        }
+        for (name, user) in self.users.iter().flatten() {
+            if user.password.is_some() == user.hash.is_some() {
+                let path = format!(".users.{name}");
+                return Err(Refusal::new(&path, "either 'password' or 'hash' expected"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Returns what to listen on.
+    ///
+    /// # Errors
+    /// Which origin or host name is none.
+    pub fn places(&self) -> Result<Places, String> {
+        let upgrades = UpgradePolicy::new(self.allow_origin.0.clone(), self.allow_host.0.clone(), false)?;
+        let port = |given: Option<Port<0>>| given.map(|Port(port)| port);
+        Ok(Places {
+            // As the earlier daemon; `jetd` listens on the loopback interface alone.
+            interfaces: self.interface.clone().map_or(Interfaces::All, |name| Interfaces::These(vec![name])),
+            port: self.port.0,
+            ws_port: port(self.ws_port),
+            unix: self.unix.0.iter().map(|Bytes(name)| name.clone()).collect(),
+            unix_mode: self.unix_mode.map(|FileMode(mode)| mode),
+            tls: self.tls.as_ref().map(|tls| TlsPlaces {
+                certificate: tls.certificate.clone(),
+                key: tls.key.clone(),
+                client_ca: tls.client_ca.clone(),
+                port: port(tls.port),
+                ws_port: port(tls.ws_port),
+            }),
+            upgrades: upgrades.into(),
+        })
+    }
+
+    /// Returns the options of the bus.
+    pub fn config(&self) -> Config {
+        let count = |given: Option<Count>, default| given.map_or(default, |Count(number)| number);
+        let defaults = Config::default();
+        Config {
+            max_message: count(self.max_message, defaults.max_message),
+            max_depth: count(self.max_depth, defaults.max_depth),
+            max_unsent: count(self.max_unsent, defaults.max_unsent),
+            max_fetches: count(self.max_fetches, defaults.max_fetches),
+            max_requests: count(self.max_requests, defaults.max_requests),
+            timeout: self.timeout.map_or(defaults.timeout, |Seconds(duration)| duration.as_secs_f64()),
+            simple_fetch: self.simple_fetch,
+            ..defaults
+        }
+    }
+
+    /// Returns whether a WebSocket port that cannot be listened on keeps the daemon from starting.
+    pub fn needs_all_ports(&self) -> bool {
+        self.all_ports
+    }
+
+    /// Returns the users, if there are any. Hashes passwords, which takes some 30 ms for each.
+    ///
+    /// # Errors
+    /// Which user is wrong, or why the file cannot be read.
+    pub fn accounts(&self) -> Result<Option<Accounts>, String> {
+        if let Some(file) = &self.users_file {
+            let users = users::read(file).map_err(|error| format!("option 'users_file': {error}"))?;
+            return Ok(Some(Accounts { users, file: Some(file.clone()) }));
+        }
+        let Some(given) = &self.users else {
+            return Ok(None);
+        };
+        let mut users = Users::default();
+        for (name, options) in given {
+            let user = options.user().map_err(|error| format!("option 'users.{name}': {error}"))?;
+            users.insert(name, user).map_err(|error| format!("option 'users': {error}"))?;
+        }
+        Ok(Some(Accounts { users, file: None }))
+    }
+}
+
+impl UserOptions {
+    fn user(&self) -> Result<users::User, users::Error> {
+        let hash = match (&self.hash, &self.password) {
+            (Some(hash), _) => Hash::parse(hash)?,
+            (None, Some(Secret(password))) => Hash::of(password)?,
+            (None, None) => return Err(users::Error::new("either 'password' or 'hash' expected")),
+        };
+        let auth = Auth {
+            fetch_groups: self.auth.fetch_groups.clone(),
+            set_groups: self.auth.set_groups.clone(),
+            call_groups: self.auth.call_groups.clone(),
+            admin: self.admin,
+            readonly: self.readonly,
+        };
+        Ok(users::User { hash, auth })
+    }
+}
