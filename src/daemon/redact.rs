@@ -1,10 +1,9 @@
 //! What the log shows of messages that may have a password in them.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
-use crate::json::Raw;
 use crate::json::scan::skip_blanks;
-use crate::json::walk::{skip_string, skip_value};
+use crate::json::{Quoted, Raw, Token, Tokens};
 use crate::wire::latin1::{is_unsafe_to_show, shown};
 
 /// The services that are given passwords: of messages that name one, no params are shown.
@@ -43,62 +42,54 @@ pub(super) fn redacted(json: &str) -> String {
         // What cannot be read may be such a message with a mistake.
         return if is_suspicious(json) { HIDDEN.to_owned() } else { json.to_owned() };
     }
-    let hides_params = strings(json).any(|token| SECRET_SERVICES.contains(&&*token.content));
+    let hides_params = Tokens::new(json).any(|token| text_of(token).is_some_and(names_secret_service));
     let (mut shown, mut from) = (String::new(), 0);
-    for token in strings(json) {
-        if token.start < from {
-            continue;
-        }
-        let value = token.value(json);
-        let is_secret = token.content == "password" || hides_params && token.content == "params";
-        let (start, end) = match value {
-            Some(value) if is_secret => {
-                (value, skip_blanks(json.as_bytes(), skip_value(json.as_bytes(), value)))
-            }
-            // The error for what could not be read has it as a string.
-            _ if is_suspicious(&token.content) && token.content.contains(['"', '\'', ':', '{']) => {
-                (token.start, token.end)
-            }
-            _ => continue,
-        };
-        shown.push_str(&json[from..start]);
+    let mut tokens = Tokens::new(json);
+    while let Some(secret) = next_secret(json, &mut tokens, hides_params) {
+        shown.push_str(&json[from..secret.start]);
         shown.push_str(HIDDEN);
-        from = end;
+        from = secret.end;
     }
     shown.push_str(&json[from..]);
     shown
 }
 
-/// Whether there may be a password in what is no JSON.
-fn is_suspicious(text: &str) -> bool {
-    text.contains("password") || SECRET_SERVICES.iter().any(|name| text.contains(name))
-}
-
-/// A string in JSON.
-struct Token<'j> {
-    start: usize,
-    end: usize,
-    content: Cow<'j, str>,
-}
-
-impl Token<'_> {
-    /// Where the value begins, if it is a key.
-    fn value(&self, json: &str) -> Option<usize> {
-        let colon = skip_blanks(json.as_bytes(), self.end);
-        json[colon..].starts_with(':').then(|| skip_blanks(json.as_bytes(), colon + 1))
+/// Walks to the next part of a message that must not be shown, and returns where it is.
+fn next_secret(json: &str, tokens: &mut Tokens, hides_params: bool) -> Option<Range<usize>> {
+    loop {
+        let before = tokens.offset();
+        let token = tokens.next()?;
+        let Some(text) = text_of(token) else { continue };
+        let content = text.unescape();
+        let is_secret = content == "password" || hides_params && content == "params";
+        if is_secret && matches!(token, Token::Key(_)) {
+            let value = tokens.value()?;
+            let end = tokens.offset();
+            return Some(end - value.len()..skip_blanks(json.as_bytes(), end));
+        }
+        // The error for a message that could not be read quotes it in a string.
+        if is_suspicious(&content) && content.contains(['"', '\'', ':', '{']) {
+            let start = before + json[before..].find('"')?;
+            return Some(start..start + text.as_written().len() + 2);
+        }
     }
 }
 
-/// All strings in valid JSON.
-fn strings(json: &str) -> impl Iterator<Item = Token<'_>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + json[at..].find('"')?;
-        let end = skip_string(json.as_bytes(), start);
-        at = end;
-        let content = Raw::trusted(&json[start..end]).as_str().unwrap_or_default();
-        Some(Token { start, end, content })
-    })
+/// Returns the text of a key or a string.
+fn text_of(token: Token<'_>) -> Option<Quoted<'_>> {
+    match token {
+        Token::Key(text) | Token::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn names_secret_service(text: Quoted<'_>) -> bool {
+    SECRET_SERVICES.contains(&&*text.unescape())
+}
+
+/// Whether there may be a password in what is no JSON.
+fn is_suspicious(text: &str) -> bool {
+    text.contains("password") || SECRET_SERVICES.iter().any(|name| text.contains(name))
 }
 
 #[cfg(test)]

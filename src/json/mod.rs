@@ -5,16 +5,17 @@
 //! compares numbers exactly, and [`mod@write`] appends JSON to a buffer. The conversion between JSON
 //! and Lua values is in `lua::convert`.
 
-pub(crate) mod escape;
 mod number;
 mod raw;
-pub(crate) mod scalar;
 pub mod scan;
 mod serialize;
-pub(crate) mod walk;
+mod string;
+mod tokens;
 pub mod write;
 
 pub use number::Number;
 pub use raw::{Elements, Kind, Members, Raw};
 pub use scan::Error;
 pub use serialize::{append, to_text};
+pub use string::Quoted;
+pub use tokens::{Token, Tokens};

@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::escape::unescape;
 use super::number::Number;
 use super::scan;
-use super::walk::Walk;
+use super::tokens::{Token, Tokens};
 
 /// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +106,10 @@ impl<'a> Raw<'a> {
 
     /// The contents of a string, `None` for other kinds. Half a surrogate pair reads as U+FFFD.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        if self.kind() != Kind::String {
-            return None;
+        match Tokens::new(self.0).next() {
+            Some(Token::String(text)) => Some(text.unescape()),
+            _ => None,
         }
-        let inner = self.0.get(1..self.0.len().saturating_sub(1))?;
-        Some(unescape(inner))
     }
 
     /// The member of an object with that key; the last one if there are several.
@@ -126,28 +124,28 @@ impl<'a> Raw<'a> {
 
     /// The elements of an array; none for other kinds.
     pub fn elements(self) -> Elements<'a> {
-        Elements(Walk::new(self.0, b'['))
+        Elements(Tokens::inside(self.0, b'['))
     }
 
     /// The elements of an array that follow the byte `at`, which is where an element ends.
     pub fn elements_from(self, at: usize) -> Elements<'a> {
-        Elements(Walk::at(self.0, at))
+        Elements(Tokens::starting_at(self.0, at))
     }
 
     /// The members of an object in the order of the text; none for other kinds.
     pub fn members(self) -> Members<'a> {
-        Members(Walk::new(self.0, b'{'))
+        Members(Tokens::inside(self.0, b'{'))
     }
 }
 
 /// Iterator over the elements of an array.
 #[derive(Debug, Clone)]
-pub struct Elements<'a>(Walk<'a>);
+pub struct Elements<'a>(Tokens<'a>);
 
 impl Elements<'_> {
     /// Returns the byte of the array's text up to which the elements have been returned.
     pub fn position(&self) -> usize {
-        self.0.position()
+        self.0.offset()
     }
 }
 
@@ -161,14 +159,14 @@ impl<'a> Iterator for Elements<'a> {
 
 /// Iterator over the members of an object: key and value.
 #[derive(Debug, Clone)]
-pub struct Members<'a>(Walk<'a>);
+pub struct Members<'a>(Tokens<'a>);
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Raw<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = Raw(self.0.value()?).as_str()?;
-        Some((key, Raw(self.0.value()?)))
+        let Some(Token::Key(key)) = self.0.next() else { return None };
+        Some((key.unescape(), Raw(self.0.value()?)))
     }
 }
 

@@ -5,11 +5,14 @@
 
 use std::fmt;
 
-use super::scalar::{scalar_end, string_end};
+use super::string::find_special;
 
 /// How deep arrays and objects may nest in a frame. Programs for the earlier module could send
 /// a thousand levels; more would only serve to exhaust the stack of some reader.
 pub const DEFAULT_MAX_DEPTH: usize = 1000;
+
+/// Digits up to which a number without an exponent is surely inside the range of a double.
+const SAFE_DIGITS: usize = 300;
 
 /// Why a text is not acceptable JSON, and where (byte offset from the start of the text).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,7 @@ impl std::error::Error for Error {}
 /// Result of the functions in here.
 pub type Result<T> = std::result::Result<T, Error>;
 
-pub(super) fn fail<T>(reason: Reason, at: usize) -> Result<T> {
+fn fail<T>(reason: Reason, at: usize) -> Result<T> {
     Err(Error { reason, at })
 }
 
@@ -217,4 +220,93 @@ fn key_end(text: &[u8], at: usize) -> Result<usize> {
         Some(_) => fail(Reason::UnexpectedCharacter, colon),
         None => fail(Reason::UnexpectedEnd, colon),
     }
+}
+
+/// Finds the end of the string, number or word that starts at `at`.
+fn scalar_end(text: &[u8], at: usize) -> Result<usize> {
+    match text.get(at) {
+        Some(b'"') => string_end(text, at),
+        Some(b'-' | b'0'..=b'9') => number_end(text, at),
+        Some(b't') => word_end(text, at, b"true"),
+        Some(b'f') => word_end(text, at, b"false"),
+        Some(b'n') => word_end(text, at, b"null"),
+        Some(_) => fail(Reason::UnexpectedCharacter, at),
+        None => fail(Reason::UnexpectedEnd, at),
+    }
+}
+
+fn word_end(text: &[u8], at: usize, word: &[u8]) -> Result<usize> {
+    if text[at..].starts_with(word) {
+        return Ok(at + word.len());
+    }
+    fail(Reason::UnexpectedCharacter, at)
+}
+
+/// From the opening quote at `at` to behind the closing one.
+fn string_end(text: &[u8], at: usize) -> Result<usize> {
+    let mut at = at + 1;
+    loop {
+        at = find_special(text, at);
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = escape_end(text, at)?,
+            Some(_) => return fail(Reason::BadString, at),
+            None => return fail(Reason::UnexpectedEnd, at),
+        }
+    }
+}
+
+fn escape_end(text: &[u8], at: usize) -> Result<usize> {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+        Some(b'u') => match text.get(at + 2..at + 6) {
+            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
+            Some(_) => fail(Reason::BadString, at),
+            None => fail(Reason::UnexpectedEnd, text.len()),
+        },
+        Some(_) => fail(Reason::BadString, at),
+        None => fail(Reason::UnexpectedEnd, text.len()),
+    }
+}
+
+fn digits_end(text: &[u8], mut at: usize) -> usize {
+    while matches!(text.get(at), Some(b'0'..=b'9')) {
+        at += 1;
+    }
+    at
+}
+
+fn number_end(text: &[u8], start: usize) -> Result<usize> {
+    let first = start + usize::from(text[start] == b'-');
+    let mut at = digits_end(text, first);
+    if at == first || (text[first] == b'0' && at > first + 1) {
+        return fail(Reason::BadNumber, start);
+    }
+    let mut doubtful = at - first > SAFE_DIGITS;
+    if text.get(at) == Some(&b'.') {
+        let end = digits_end(text, at + 1);
+        if end == at + 1 {
+            return fail(Reason::BadNumber, start);
+        }
+        at = end;
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        let signed = matches!(text.get(at + 1), Some(b'+' | b'-'));
+        let digits = at + 1 + usize::from(signed);
+        let end = digits_end(text, digits);
+        if end == digits {
+            return fail(Reason::BadNumber, start);
+        }
+        doubtful = true;
+        at = end;
+    }
+    if doubtful && !fits_double(&text[start..at]) {
+        return fail(Reason::NumberOutOfRange, start);
+    }
+    Ok(at)
+}
+
+fn fits_double(number: &[u8]) -> bool {
+    let value = std::str::from_utf8(number).ok().and_then(|s| s.parse::<f64>().ok());
+    value.is_some_and(f64::is_finite)
 }

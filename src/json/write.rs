@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use super::string::find_special;
+
 /// Appends `text` as a JSON string, with quotes. Only what JSON demands is escaped.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -9,7 +11,7 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut from = 0;
     loop {
-        let at = super::scalar::special(bytes, from);
+        let at = find_special(bytes, from);
         out.extend_from_slice(&bytes[from..at]);
         let Some(&byte) = bytes.get(at) else { break };
         match byte {

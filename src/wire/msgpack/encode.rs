@@ -1,8 +1,7 @@
 //! From JSON text to msgpack. msgpack says how many items follow before they do, so the text is
 //! gone through twice: to count what is in each array and object, and to write.
 
-use crate::json::Raw;
-use crate::json::walk::{scalar_stop, skip_string};
+use crate::json::{Token, Tokens};
 use crate::wire::frame::{self, Mark, TooLong};
 
 /// Bytes of memory that are kept between two messages.
@@ -38,7 +37,7 @@ impl Packer {
         out.truncate(from);
         match std::str::from_utf8(&self.json) {
             Ok(json) => {
-                count(json.as_bytes(), &mut self.counts, &mut self.open);
+                count(json, &mut self.counts, &mut self.open);
                 write(json, &self.counts, out);
             }
             // Messages are put together of text alone.
@@ -53,65 +52,40 @@ impl Packer {
     }
 }
 
-/// Counts the items of each array and object, in the order in which they begin.
-fn count(json: &[u8], counts: &mut Vec<u32>, open: &mut Vec<usize>) {
-    let mut at = 0;
-    // Whether what comes next is the first item of the innermost container.
-    let mut opened = false;
-    while let Some(byte) = json.get(at) {
-        let is_blank = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-        if opened && !is_blank {
-            opened = false;
-            if let (Some(place), false) = (open.last(), matches!(byte, b']' | b'}')) {
-                counts[*place] += 1;
-            }
-        }
-        match byte {
-            b'"' => {
-                at = skip_string(json, at);
-                continue;
-            }
-            b'[' | b'{' => {
-                open.push(counts.len());
-                counts.push(0);
-                opened = true;
-            }
-            b']' | b'}' => {
+/// Counts the items of each array and the members of each object, in the order in which they begin.
+fn count(json: &str, counts: &mut Vec<u32>, open: &mut Vec<usize>) {
+    for token in Tokens::new(json) {
+        match token {
+            Token::Key(_) => continue,
+            Token::EndArray | Token::EndObject => {
                 open.pop();
-            }
-            b',' => {
-                if let Some(place) = open.last() {
-                    counts[*place] += 1;
-                }
+                continue;
             }
             _ => {}
         }
-        at += 1;
+        if let Some(container) = open.last() {
+            counts[*container] += 1;
+        }
+        if matches!(token, Token::BeginArray | Token::BeginObject) {
+            open.push(counts.len());
+            counts.push(0);
+        }
     }
 }
 
 fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
-    let bytes = json.as_bytes();
     let mut counts = counts.iter().copied();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let end = match byte {
-            b'"' => skip_string(bytes, at),
-            b'[' | b'{' | b']' | b'}' | b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' => at + 1,
-            _ => scalar_stop(bytes, at),
-        };
-        let item = json.get(at..end).unwrap_or_default();
-        match byte {
-            b'{' => header(out, [0x80, 0xde, 0xdf], 15, counts.next().unwrap_or_default()),
-            b'[' => array_header(out, counts.next().unwrap_or_default()),
-            b'"' => string(out, item),
-            b'n' => out.push(0xc0),
-            b'f' => out.push(0xc2),
-            b't' => out.push(0xc3),
-            b'-' | b'0'..=b'9' => number(out, item),
-            _ => {}
+    for token in Tokens::new(json) {
+        match token {
+            Token::BeginObject => header(out, [0x80, 0xde, 0xdf], 15, counts.next().unwrap_or_default()),
+            Token::BeginArray => array_header(out, counts.next().unwrap_or_default()),
+            Token::EndObject | Token::EndArray => {}
+            Token::Key(text) | Token::String(text) => string(out, &text.unescape()),
+            Token::Number(text) => number(out, text),
+            Token::Bool(false) => out.push(0xc2),
+            Token::Bool(true) => out.push(0xc3),
+            Token::Null => out.push(0xc0),
         }
-        at = end;
     }
 }
 
@@ -137,8 +111,7 @@ fn sized<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: [u8; N]) {
     out.extend_from_slice(&bytes);
 }
 
-fn string(out: &mut Vec<u8>, quoted: &str) {
-    let text = Raw::trusted(quoted).as_str().unwrap_or_default();
+fn string(out: &mut Vec<u8>, text: &str) {
     // Frames announce their length in 32 bits, so no text in one is longer.
     header(out, [0xa0, 0xda, 0xdb], 31, text.len() as u32);
     out.extend_from_slice(text.as_bytes());

@@ -1,0 +1,112 @@
+//! The inside of a JSON string: where it ends, and what its escapes stand for.
+//!
+//! The text is UTF-8 already, so a string is only searched for its closing quote, for escapes and for control bytes.
+
+use std::borrow::Cow;
+
+/// Returns the offset of the first `"`, `\` or control byte at or after `at`, or the length of the text if there is none.
+#[inline]
+pub fn find_special(text: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Eight bytes at a time: a byte is special if it is zero after XOR with `"` or `\`, or
+    // below 0x20. Borrows can only mark bytes *above* a true hit, so the lowest mark is exact.
+    while let Some(chunk) = text.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("the slice has eight bytes"));
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let slash = word ^ (ONES * u64::from(b'\\'));
+        let hits = (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let hits = hits & HIGHS;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while at < text.len() && !matches!(text[at], b'"' | b'\\' | 0..=0x1f) {
+        at += 1;
+    }
+    at
+}
+
+/// The contents of a string as they stand in checked text: without the quotes, with the escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quoted<'a> {
+    inner: &'a str,
+    has_escapes: bool,
+}
+
+impl<'a> Quoted<'a> {
+    /// Takes the text between the quotes. `has_escapes` says whether it contains a `\`.
+    #[inline]
+    pub(super) fn new(inner: &'a str, has_escapes: bool) -> Quoted<'a> {
+        Quoted { inner, has_escapes }
+    }
+
+    /// Returns the contents as they stand in the text, with the escapes.
+    pub fn as_written(self) -> &'a str {
+        self.inner
+    }
+
+    /// Returns the contents if they contain no escapes, so that the text is what it stands for.
+    #[inline]
+    pub fn as_plain(self) -> Option<&'a str> {
+        (!self.has_escapes).then_some(self.inner)
+    }
+
+    /// Returns the contents with their escapes resolved. An unpaired surrogate becomes U+FFFD.
+    pub fn unescape(self) -> Cow<'a, str> {
+        if !self.has_escapes {
+            return Cow::Borrowed(self.inner);
+        }
+        let mut text = String::with_capacity(self.inner.len());
+        self.unescape_into(&mut text);
+        Cow::Owned(text)
+    }
+
+    /// Appends the contents with their escapes resolved to `text`.
+    pub fn unescape_into(self, text: &mut String) {
+        let mut rest = self.inner;
+        while let Some(at) = rest.find('\\') {
+            text.push_str(&rest[..at]);
+            let (character, length) = resolve_escape(&rest[at..]);
+            text.push(character);
+            rest = rest.get(at + length..).unwrap_or("");
+        }
+        text.push_str(rest);
+    }
+}
+
+/// Returns the character of the escape at the start of `text`, and the number of bytes it takes.
+fn resolve_escape(text: &str) -> (char, usize) {
+    let character = match text.as_bytes().get(1) {
+        Some(b'n') => '\n',
+        Some(b't') => '\t',
+        Some(b'r') => '\r',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'u') => return resolve_unicode(text),
+        Some(other) if other.is_ascii() => char::from(*other),
+        _ => return (char::REPLACEMENT_CHARACTER, 1),
+    };
+    (character, 2)
+}
+
+fn resolve_unicode(text: &str) -> (char, usize) {
+    let hex4 = |at: usize| u32::from_str_radix(text.get(at..at + 4)?, 16).ok();
+    let Some(unit) = hex4(2) else {
+        return (char::REPLACEMENT_CHARACTER, 2);
+    };
+    let low = match (unit, text.get(6..8)) {
+        (0xd800..=0xdbff, Some("\\u")) => hex4(8).filter(|low| (0xdc00..=0xdfff).contains(low)),
+        _ => None,
+    };
+    match low {
+        Some(low) => {
+            let code = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+            (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+        }
+        None => (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+    }
+}
