@@ -18,4 +18,4 @@ pub use raw::{Elements, Kind, Members, Raw};
 pub use scan::Error;
 pub use serialize::{append, to_text};
 pub use string::Quoted;
-pub use tokens::{Token, Tokens};
+pub use tokens::{Numeral, Token, Tokens};

@@ -3,6 +3,7 @@
 //! The text is UTF-8 already, so a string is only searched for its closing quote, for escapes and for control bytes.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Returns the offset of the first `"`, `\` or control byte at or after `at`, or the length of the text if there is none.
 #[inline]
@@ -30,51 +31,50 @@ pub fn find_special(text: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Appends the contents of a string to `out`, with its escapes resolved, and returns the offset of the closing quote.
+/// The contents begin at `start`, and the first escape at `at`.
+pub fn unescape(text: &str, mut start: usize, mut at: usize, out: &mut String) -> usize {
+    loop {
+        out.push_str(text.get(start..at).unwrap_or_default());
+        if text.as_bytes().get(at) != Some(&b'\\') {
+            return at;
+        }
+        let (character, length) = resolve_escape(text.get(at..).unwrap_or_default());
+        out.push(character);
+        start = at + length;
+        at = find_special(text.as_bytes(), start);
+    }
+}
+
 /// The contents of a string as they stand in checked text: without the quotes, with the escapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a> {
-    inner: &'a str,
-    has_escapes: bool,
+    text: &'a str,
+    start: usize,
+    /// The offset of the first escape, or the end if there is none.
+    escape: usize,
+    end: usize,
 }
 
 impl<'a> Quoted<'a> {
-    /// Takes the text between the quotes. `has_escapes` says whether it contains a `\`.
-    #[inline]
-    pub(super) fn new(inner: &'a str, has_escapes: bool) -> Quoted<'a> {
-        Quoted { inner, has_escapes }
+    /// Takes what stands between two quotes of `text`. `escape` is the offset of the first escape, or the end.
+    pub(super) fn new(text: &'a str, Range { start, end }: Range<usize>, escape: usize) -> Quoted<'a> {
+        Quoted { text, start, escape, end }
     }
 
     /// Returns the contents as they stand in the text, with the escapes.
     pub fn as_written(self) -> &'a str {
-        self.inner
-    }
-
-    /// Returns the contents if they contain no escapes, so that the text is what it stands for.
-    #[inline]
-    pub fn as_plain(self) -> Option<&'a str> {
-        (!self.has_escapes).then_some(self.inner)
+        self.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Returns the contents with their escapes resolved. An unpaired surrogate becomes U+FFFD.
     pub fn unescape(self) -> Cow<'a, str> {
-        if !self.has_escapes {
-            return Cow::Borrowed(self.inner);
+        if self.escape == self.end {
+            return Cow::Borrowed(self.as_written());
         }
-        let mut text = String::with_capacity(self.inner.len());
-        self.unescape_into(&mut text);
-        Cow::Owned(text)
-    }
-
-    /// Appends the contents with their escapes resolved to `text`.
-    pub fn unescape_into(self, text: &mut String) {
-        let mut rest = self.inner;
-        while let Some(at) = rest.find('\\') {
-            text.push_str(&rest[..at]);
-            let (character, length) = resolve_escape(&rest[at..]);
-            text.push(character);
-            rest = rest.get(at + length..).unwrap_or("");
-        }
-        text.push_str(rest);
+        let mut out = String::with_capacity(self.end - self.start);
+        unescape(self.text, self.start, self.escape, &mut out);
+        Cow::Owned(out)
     }
 }
 

@@ -5,10 +5,10 @@
 //! elements. The walk itself checks nothing. On other text it does not panic; it finds too little, or too much.
 
 use super::scan::skip_blanks;
-use super::string::{Quoted, find_special};
+use super::string::{Quoted, find_special, unescape};
 
-/// One token. Commas, colons and white space are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One token. Separators and white space are none.
+#[derive(Debug, Clone, Copy)]
 pub enum Token<'a> {
     /// `{`
     BeginObject,
@@ -22,12 +22,43 @@ pub enum Token<'a> {
     Key(Quoted<'a>),
     /// A string that is a value.
     String(Quoted<'a>),
-    /// The text of a number.
-    Number(&'a str),
+    /// A number.
+    Number(Numeral<'a>),
     /// `true` or `false`
     Bool(bool),
     /// `null`
     Null,
+}
+
+/// Digits that fit a `u64` and an `i64` whatever they are.
+const SAFE_DIGITS: usize = 18;
+
+/// A number as it stands in checked text.
+#[derive(Debug, Clone, Copy)]
+pub struct Numeral<'a> {
+    text: &'a str,
+    start: usize,
+    end: usize,
+    short: Option<u64>,
+}
+
+impl<'a> Numeral<'a> {
+    /// Returns the text of the number.
+    pub fn text(self) -> &'a str {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Returns whether the number begins with a minus sign, as also `-0` does.
+    #[inline]
+    pub fn is_negative(self) -> bool {
+        self.text.as_bytes().get(self.start) == Some(&b'-')
+    }
+
+    /// Returns the number without its sign, if it has at most 18 digits and neither fraction nor exponent.
+    #[inline]
+    pub fn short_magnitude(self) -> Option<u64> {
+        self.short
+    }
 }
 
 /// An iterator over the tokens of checked JSON text. It ends with the text.
@@ -35,14 +66,15 @@ pub enum Token<'a> {
 /// ```
 /// use jet::json::{Token, Tokens};
 ///
-/// let mut tokens = Tokens::new(r#"{"celsius": [20.5, null]}"#);
-/// assert_eq!(tokens.next(), Some(Token::BeginObject));
-/// let Some(Token::Key(key)) = tokens.next() else { panic!("a key follows the brace") };
-/// assert_eq!(key.unescape(), "celsius");
+/// let mut tokens = Tokens::new(r#"{"celsius": [20.5, null], "ok": true}"#);
+/// assert!(matches!(tokens.next(), Some(Token::BeginObject)));
+/// assert!(matches!(tokens.next(), Some(Token::Key(key)) if key.unescape() == "celsius"));
 /// // A value can be taken whole instead of token by token.
 /// assert_eq!(tokens.value(), Some("[20.5, null]"));
-/// assert_eq!(tokens.next(), Some(Token::EndObject));
-/// assert_eq!(tokens.next(), None);
+/// assert!(matches!(tokens.next(), Some(Token::Key(key)) if key.unescape() == "ok"));
+/// assert!(matches!(tokens.next(), Some(Token::Bool(true))));
+/// assert!(matches!(tokens.next(), Some(Token::EndObject)));
+/// assert!(tokens.next().is_none());
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {
@@ -88,70 +120,103 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Moves past white space and commas, and returns the byte that begins the next token.
+    /// Moves past white space and separators, and returns the byte that begins the next token.
+    ///
+    /// This and the methods below are the iterator's parts, for a reader that knows what has to follow.
     #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
-        while matches!(bytes.get(self.at), Some(b',' | b' ' | b'\n' | b'\r' | b'\t')) {
+        while matches!(bytes.get(self.at), Some(b',' | b':' | b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
         bytes.get(self.at).copied()
     }
 
+    /// Takes the token that begins here and is that many bytes long: a bracket or a word.
     #[inline]
-    fn advance(&mut self, length: usize, token: Token<'a>) -> Option<Token<'a>> {
+    pub(crate) fn step_over(&mut self, length: usize) {
         self.at += length;
-        Some(token)
     }
 
-    /// Takes the string that begins here, and the colon behind a key.
-    #[inline]
-    fn string(&mut self) -> Option<Token<'a>> {
+    /// Takes the string that begins here.
+    fn string(&mut self) -> Quoted<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
-        let first = find_special(bytes, start);
-        let has_escapes = bytes.get(first) != Some(&b'"');
-        let end = if has_escapes { closing_quote(bytes, first) } else { first };
-        let text = Quoted::new(self.text.get(start..end)?, has_escapes);
-        // Most writers put no blank before the colon.
-        let mut colon = end + 1;
-        if matches!(bytes.get(colon), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            colon = skip_blanks(bytes, colon);
-        }
-        if bytes.get(colon) == Some(&b':') {
-            self.at = colon + 1;
-            Some(Token::Key(text))
-        } else {
-            self.at = end + 1;
-            Some(Token::String(text))
-        }
+        let escape = find_special(bytes, start);
+        let end = closing_quote(bytes, escape);
+        self.at = end + 1;
+        Quoted::new(self.text, start..end, escape)
     }
 
+    /// Takes the string that begins here, and returns its bytes. If it has escapes, they are resolved in `scratch`.
     #[inline]
-    fn number(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn string_bytes<'s>(&mut self, scratch: &'s mut String) -> &'s [u8]
+    where
+        'a: 's,
+    {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let end = find_special(bytes, start);
+        if bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return bytes.get(start..end).unwrap_or_default();
+        }
+        scratch.clear();
+        self.at = unescape(self.text, start, end, scratch) + 1;
+        scratch.as_bytes()
+    }
+
+    /// Takes the number that begins here.
+    #[inline]
+    pub(crate) fn number(&mut self) -> Numeral<'a> {
+        let bytes = self.text.as_bytes();
         let start = self.at;
-        self.at = scalar_end(self.text.as_bytes(), start);
-        self.text.get(start..self.at).map(Token::Number)
+        let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+        let (mut end, mut magnitude) = (first, 0u64);
+        while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit));
+            end += 1;
+        }
+        let mut short = (end - first <= SAFE_DIGITS).then_some(magnitude);
+        if matches!(bytes.get(end), Some(b'.' | b'e' | b'E')) {
+            short = None;
+            while matches!(bytes.get(end), Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
+                end += 1;
+            }
+        }
+        self.at = end;
+        Numeral { text: self.text, start, end, short }
+    }
+
+    /// Returns whether a colon follows, as it does after a key.
+    fn is_at_colon(&self) -> bool {
+        let bytes = self.text.as_bytes();
+        bytes.get(skip_blanks(bytes, self.at)) == Some(&b':')
     }
 }
 
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
-    #[inline]
     fn next(&mut self) -> Option<Token<'a>> {
-        match self.peek()? {
-            b'"' => self.string(),
-            b'-' | b'0'..=b'9' => self.number(),
-            b'{' => self.advance(1, Token::BeginObject),
-            b'}' => self.advance(1, Token::EndObject),
-            b'[' => self.advance(1, Token::BeginArray),
-            b']' => self.advance(1, Token::EndArray),
-            b't' => self.advance(4, Token::Bool(true)),
-            b'f' => self.advance(5, Token::Bool(false)),
-            b'n' => self.advance(4, Token::Null),
-            _ => None,
-        }
+        let (length, token) = match self.peek()? {
+            b'"' => {
+                let text = self.string();
+                return Some(if self.is_at_colon() { Token::Key(text) } else { Token::String(text) });
+            }
+            b'-' | b'0'..=b'9' => return Some(Token::Number(self.number())),
+            b'{' => (1, Token::BeginObject),
+            b'}' => (1, Token::EndObject),
+            b'[' => (1, Token::BeginArray),
+            b']' => (1, Token::EndArray),
+            b't' => (4, Token::Bool(true)),
+            b'f' => (5, Token::Bool(false)),
+            b'n' => (4, Token::Null),
+            _ => return None,
+        };
+        self.step_over(length);
+        Some(token)
     }
 }
 
@@ -160,7 +225,7 @@ fn value_end(text: &[u8], mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(byte) = text.get(at) {
         match byte {
-            b'"' => at = closing_quote(text, at + 1) + 1,
+            b'"' => at = closing_quote(text, find_special(text, at + 1)) + 1,
             b'{' | b'[' => {
                 depth += 1;
                 at += 1;
@@ -179,9 +244,8 @@ fn value_end(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Returns the offset of the quote that closes the string around `at`.
-fn closing_quote(text: &[u8], at: usize) -> usize {
-    let mut at = find_special(text, at);
+/// Returns the offset of the quote that closes a string. `at` is the offset of its first special byte.
+fn closing_quote(text: &[u8], mut at: usize) -> usize {
     while let Some(byte) = text.get(at) {
         match byte {
             b'"' => return at,

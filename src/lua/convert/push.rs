@@ -1,7 +1,7 @@
 //! From checked JSON text to a Lua value on the stack.
 //!
-//! Reads the text once, front to back, without any value in between. Strings without escapes
-//! are handed to Lua as they stand in the text, short integers are read by hand.
+//! The text is read once, front to back, with nothing built in between. Strings without escapes
+//! are handed to Lua as they stand in the text.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
@@ -9,14 +9,11 @@ use std::ptr;
 use mlua::ffi::{self, lua_State};
 
 use super::{HAS_INTEGERS, MAX_LEVELS, reserve};
-use crate::json::{Quoted, Raw, Token, Tokens};
+use crate::json::{Raw, Tokens};
 
 /// Room for this many members is made with an object: most have a few, and growing a table
 /// from nothing to four entries costs three allocations.
 const MEMBERS_HINT: c_int = 4;
-
-/// Digits that fit an `i64` whatever they are.
-const SAFE_DIGITS: usize = 18;
 
 /// Pushes `value` as a Lua value: one slot. `array` is the stack index of the metatable that
 /// arrays get; `scratch` is where strings with escapes are put together.
@@ -60,45 +57,40 @@ struct Pusher<'a> {
 impl Pusher<'_> {
     /// Pushes the next value of the text.
     fn value(&mut self) {
-        match self.tokens.next() {
-            Some(token) => self.value_of(token),
-            None => self.malformed(),
+        match self.tokens.peek() {
+            Some(b'"') => self.string(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'{') => self.object(),
+            Some(b'[') => self.list(),
+            // SAFETY: the state is valid and has a free slot, see `Pusher`.
+            Some(b't') => self.word(4, |state| unsafe { ffi::lua_pushboolean(state, 1) }),
+            // SAFETY: as above.
+            Some(b'f') => self.word(5, |state| unsafe { ffi::lua_pushboolean(state, 0) }),
+            // SAFETY: as above.
+            Some(b'n') => self.word(4, |state| unsafe { ffi::lua_pushlightuserdata(state, ptr::null_mut()) }),
+            _ => self.malformed(),
         }
     }
 
-    /// Pushes the value that begins with `token`.
-    fn value_of(&mut self, token: Token<'_>) {
-        match token {
-            Token::String(text) => self.string(text),
-            Token::Number(text) => self.number(text),
-            Token::BeginObject => self.object(),
-            Token::BeginArray => self.list(),
-            // SAFETY: the state is valid and has a free slot, see `Pusher`.
-            Token::Bool(value) => unsafe { ffi::lua_pushboolean(self.state, value.into()) },
-            // SAFETY: as above.
-            Token::Null => unsafe { ffi::lua_pushlightuserdata(self.state, ptr::null_mut()) },
-            Token::Key(_) | Token::EndObject | Token::EndArray => self.malformed(),
-        }
+    fn word(&mut self, length: usize, push: impl FnOnce(*mut lua_State)) {
+        self.tokens.step_over(length);
+        push(self.state);
     }
 
     fn object(&mut self) {
         self.enter();
-        let mut token = self.tokens.next();
-        let room = if token == Some(Token::EndObject) { 0 } else { MEMBERS_HINT };
+        let room = if self.tokens.peek() == Some(b'}') { 0 } else { MEMBERS_HINT };
         // SAFETY: `enter` has reserved slots for the table, a key and its value.
         unsafe { ffi::lua_createtable(self.state, 0, room) };
-        loop {
-            match token {
-                Some(Token::Key(key)) => self.string(key),
-                Some(Token::EndObject) => break,
-                _ => self.malformed(),
+        while !self.leave(b'}') {
+            if self.tokens.peek() != Some(b'"') {
+                self.malformed();
             }
+            self.string();
             self.value();
             // SAFETY: the key and the value were pushed on top of the table. The key is a string, so neither nil nor NaN.
             unsafe { ffi::lua_rawset(self.state, -3) };
-            token = self.tokens.next();
         }
-        self.level -= 1;
     }
 
     fn list(&mut self) {
@@ -106,12 +98,8 @@ impl Pusher<'_> {
         // SAFETY: `enter` has reserved slots for the table and an element.
         unsafe { ffi::lua_createtable(self.state, 0, 0) };
         let mut position = 0;
-        loop {
-            match self.tokens.next() {
-                Some(Token::EndArray) => break,
-                Some(token) => self.value_of(token),
-                None => self.malformed(),
-            }
+        while !self.leave(b']') {
+            self.value();
             position += 1;
             // SAFETY: the element was pushed on top of the table.
             unsafe { ffi::lua_rawseti(self.state, -2, position) };
@@ -121,44 +109,40 @@ impl Pusher<'_> {
             ffi::lua_pushvalue(self.state, self.array);
             ffi::lua_setmetatable(self.state, -2);
         }
-        self.level -= 1;
     }
 
-    /// Reserves what the next level takes of Lua's stack.
+    /// Takes the closing bracket if it is next.
+    fn leave(&mut self, close: u8) -> bool {
+        let closes = self.tokens.peek() == Some(close);
+        if closes {
+            self.tokens.step_over(1);
+            self.level -= 1;
+        }
+        closes
+    }
+
+    /// Takes an opening bracket, and reserves what the next level needs of Lua's stack.
     fn enter(&mut self) {
         // SAFETY: the state is valid and in protected mode, see `Pusher`.
         if self.level >= MAX_LEVELS || unsafe { !reserve(self.state, self.level) } {
             self.raise(c"JSON nested too deep");
         }
         self.level += 1;
+        self.tokens.step_over(1);
     }
 
-    fn string(&mut self, text: Quoted<'_>) {
-        let bytes = match text.as_plain() {
-            Some(plain) => plain.as_bytes(),
-            None => {
-                self.scratch.clear();
-                text.unescape_into(self.scratch);
-                self.scratch.as_bytes()
-            }
-        };
+    fn string(&mut self) {
+        let bytes = self.tokens.string_bytes(self.scratch);
         // SAFETY: the state is valid and in protected mode, with a free slot, see `Pusher`.
         unsafe { push_bytes(self.state, bytes) };
     }
 
-    fn number(&mut self, text: &str) {
-        let negative = text.starts_with('-');
-        let digits = &text.as_bytes()[usize::from(negative)..];
-        if digits.len() <= SAFE_DIGITS {
-            let mut magnitude = 0i64;
-            let is_integral = digits.iter().all(|byte| {
-                magnitude = magnitude.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0')));
-                byte.is_ascii_digit()
-            });
-            if is_integral {
-                return self.integer(magnitude, negative);
-            }
+    fn number(&mut self) {
+        let number = self.tokens.number();
+        if let Some(magnitude) = number.short_magnitude() {
+            return self.integer(magnitude as i64, number.is_negative());
         }
+        let text = number.text();
         if HAS_INTEGERS && let Ok(integer) = text.parse::<i64>() {
             // SAFETY: the state is valid and has a free slot, see `Pusher`.
             return unsafe { ffi::lua_pushinteger(self.state, integer as ffi::lua_Integer) };

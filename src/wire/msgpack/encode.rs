@@ -1,7 +1,7 @@
 //! From JSON text to msgpack. msgpack says how many items follow before they do, so the text is
 //! gone through twice: to count what is in each array and object, and to write.
 
-use crate::json::{Token, Tokens};
+use crate::json::{Numeral, Token, Tokens};
 use crate::wire::frame::{self, Mark, TooLong};
 
 /// Bytes of memory that are kept between two messages.
@@ -81,7 +81,7 @@ fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
             Token::BeginArray => array_header(out, counts.next().unwrap_or_default()),
             Token::EndObject | Token::EndArray => {}
             Token::Key(text) | Token::String(text) => string(out, &text.unescape()),
-            Token::Number(text) => number(out, text),
+            Token::Number(value) => number(out, value),
             Token::Bool(false) => out.push(0xc2),
             Token::Bool(true) => out.push(0xc3),
             Token::Null => out.push(0xc0),
@@ -117,14 +117,20 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn number(out: &mut Vec<u8>, text: &str) {
-    // Integers have no negative zero.
-    if text != "-0" {
-        if let Ok(value) = text.parse::<u64>() {
-            return unsigned(out, value);
-        }
-        if let Ok(value) = text.parse::<i64>() {
-            return negative(out, value);
+fn number(out: &mut Vec<u8>, number: Numeral<'_>) {
+    let text = number.text();
+    match number.short_magnitude() {
+        // Integers have no negative zero.
+        Some(0) if number.is_negative() => {}
+        Some(magnitude) if number.is_negative() => return negative(out, -(magnitude as i64)),
+        Some(magnitude) => return unsigned(out, magnitude),
+        None => {
+            if let Ok(value) = text.parse::<u64>() {
+                return unsigned(out, value);
+            }
+            if let Ok(value) = text.parse::<i64>() {
+                return negative(out, value);
+            }
         }
     }
     let value = text.parse::<f64>().unwrap_or_default();
