@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use jet::daemon::bus::{Config, LogLine};
+use jet::daemon::{Config, LogLine};
 use jet::server::{Accounts, Handle, Options, bind, start};
 use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
 use serde_json::{Value, json};

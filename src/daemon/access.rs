@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::json::{Kind, Raw};
+use crate::users::Auth;
 
 /// What may be done with an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,18 @@ impl Groups {
         groups.sort_unstable_by_key(address);
         groups.dedup_by_key(|group| address(group));
         GroupSet(groups.into())
+    }
+
+    /// Returns the rights of a user.
+    pub fn rights(&mut self, user: &str, auth: &Auth) -> Rights {
+        let mut set = |names: &[String]| self.set(names.iter().map(String::as_str));
+        Rights {
+            fetch: set(&auth.fetch_groups),
+            set: set(&auth.set_groups),
+            call: set(&auth.call_groups),
+            user: user.into(),
+            admin: auth.admin,
+        }
     }
 
     fn group(&mut self, name: &str) -> Arc<str> {

@@ -1,193 +1,137 @@
-//! [`Bus`]: the engine's front door. Connections come and go, frames come in, deadlines pass.
+//! [`Bus`]: the engine of the daemon. Connections are opened and closed, messages are received, deadlines pass.
+//!
+//! The bus owns the components and is the only one that knows all of them: [`Live`] has connections, elements and
+//! fetchers, [`Routes`] the open requests, [`Accounts`] the logins, and [`Work`] the unfinished jobs.
 
 use std::time::Instant;
 
-use crate::json::scan::DEFAULT_MAX_DEPTH;
-use crate::json::{Kind, Raw, write};
-use crate::wire::DEFAULT_MAX_MESSAGE;
+use crate::json::{Kind, Raw};
 use crate::wire::encoding::Encoding;
 use crate::wire::error::INVALID_REQUEST;
 use crate::wire::message::Message;
 
-use super::access::Groups;
-use super::client::Client;
-use super::clients::{Clients, Outcome, into_text};
-use super::dependencies::Dependents;
-use super::elements::Elements;
-use super::fetcher_sets::FetcherSets;
-use super::fetchers::Fetchers;
+use super::accounts::{self, Accounts, Ticket, Verdict};
+use super::config::Config;
+use super::decode::{decode, refuse_garbage, text_of};
+use super::held::HeldMessage;
+use super::job::Job;
 use super::keys::ClientKey;
-pub use super::log::{Level, LogLine, Traffic};
-use super::login::Job;
-use super::peer_kind::PeerKind;
-pub use super::routing::DEFAULT_TIMEOUT;
-pub use super::work::SLICE;
-use super::work::{AT_ONCE, Work};
-use crate::util::deadlines::Deadlines;
+use super::leave::Leave;
+use super::live::Live;
+use super::log::{Level, LogLine};
+use super::reply::Refusal;
+use super::request::Request;
+use super::routes::Routes;
+use super::routing::Router;
+use super::services::{Answer, Services};
+use super::work::{AT_ONCE, Progress, SLICE, TURN, Work};
 
-/// How many bytes may wait for one connection. A quarter of a gigabyte holds the initial adds of a
-/// hundred thousand large states; a peer that is that far behind does not read.
-pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
-
-/// How many fetches one connection may have: ten times what the largest programs have, and as many notifications
-/// as leave within a few milliseconds.
-pub const DEFAULT_MAX_FETCHES: usize = 100_000;
-
-/// How many of one connection's requests may wait for owners: ten times what the largest test
-/// bench has open.
-pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
-
-/// The limits of a bus, and whether it has users.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Largest message in bytes, both ways.
-    pub max_message: usize,
-    /// Deepest nesting of a value; a message may be
-    /// [`REQUEST_LEVELS`](crate::wire::REQUEST_LEVELS) deeper.
-    pub max_depth: usize,
-    /// Most bytes that wait for one connection; a peer beyond that is given up.
-    pub max_unsent: usize,
-    /// Most fetches of one connection. Each pattern counts as 100 fetches, each value rule as 10.
-    pub max_fetches: usize,
-    /// Most requests of one connection that wait for their owners.
-    pub max_requests: usize,
-    /// Seconds an owner has to answer unless the request or the element says otherwise.
-    pub timeout: f64,
-    /// Whether there are users. Else `authenticate` is answered with `true` whatever it is given, and
-    /// `access` protects nothing.
-    pub authentication: bool,
-    /// Whether each peer has one fetch of everything, as in node-jet's "simple" fetch mode.
-    pub simple_fetch: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            max_message: DEFAULT_MAX_MESSAGE,
-            max_depth: DEFAULT_MAX_DEPTH,
-            max_unsent: DEFAULT_MAX_UNSENT,
-            max_fetches: DEFAULT_MAX_FETCHES,
-            max_requests: DEFAULT_MAX_REQUESTS,
-            timeout: DEFAULT_TIMEOUT,
-            authentication: false,
-            simple_fetch: false,
-        }
-    }
-}
-
-/// The bus: see the [module](super).
+/// A Jet bus without sockets, threads and clock. See the [module](super).
 #[derive(Debug)]
 pub struct Bus {
-    pub(super) clients: Clients,
-    pub(super) elements: Elements,
-    pub(super) fetchers: Fetchers,
-    pub(super) groups: Groups,
-    pub(super) dependents: Dependents,
-    pub(super) sets: FetcherSets,
-    pub(super) work: Work,
-    /// The units up to which changes are reported to sorted fetches at once.
-    pub(super) windows_until: u64,
-    /// Paths whose element is just going; what hangs on them is looked at when it is gone.
-    pub(super) orphaned: Vec<String>,
-    pub(super) deadlines: Deadlines<(ClientKey, u64)>,
-    pub(super) open_routes: usize,
-    pub(super) last_route: u64,
-    pub(super) jobs: Vec<Job>,
-    pub(super) last_job: u64,
-    pub(super) comparisons: u64,
+    live: Live,
+    routes: Routes,
+    accounts: Accounts,
+    work: Work<Job>,
 }
 
+/// Connections and their messages.
 impl Bus {
-    /// An empty bus.
+    /// Creates an empty bus.
     pub fn new(config: Config) -> Bus {
         Bus {
-            clients: Clients::new(config),
-            elements: Elements::default(),
-            fetchers: Fetchers::default(),
-            groups: Groups::default(),
-            dependents: Dependents::default(),
-            sets: FetcherSets::default(),
+            live: Live::new(config),
+            routes: Routes::default(),
+            accounts: Accounts::default(),
             work: Work::default(),
-            windows_until: 0,
-            orphaned: Vec::new(),
-            deadlines: Deadlines::default(),
-            open_routes: 0,
-            last_route: 0,
-            jobs: Vec::new(),
-            last_job: 0,
-            comparisons: 0,
         }
     }
 
-    /// A new connection.
+    /// Adds a connection.
     pub fn connect(&mut self) -> ClientKey {
-        self.clients.map.insert(Client::default())
+        self.live.clients.connect()
     }
 
-    /// Returns whether a connection has sent requests that others have not answered.
-    pub fn is_owed(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|client| client.asked > 0)
+    /// Ends a connection. Nothing is sent to it any more, and its record is removed when all it had is removed.
+    pub fn disconnect(&mut self, key: ClientKey) {
+        self.live.clients.abandon(key);
+        self.accounts.forget(key);
+        self.work.discard_parked(key);
+        self.end_input(key);
     }
 
-    /// Takes one received message, without its length prefix.
+    /// Notes that a connection sends no more messages. Its fetches and elements are removed, and the requests it has
+    /// not answered fail. Responses to its own requests are still sent.
+    ///
+    /// While messages of the connection [wait](Self::is_waiting), it keeps its fetches and elements. Then this method
+    /// has to be called again later.
+    pub fn end_input(&mut self, key: ClientKey) {
+        if self.holds_changes(key) || !self.live.clients.begin_leaving(key) {
+            return;
+        }
+        let mut leave = Leave::new(key, self.routes.owed_by(key));
+        let until = self.live.units.spent() + AT_ONCE;
+        let progress = leave.run(&mut self.router(), until);
+        self.queue_follow_ups();
+        if progress != Progress::Done {
+            self.work.push(Job::Leave(leave));
+        }
+    }
+
+    /// Processes one received message, without its length prefix.
     pub fn receive(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
-        self.clients.now = now;
-        if self.clients.get(key).is_some_and(|client| client.is_busy) {
+        self.live.clients.set_time(now);
+        if self.live.clients.is_busy(key) {
             return self.receive_while_busy(key, bytes, now);
         }
-        if self.hold_frame(key, bytes) {
-            return;
+        if self.is_waiting(key) {
+            return self.live.clients.hold(key, HeldMessage::Frame(bytes.into()));
         }
-        let Some(json) = self.text_of(key, bytes) else {
+        let Some(json) = text_of(&mut self.live.clients, key, bytes) else {
             return;
         };
-        if self.clients.get(key).is_some_and(|client| client.debug) {
-            self.clients.log_traffic(key, true, &json);
-        }
-        match Raw::parse(&json, self.max_depth()) {
+        self.live.clients.log_received(key, &json);
+        match Raw::parse(&json, self.config().max_message_depth()) {
             Ok(raw) if raw.kind() == Kind::Array && raw.elements().next().is_some() => {
-                let until = self.work.spent() + AT_ONCE;
-                if let Some(at) = self.receive_array(key, raw, 0, until, now) {
+                let until = self.live.units.spent() + AT_ONCE;
+                if let Some(at) = self.process_array(key, raw, 0, until, now) {
                     self.hold_rest(key, json.into(), at);
                 }
             }
-            Ok(raw) => self.receive_now(key, raw, now),
-            Err(error) => self.refuse_garbage(key, &json, &error.to_string()),
+            Ok(raw) => self.process(key, raw, now),
+            Err(error) => refuse_garbage(&mut self.live.clients, key, &json, &error.to_string()),
         }
     }
 
-    /// Takes a message of a connection for which a job is done. Responses are taken at once, as others wait for them,
-    /// unless something is kept that comes before them for others as well: a message that may change an element.
-    /// What else there is waits for the job.
+    /// Receives a message of a connection that has a job. Responses are processed at once, as other connections wait
+    /// for them, unless a message before them may change an element. All other messages are held.
     fn receive_while_busy(&mut self, key: ClientKey, bytes: &[u8], now: Instant) {
-        let Ok((text, _)) = self.decoded(key, bytes) else {
-            self.hold_frame(key, bytes);
-            return;
+        let hold = |bus: &mut Bus| bus.live.clients.hold(key, HeldMessage::Frame(bytes.into()));
+        let Ok((text, _)) = decode(&self.live.clients, key, bytes) else {
+            return hold(self);
         };
         let is_response = |raw: Raw| {
             Message::read(raw).is_some_and(|message| message.method.is_none() && message.id.is_some())
         };
-        let are_responses = Raw::parse(&text, self.max_depth()).is_ok_and(|raw| match raw.kind() {
+        let parsed = Raw::parse(&text, self.config().max_message_depth());
+        let are_responses = parsed.is_ok_and(|raw| match raw.kind() {
             Kind::Array => raw.elements().all(is_response),
             _ => is_response(raw),
         });
-        let raw = Raw::trusted(&text);
         if !are_responses || self.holds_changes(key) {
-            self.hold_frame(key, bytes);
-            return;
+            return hold(self);
         }
-        if self.clients.get(key).is_some_and(|client| client.debug) {
-            self.clients.log_traffic(key, true, &text);
-        }
+        self.live.clients.log_received(key, &text);
+        let raw = Raw::trusted(&text);
         match raw.kind() {
-            Kind::Array => raw.elements().for_each(|message| self.receive_now(key, message, now)),
-            _ => self.receive_now(key, raw, now),
+            Kind::Array => raw.elements().for_each(|message| self.process(key, message, now)),
+            _ => self.process(key, raw, now),
         }
     }
 
-    /// Takes the messages of an array from the one behind the byte `at` on. Returns where it stopped, if the others
-    /// have to wait: for a job of the connection, or because so many units are spent.
-    pub(super) fn receive_array(
+    /// Processes the messages of an array from the byte `at` on. Returns where it stopped because the connection has a
+    /// job, or the units are spent.
+    fn process_array(
         &mut self,
         key: ClientKey,
         array: Raw,
@@ -199,150 +143,335 @@ impl Bus {
         loop {
             let at = messages.position();
             let message = messages.next()?;
-            if self.is_waiting(key) || self.work.spent() >= until {
+            if self.is_waiting(key) || self.live.units.spent() >= until {
                 return Some(at);
             }
-            self.receive_now(key, message, now);
+            self.process(key, message, now);
         }
     }
 
-    fn receive_now(&mut self, key: ClientKey, raw: Raw, now: Instant) {
-        self.work.spend(5 + raw.text().len() as u64 / 512);
+    /// Processes one message: a request, a notification or a response.
+    fn process(&mut self, key: ClientKey, raw: Raw, now: Instant) {
+        self.live.units.spend(5 + raw.text().len() as u64 / 512);
         let Some(message) = Message::read(raw) else {
             return self.refuse_message(key, None, raw);
         };
-        // Only what has an id is answered; `false` and null are no ids.
+        // A message with another id than false and null is answered.
         let id = message.id.filter(|id| id.is_truthy());
         match message {
             Message { method: Some(method), params, .. } if !method.is_null() => {
-                self.recognise(key, raw, method, id);
-                let outcome = self.serve(key, id, method, params, now);
-                self.clients.reply(key, id, &outcome);
-                self.clients.get_mut(key).into_iter().for_each(Client::change_encoding);
+                self.live.clients.recognise(key, raw, method, id);
+                let request = Request { client: key, id, params, now };
+                match self.services().serve(method, request) {
+                    Answer::Reply(reply) => self.live.clients.reply(key, id, &reply),
+                    Answer::Job(job) => self.begin(key, job),
+                }
+                self.live.clients.change_encoding(key);
             }
             Message { result: Some(_), .. } | Message { error: Some(_), .. } => {
-                self.answered(key, raw, &message);
+                self.router().answered(key, raw, &message);
             }
             _ => {
                 if let Some(id) = id {
-                    self.answered_nothing(key, id);
+                    self.router().answered_nothing(key, id);
                 }
                 self.refuse_message(key, id, raw);
             }
         }
+        self.queue_follow_ups();
     }
 
-    /// Answers a request whose id is kept as JSON text.
-    pub(super) fn answer(&mut self, key: ClientKey, id: Option<&str>, outcome: &Outcome) {
-        self.clients.reply(key, id.map(Raw::trusted), outcome);
+    fn services(&mut self) -> Services<'_> {
+        Services { live: &mut self.live, routes: &mut self.routes, accounts: &mut self.accounts }
     }
 
-    /// Looks at the messages of a peer up to its first request to learn its dialect.
-    fn recognise(&mut self, key: ClientKey, raw: Raw, method: Raw, id: Option<Raw>) {
-        let Some(client) = self.clients.get_mut(key).filter(|client| !client.is_known) else {
+    fn router(&mut self) -> Router<'_> {
+        Router { live: &mut self.live, routes: &mut self.routes }
+    }
+
+    /// Refuses a message that is neither request nor response.
+    fn refuse_message(&mut self, key: ClientKey, id: Option<Raw>, raw: Raw) {
+        self.live.clients.refuse_with(key, id, INVALID_REQUEST, Some(raw.text()));
+    }
+
+    /// Sends the reason why a connection is closed to its peer. The server closes the connection afterwards.
+    pub fn refuse_frame(&mut self, key: ClientKey, reason: &str) {
+        let clients = &mut self.live.clients;
+        clients.refuse(key, None, &Refusal::with(INVALID_REQUEST, &reason));
+        let line = format!("closing {}: {reason}", clients.title(key));
+        clients.log(Level::Crit, line);
+    }
+}
+
+/// Jobs, and the messages that are held meanwhile.
+impl Bus {
+    /// Returns `true` if [`work`](Self::work) has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// Does one slice of the queued work.
+    pub fn work(&mut self, now: Instant) {
+        self.live.clients.set_time(now);
+        let end = self.live.units.spent() + SLICE;
+        while self.live.units.spent() < end {
+            let Some(job) = self.work.pop() else {
+                return;
+            };
+            self.turn(job, end.min(self.live.units.spent() + TURN), now);
+        }
+    }
+
+    /// Returns the units of work done so far. A unit is about a tenth of a microsecond.
+    pub fn spent(&self) -> u64 {
+        self.live.units.spent()
+    }
+
+    /// Starts the job of a request. If it is not finished at once, the messages of the connection are held.
+    fn begin(&mut self, key: ClientKey, mut job: Job) {
+        let until = self.live.units.spent() + AT_ONCE;
+        let progress = job.run(&mut self.router(), until);
+        self.queue_follow_ups();
+        if progress != Progress::Done {
+            self.put_away(job, progress);
+            self.live.clients.set_busy(key, true);
+        }
+    }
+
+    fn turn(&mut self, mut job: Job, until: u64, now: Instant) {
+        self.live.units.spend(1);
+        let progress = match job {
+            Job::Held(client) => self.process_held(client, until, now),
+            _ => job.run(&mut self.router(), until),
+        };
+        self.queue_follow_ups();
+        match (progress, job.holder()) {
+            (Progress::Done, Some(client)) => self.end_hold(client),
+            (Progress::Done, None) => {}
+            _ => self.put_away(job, progress),
+        }
+    }
+
+    /// Queues a job that is not finished, or parks it until its connection has read.
+    fn put_away(&mut self, job: Job, progress: Progress) {
+        match job.reader().filter(|_| progress == Progress::Blocked) {
+            Some(client) => self.work.park(client, job),
+            None => self.work.push(job),
+        }
+    }
+
+    /// Queues the work that follows from changes.
+    fn queue_follow_ups(&mut self) {
+        for job in self.live.take_follow_ups() {
+            self.work.push(Job::FollowUp(job));
+        }
+    }
+
+    /// Continues the parked jobs of a connection that has read enough.
+    fn unpark(&mut self, key: ClientKey) {
+        if self.work.has_parked(key) && self.live.clients.has_read(key) {
+            self.work.unpark(key);
+        }
+    }
+
+    /// Returns `true` if the messages of a connection are held for now.
+    pub fn is_waiting(&self, key: ClientKey) -> bool {
+        self.live.clients.is_busy(key) || self.accounts.is_pending(key)
+    }
+
+    /// Returns `true` if a connection waits for a login or another change of users.
+    pub fn is_logging_in(&self, key: ClientKey) -> bool {
+        self.accounts.is_pending(key)
+    }
+
+    /// Returns `true` if so many messages of a connection are held that the server should not read it for now.
+    pub fn is_full(&self, key: ClientKey) -> bool {
+        self.is_waiting(key) && self.live.clients.held(key).is_some_and(|held| held.is_full())
+    }
+
+    /// Returns `true` if a held message may change an element.
+    fn holds_changes(&self, key: ClientKey) -> bool {
+        self.live.clients.held(key).is_some_and(|held| held.may_change())
+    }
+
+    /// Holds the rest of an array. It is processed in slices if the connection waits for nothing else.
+    fn hold_rest(&mut self, key: ClientKey, json: Box<str>, at: usize) {
+        let is_waiting = self.is_waiting(key);
+        self.live.clients.hold(key, HeldMessage::Rest(json, at));
+        if !is_waiting {
+            self.end_hold(key);
+        }
+    }
+
+    /// Processes the held messages of a connection in slices.
+    fn end_hold(&mut self, key: ClientKey) {
+        let Some(held) = self.live.clients.held(key) else {
             return;
         };
-        client.kind = PeerKind::recognised(raw, method, id).unwrap_or(client.kind);
-        client.is_known = id.is_some();
+        let is_busy = !held.is_empty();
+        self.live.clients.set_busy(key, is_busy);
+        match is_busy {
+            true => self.work.push(Job::Held(key)),
+            false => self.live.clients.resume(key),
+        }
     }
 
-    /// Says that a message is neither request nor response.
-    fn refuse_message(&mut self, key: ClientKey, id: Option<Raw>, raw: Raw) {
-        self.clients.refuse(key, id.map(Raw::text), INVALID_REQUEST, Some(raw.text()));
-    }
-
-    /// Tells a connection that it broke the protocol, right before the server ends it.
-    pub fn refuse_frame(&mut self, key: ClientKey, reason: &str) {
-        let mut data = Vec::new();
-        write::string(&mut data, reason);
-        self.clients.refuse(key, None, INVALID_REQUEST, Some(&into_text(data)));
-        let line = format!("closing {}: {reason}", self.clients.title(key));
-        self.clients.log(Level::Crit, line);
-    }
-
-    /// When [`handle_deadline`](Self::handle_deadline) wants to be called.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next().into_iter().chain(self.clients.summaries.next()).min()
-    }
-
-    /// Does what is due.
-    pub fn handle_deadline(&mut self, now: Instant) {
-        self.clients.now = now;
-        self.expire(now);
-        self.summarise_due(now);
-    }
-
-    /// The connections that have something to send since this was last asked, each once.
-    pub fn take_dirty(&mut self) -> Vec<ClientKey> {
-        let dirty = std::mem::take(&mut self.clients.dirty);
-        for key in &dirty {
-            if let Some(client) = self.clients.get_mut(*key) {
-                client.dirty = false;
+    /// Processes held messages until the connection has a job again, or that many units are spent.
+    fn process_held(&mut self, key: ClientKey, until: u64, now: Instant) -> Progress {
+        let progress = loop {
+            let is_over = self.live.units.spent() >= until;
+            if self.accounts.is_pending(key) {
+                break Progress::Done;
             }
+            let Some(held) = self.live.clients.held_mut(key) else {
+                break Progress::Done;
+            };
+            let mut rest = std::mem::take(held);
+            let next = if is_over { None } else { rest.pop() };
+            self.live.clients.set_busy(key, is_over && !rest.is_empty());
+            match next {
+                Some(HeldMessage::Frame(bytes)) => self.receive(key, &bytes, now),
+                Some(HeldMessage::Rest(json, at)) => {
+                    if let Some(at) = self.process_array(key, Raw::trusted(&json), at, until, now) {
+                        self.live.clients.hold(key, HeldMessage::Rest(json, at));
+                    }
+                }
+                None => {}
+            }
+            // What was held meanwhile, such as the rest of an array, precedes the other messages.
+            let Some(held) = self.live.clients.held_mut(key) else {
+                break Progress::Done;
+            };
+            held.append(rest);
+            if held.is_empty() || (self.live.clients.is_busy(key) && !is_over) {
+                break Progress::Done;
+            }
+            if is_over {
+                break Progress::Unfinished;
+            }
+            self.live.units.spend(5);
+        };
+        if self.live.clients.held(key).is_some_and(|held| !held.is_full()) {
+            self.live.clients.resume(key);
         }
-        dirty
+        progress
     }
 
-    /// The connections that were given up and are to be ended.
+    /// Removes and returns the jobs about users. Each one has to be [concluded](Self::conclude), unless its connection
+    /// has ended.
+    pub fn take_jobs(&mut self) -> Vec<accounts::Job> {
+        self.accounts.take_jobs()
+    }
+
+    /// Finishes a job about users, and processes the messages that its connection has sent meanwhile. Does nothing if
+    /// the connection has ended.
+    pub fn conclude(&mut self, ticket: Ticket, verdict: Verdict, now: Instant) {
+        let client = ticket.client;
+        self.live.clients.set_time(now);
+        let Some(pending) = self.accounts.finish(ticket) else {
+            return;
+        };
+        let (reply, rights) = self.accounts.conclude(&pending, verdict);
+        if pending.is_login() {
+            // A login that failed leaves no rights: the peer must not continue as the user it was before.
+            self.live.clients.set_rights(client, rights);
+        }
+        self.live.clients.reply(client, pending.id(), &reply);
+        let until = self.live.units.spent() + AT_ONCE;
+        if self.process_held(client, until, now) == Progress::Unfinished {
+            self.work.push(Job::Held(client));
+        }
+    }
+}
+
+/// What the server asks for.
+impl Bus {
+    /// Returns the time when [`handle_deadline`](Self::handle_deadline) has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let summary = self.live.clients.next_summary();
+        self.routes.next_deadline().into_iter().chain(summary).min()
+    }
+
+    /// Does what is due: requests that were not answered in time fail, and suppressed log lines are counted.
+    pub fn handle_deadline(&mut self, now: Instant) {
+        self.live.clients.set_time(now);
+        self.router().expire(now);
+        self.live.clients.summarise_due();
+    }
+
+    /// Returns `true` if other connections have to answer requests of this one.
+    pub fn is_owed(&self, key: ClientKey) -> bool {
+        self.routes.is_owed(key)
+    }
+
+    /// Removes and returns the connections with new unsent bytes, each once.
+    pub fn take_dirty(&mut self) -> Vec<ClientKey> {
+        self.live.clients.take_dirty()
+    }
+
+    /// Removes and returns the connections that the server has to close.
     pub fn take_closing(&mut self) -> Vec<ClientKey> {
-        std::mem::take(&mut self.clients.closing)
+        self.live.clients.take_closing()
     }
 
-    /// Returns the connections that may not be [full](Self::is_full) any more, since this was last asked.
+    /// Removes and returns the connections that may not be [full](Self::is_full) any more.
     pub fn take_resumed(&mut self) -> Vec<ClientKey> {
-        std::mem::take(&mut self.clients.resumed)
+        self.live.clients.take_resumed()
     }
 
-    /// What has been logged since this was last asked.
+    /// Removes and returns the log lines.
     pub fn take_log(&mut self) -> Vec<LogLine> {
-        std::mem::take(&mut self.clients.log)
+        self.live.clients.take_log()
     }
 
-    /// The bytes a connection has to send now: whole frames, from the first unsent byte on.
+    /// Logs a line about a connection, unless it has ten lines in this second. `None` stands for all connections that
+    /// are not on the bus.
+    pub fn note(&mut self, key: Option<ClientKey>, text: String, now: Instant) {
+        self.live.clients.set_time(now);
+        self.live.clients.log_about(key, Level::Info, text);
+    }
+
+    /// Returns the unsent bytes of a connection: whole frames, apart from what was sent of the first one.
     pub fn unsent(&self, key: ClientKey) -> &[u8] {
-        self.clients.get(key).map_or(&[], Client::unsent)
+        self.live.clients.unsent(key)
     }
 
-    /// Notes that so many bytes of [`unsent`](Self::unsent) have left.
-    pub fn advance(&mut self, key: ClientKey, count: usize) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.advance(count);
-            self.unpark(key);
-        }
-    }
-
-    /// What the first message of [`unsent`](Self::unsent) is written in.
+    /// Returns the encoding of the first [unsent](Self::unsent) message.
     pub fn unsent_encoding(&self, key: ClientKey) -> Encoding {
-        self.clients.get(key).map_or(Encoding::Json, Client::unsent_encoding)
+        self.live.clients.unsent_encoding(key)
     }
 
-    /// Moves [`unsent`](Self::unsent) behind what is in `out`, which leaves at once then: all of it
-    /// that is written in the same encoding.
+    /// Removes that many [unsent](Self::unsent) bytes, which have been sent.
+    pub fn advance(&mut self, key: ClientKey, count: usize) {
+        self.live.clients.advance(key, count);
+        self.unpark(key);
+    }
+
+    /// Moves the [unsent](Self::unsent) bytes to the end of `out`, to be sent now. If the encoding has changed, it moves
+    /// only those in the first encoding.
     pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.take_unsent(out);
-            self.unpark(key);
-        }
+        self.live.clients.take_unsent(key, out);
+        self.unpark(key);
     }
 
-    /// How the log calls a connection.
+    /// Returns the name of a connection for the log.
     pub fn title(&self, key: ClientKey) -> &str {
-        self.clients.title(key)
+        self.live.clients.title(key)
     }
 
-    /// How many elements, fetchers and requests without an answer there are.
+    /// Returns the numbers of elements, of fetchers and of open requests.
     pub fn counts(&self) -> (usize, usize, usize) {
-        (self.elements.len(), self.fetchers.len(), self.open_routes)
+        (self.live.elements.count(), self.live.fetchers.count(), self.routes.count())
     }
 
-    /// How often a fetcher and an element have been compared so far. The time that a step takes
-    /// grows with this and with what it sends, not with what there is on the bus.
+    /// Returns how often a fetcher and an element have been compared so far. The time of a request grows with this and
+    /// with the bytes sent, not with the number of elements and fetchers.
     pub fn comparisons(&self) -> u64 {
-        self.comparisons
+        self.live.comparisons()
     }
 
-    /// The limits this bus keeps.
+    /// Returns the limits of the bus.
     pub fn config(&self) -> &Config {
-        &self.clients.config
+        self.live.clients.config()
     }
 }

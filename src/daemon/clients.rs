@@ -1,398 +1,591 @@
-//! Writing messages into the output of connections: answers, notifications, routed requests.
+//! [`Clients`]: the connections, what is sent to them, and the log.
 
 use std::time::Instant;
 
 use slotmap::SlotMap;
 
-use crate::json::Raw;
+use crate::json::{Raw, append};
+use crate::rules::Steps;
 use crate::wire::encoding::Encoding;
-use crate::wire::error::{self, Code, INTERNAL_ERROR};
+use crate::wire::error::Code;
 use crate::wire::frame::{self, TooLong};
-use crate::wire::latin1::shown;
+use crate::wire::latin1::{self, shown};
+use crate::wire::message::{ErrorResponse, write_notification, write_response};
 use crate::wire::msgpack::Packer;
 
-use crate::rules::Steps;
-
 use super::access::Rights;
-use super::bus::{Config, Level, LogLine, Traffic};
-use super::client::{Client, Leaving};
-use super::held_messages::Held;
-use super::item_list::ItemList;
+use super::config::Config;
+use super::held::{Held, HeldMessage};
+use super::item_list::{Envelope, ItemList};
 use super::keys::ClientKey;
-use super::notification::{Params, notification};
+use super::log::{Level, Log, LogLine};
+use super::notification::Params;
+use super::output::Output;
+use super::pattern_cost::PatternCost;
 use super::peer_kind::PeerKind;
-use super::quota::Quota;
-use super::redact::on_one_line;
-use crate::util::deadlines::Deadlines;
+use super::reply::{Outcome, Refusal, Reply};
 
-/// What a service answers: nothing more to say than that it went well, or a value, or an error.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// `true`
+/// Unsent bytes of a connection up to which a job writes to it.
+const READY_BYTES: usize = 256 * 1024;
+
+/// Bytes that a connection may have held in addition to twice the maximum message. The server stops reading at
+/// [`Held::is_full`], so it is never more than that, one message, the rest of one array and the rest of one read.
+const HELD_BESIDE: usize = 2 << 20;
+
+/// How far the end of a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Leaving {
+    /// It may send messages.
+    #[default]
+    Not,
+    /// It sends no more messages, and a job removes what it had.
+    Underway,
+    /// It had nothing left when the job ended.
     Done,
-    /// A result as JSON text.
-    Value(String),
-    /// An error and its data as JSON text.
-    Refused(Code, Option<String>),
-    /// The answer has been sent, or will come from the owner of a path.
-    Answered,
 }
 
-impl Outcome {
-    /// Refuses params with data of one member that is a string, as most are.
-    pub(super) fn refused(key: &str, value: &str) -> Outcome {
-        let mut data = Vec::new();
-        error::tag(&mut data, key, value);
-        Outcome::Refused(error::INVALID_PARAMS, Some(into_text(data)))
+/// One connection.
+#[derive(Debug, Default)]
+struct Client {
+    /// The name it set; the JSON text of one that is no string.
+    name: Option<Box<str>>,
+    kind: PeerKind,
+    /// Whether its kind is known, as it has sent a request.
+    is_known: bool,
+    rights: Option<Box<Rights>>,
+    output: Output,
+    held: Held,
+    /// Whether its messages are held because of a job.
+    is_busy: bool,
+    /// Whether a job writes the window of one of its sorted fetches.
+    is_writing_window: bool,
+    leaving: Leaving,
+    /// Whether the server has forgotten it.
+    is_gone: bool,
+    /// Whether its messages are logged.
+    debug: bool,
+    /// The steps of matching its patterns with new paths.
+    pattern_cost: PatternCost,
+    /// Whether it was logged that it sends invalid UTF-8.
+    latin1_logged: bool,
+    /// Whether it is in the list of connections with unsent bytes.
+    is_dirty: bool,
+    /// Whether nothing is sent to it any more and the server closes it.
+    is_closing: bool,
+}
+
+impl Client {
+    fn title(&self) -> &str {
+        self.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or("unnamed peer")
     }
 }
 
-/// JSON that was written here as text.
-pub(super) fn into_text(json: Vec<u8>) -> String {
-    // Only text goes in, so nothing is ever lost; the lossy way spares a panic.
-    String::from_utf8(json).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+/// Settings of a connection. What is `None` is left as it is.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// The name for the log.
+    pub name: Option<Box<str>>,
+    /// The kind of the peer.
+    pub kind: Option<PeerKind>,
+    /// The encoding of messages after the response.
+    pub encoding: Option<Encoding>,
+    /// Whether messages are logged.
+    pub debug: Option<bool>,
 }
 
-/// The connections, and what comes out of the engine for them and for the log.
+/// All connections, with what the engine has for the server: output, lists of connections, and the log.
 #[derive(Debug)]
-pub(super) struct Clients {
-    pub(super) map: SlotMap<ClientKey, Client>,
-    pub(super) config: Config,
-    /// Connections that have something to send, each once.
-    pub(super) dirty: Vec<ClientKey>,
-    /// Connections that were given up.
-    pub(super) closing: Vec<ClientKey>,
-    /// Connections from which more may be read again.
-    pub(super) resumed: Vec<ClientKey>,
-    pub(super) log: Vec<LogLine>,
-    /// The time of what is being handled.
-    pub(super) now: Instant,
-    /// The lines about connections that are not on the bus.
-    pub(super) strangers: Quota,
-    /// When to log how many lines were suppressed.
-    pub(super) summaries: Deadlines<Option<ClientKey>>,
-    /// How many connections are leaving.
+pub struct Clients {
+    map: SlotMap<ClientKey, Client>,
+    config: Config,
+    dirty: Vec<ClientKey>,
+    closing: Vec<ClientKey>,
+    resumed: Vec<ClientKey>,
+    log: Log,
+    /// The number of connections that are leaving or have left.
     leaving: usize,
     packer: Packer,
 }
 
 impl Clients {
-    pub(super) fn new(config: Config) -> Clients {
+    /// Creates an empty list of connections.
+    pub fn new(config: Config) -> Clients {
         Clients {
             map: SlotMap::default(),
             config,
             dirty: Vec::new(),
             closing: Vec::new(),
             resumed: Vec::new(),
-            log: Vec::new(),
-            now: Instant::now(),
-            strangers: Quota::default(),
-            summaries: Deadlines::default(),
+            log: Log::default(),
             leaving: 0,
             packer: Packer::default(),
         }
     }
 
-    pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
-        self.map.get(key)
+    /// Adds a connection.
+    pub fn connect(&mut self) -> ClientKey {
+        self.map.insert(Client::default())
     }
 
-    /// How a connection wants to be spoken to.
-    pub(super) fn kind(&self, key: ClientKey) -> PeerKind {
-        self.get(key).map(|client| client.kind).unwrap_or_default()
+    /// Returns the limits of the bus.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
-    /// What a connection may do, if it has logged in.
-    pub(super) fn rights(&self, key: ClientKey) -> Option<&Rights> {
-        self.get(key).and_then(|client| client.rights.as_deref())
+    // --- Properties of a connection.
+
+    /// Returns the name of a connection for the log.
+    pub fn title(&self, key: ClientKey) -> &str {
+        self.map.get(key).map_or("a vanished peer", Client::title)
     }
 
-    /// The longest message for a connection in bytes of JSON, such that it surely can be sent.
-    pub(super) fn room(&self, key: ClientKey) -> usize {
-        let limit = self.kind(key).max_message(self.config.max_message);
-        match self.get(key).map(|client| client.encoding) {
-            // `0.1,` becomes nine bytes, and nothing grows more.
-            Some(Encoding::Msgpack) => limit / 9 * 4,
-            _ => limit,
+    /// Returns `true` if the connection has this name.
+    pub fn is_named(&self, key: ClientKey, name: &str) -> bool {
+        self.map.get(key).is_some_and(|client| client.name.as_deref() == Some(name))
+    }
+
+    /// Returns the kind of a peer.
+    pub fn kind(&self, key: ClientKey) -> PeerKind {
+        self.map.get(key).map(|client| client.kind).unwrap_or_default()
+    }
+
+    /// Looks at a message of a peer whose kind is not known yet. With its first request it is.
+    pub fn recognise(&mut self, key: ClientKey, message: Raw, method: Raw, id: Option<Raw>) {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_known) else {
+            return;
+        };
+        client.kind = PeerKind::recognised(message, method, id).unwrap_or(client.kind);
+        client.is_known = id.is_some();
+    }
+
+    /// Changes settings of a connection.
+    pub fn configure(&mut self, key: ClientKey, settings: Settings) {
+        let Some(client) = self.map.get_mut(key) else {
+            return;
+        };
+        if settings.name.is_some() {
+            client.name = settings.name;
+        }
+        if let Some(kind) = settings.kind {
+            client.kind = kind;
+            client.is_known = true;
+        }
+        if let Some(encoding) = settings.encoding {
+            client.output.set_next_encoding(encoding);
+        }
+        client.debug = settings.debug.unwrap_or(client.debug);
+    }
+
+    /// Returns the rights of a connection that has logged in.
+    pub fn rights(&self, key: ClientKey) -> Option<&Rights> {
+        self.map.get(key).and_then(|client| client.rights.as_deref())
+    }
+
+    /// Sets or takes the rights of a connection.
+    pub fn set_rights(&mut self, key: ClientKey, rights: Option<Box<Rights>>) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.rights = rights;
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
-        self.map.get_mut(key)
+    /// Charges a connection with the steps of matching its patterns with a new path. It is closed if they are too many.
+    pub fn charge(&mut self, key: ClientKey, steps: Steps) {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
+            return;
+        };
+        client.pattern_cost.add(steps);
+        if client.pattern_cost.is_too_much() {
+            self.close(key, "matching its patterns takes too long");
+        }
     }
 
-    /// How the log calls a connection.
-    pub(super) fn title(&self, key: ClientKey) -> &str {
-        self.get(key).map_or("a vanished peer", Client::title)
+    // --- Received messages.
+
+    /// Returns the encoding of the messages of a connection.
+    pub fn encoding(&self, key: ClientKey) -> Encoding {
+        self.map.get(key).map_or(Encoding::Json, |client| client.output.encoding())
     }
 
-    /// Logs a line whatever the quota of the connection is: that it is ended, which comes once.
-    pub(super) fn log(&mut self, level: Level, text: String) {
-        self.log.push(LogLine::new(level, text));
+    /// Logs once that a connection sends bytes that are no UTF-8.
+    pub fn log_latin1(&mut self, key: ClientKey) {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.latin1_logged) else {
+            return;
+        };
+        client.latin1_logged = true;
+        let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
+        self.log.push_about(Some(key), Level::Info, line);
     }
 
-    /// Logs a message of a peer that is debugged.
-    pub(super) fn log_traffic(&mut self, key: ClientKey, received: bool, json: &str) {
-        let traffic = Some(Traffic { peer: self.title(key).to_owned(), received });
-        self.log.push(LogLine { level: Level::Debug, text: on_one_line(json), traffic });
+    /// Logs a received message if the connection is debugged.
+    pub fn log_received(&mut self, key: ClientKey, json: &str) {
+        if let Some(client) = self.map.get(key).filter(|client| client.debug) {
+            self.log.push_traffic(client.title(), true, json);
+        }
     }
 
-    /// Sends one message: `write` appends its JSON. A message beyond the limit, which no peer
-    /// would take, is left out and logged; then this is false.
-    pub(super) fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    /// Returns `true` if the messages of a connection are held because of a job.
+    pub fn is_busy(&self, key: ClientKey) -> bool {
+        self.map.get(key).is_some_and(|client| client.is_busy)
+    }
+
+    /// Sets whether the messages of a connection are held because of a job.
+    pub fn set_busy(&mut self, key: ClientKey, is_busy: bool) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.is_busy = is_busy;
+        }
+    }
+
+    /// Returns the held messages of a connection.
+    pub fn held(&self, key: ClientKey) -> Option<&Held> {
+        self.map.get(key).map(|client| &client.held)
+    }
+
+    /// Returns the held messages of a connection, to take or append some.
+    pub fn held_mut(&mut self, key: ClientKey) -> Option<&mut Held> {
+        self.map.get_mut(key).map(|client| &mut client.held)
+    }
+
+    /// Holds a message. The connection is closed if it has sent too much.
+    pub fn hold(&mut self, key: ClientKey, message: HeldMessage) {
+        let limit = self.config.max_message.saturating_mul(2).saturating_add(HELD_BESIDE);
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
+            return;
+        };
+        client.held.push(message);
+        if client.held.bytes() > limit {
+            client.held = Held::default();
+            self.close(key, "it sends too much while a request of its own is worked on");
+        }
+    }
+
+    /// Reports to the server that it may read a connection again.
+    pub fn resume(&mut self, key: ClientKey) {
+        self.resumed.push(key);
+    }
+
+    // --- Sent messages.
+
+    /// Returns the maximum length of a message for a connection, as JSON. It can be sent in any encoding.
+    pub fn room(&self, key: ClientKey) -> usize {
+        let limit = self.kind(key).max_message(self.config.max_message);
+        match self.encoding(key) {
+            // `0.1,` becomes nine bytes, and nothing grows more.
+            Encoding::Msgpack => limit / 9 * 4,
+            Encoding::Json => limit,
+        }
+    }
+
+    /// Returns `true` if a job may write to a connection. One that is gone accepts everything.
+    pub fn has_room(&self, key: ClientKey) -> bool {
+        let ready = self.ready_bytes();
+        self.map.get(key).is_none_or(|client| client.is_closing || client.output.unsent().len() < ready)
+    }
+
+    /// Returns `true` if a job that waited until the connection has read may continue.
+    pub fn has_read(&self, key: ClientKey) -> bool {
+        self.unsent(key).len() < self.ready_bytes() / 2
+    }
+
+    /// Returns the unsent bytes up to which a job writes. They are fewer than those that close a connection.
+    fn ready_bytes(&self) -> usize {
+        READY_BYTES.min(self.config.max_unsent / 2).max(2)
+    }
+
+    /// Returns `true` if a job writes a window of this connection, which has one at a time as windows are long.
+    pub fn is_writing_window(&self, key: ClientKey) -> bool {
+        self.map.get(key).is_some_and(|client| client.is_writing_window)
+    }
+
+    /// Sets whether a job writes a window of a connection.
+    pub fn set_writing_window(&mut self, key: ClientKey, is_writing: bool) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.is_writing_window = is_writing;
+        }
+    }
+
+    /// Sends a message, of which `write` appends the JSON. A message that exceeds the limit is dropped and logged;
+    /// then it returns `false`.
+    pub fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.deliver(key, |client, packer, limit| {
-            let mark = frame::begin(&mut client.out);
-            write(&mut client.out);
-            let traffic = client.debug.then(|| text_from(&client.out, mark.message()));
-            match client.encoding {
-                Encoding::Json => frame::end(&mut client.out, mark, limit)?,
-                Encoding::Msgpack => packer.end_frame(&mut client.out, mark, limit)?,
+            let encoding = client.output.encoding();
+            let frames = client.output.frames();
+            let mark = frame::begin(frames);
+            write(frames);
+            let traffic = client.debug.then(|| latin1::from_bytes(&frames[mark.message()..]).into_owned());
+            match encoding {
+                Encoding::Json => frame::end(frames, mark, limit)?,
+                Encoding::Msgpack => packer.end_frame(frames, mark, limit)?,
             }
             Ok(traffic)
         })
     }
 
     /// Sends the notification of a fetch, as [`send`](Self::send) does.
-    pub(super) fn notify(&mut self, key: ClientKey, id: &str, params: &mut Params) -> bool {
-        let plain = |client: &Client| client.encoding == Encoding::Json || client.debug;
-        if self.get(key).is_none_or(plain) {
-            return self.send(key, |out| notification(out, id, params.json()));
+    pub fn notify(&mut self, key: ClientKey, id: &str, params: &mut Params) -> bool {
+        if !self.packs(key) {
+            return self.send(key, |out| write_notification(out, id, params.json()));
         }
         self.deliver(key, |client, packer, limit| {
-            params.packed_frame(id, packer, &mut client.out, limit)?;
+            params.packed_frame(id, packer, client.output.frames(), limit)?;
             Ok(None)
         })
     }
 
-    /// Returns `true` if long lists for a connection are translated to msgpack item by item. Where its messages are
-    /// logged, their JSON is needed.
-    pub(super) fn packs(&self, key: ClientKey) -> bool {
-        self.get(key).is_some_and(|client| client.encoding == Encoding::Msgpack && !client.debug)
+    /// Returns `true` if messages for a connection are translated to msgpack in parts. Where they are logged, their
+    /// JSON is needed as a whole.
+    pub fn packs(&self, key: ClientKey) -> bool {
+        let client = self.map.get(key);
+        client.is_some_and(|client| client.output.encoding() == Encoding::Msgpack && !client.debug)
     }
 
-    /// Answers a request with a list, as [`send`](Self::send) does.
-    pub(super) fn reply_list(&mut self, key: ClientKey, id: Option<&str>, items: &ItemList) {
+    /// Sends the response to a request with an id, with a list as [`send`](Self::send) does.
+    pub fn reply_list(&mut self, key: ClientKey, id: Option<Raw>, items: &ItemList) {
         let Some(id) = id else {
             return;
         };
-        let json = [&*format!("{{\"id\":{id},\"result\":"), "}"];
-        let is_sent = self.send_list(key, items, json, |out, packer| {
-            out.extend_from_slice(b"\x82\xa2id");
-            pack(out, packer, id);
-            out.extend_from_slice(b"\xa6result");
-            items.write(out);
-        });
-        if !is_sent {
-            self.refuse(key, Some(id), INTERNAL_ERROR, Some(TOO_LONG));
+        if !self.send_list(key, items, &Envelope::Response { id }) {
+            self.refuse(key, Some(id), &Refusal::too_long());
         }
     }
 
     /// Sends the notification of a sorted fetch with changed entries, as [`send`](Self::send) does.
-    pub(super) fn notify_changes(&mut self, key: ClientKey, id: &str, items: &ItemList, n: usize) {
-        let json = [&*format!("{{\"method\":{id},\"params\":{{\"changes\":"), &*format!(",\"n\":{n}}}}}")];
-        self.send_list(key, items, json, |out, packer| {
-            out.extend_from_slice(b"\x82\xa6method");
-            pack(out, packer, id);
-            out.extend_from_slice(b"\xa6params\x82\xa7changes");
-            items.write(out);
-            out.extend_from_slice(b"\xa1n");
-            pack(out, packer, &n.to_string());
-        });
+    pub fn notify_changes(&mut self, key: ClientKey, id: &str, items: &ItemList, n: usize) {
+        self.send_list(key, items, &Envelope::Changes { id: Raw::trusted(id), n });
     }
 
-    /// Sends a message with a list, of which the JSON before and behind the list is given.
-    fn send_list(
-        &mut self,
-        key: ClientKey,
-        items: &ItemList,
-        [before, behind]: [&str; 2],
-        write_packed: impl FnOnce(&mut Vec<u8>, &mut Packer),
-    ) -> bool {
+    fn send_list(&mut self, key: ClientKey, items: &ItemList, envelope: &Envelope) -> bool {
         if !items.is_packed() {
-            return self.send(key, |out| {
-                out.extend_from_slice(before.as_bytes());
-                items.write(out);
-                out.extend_from_slice(behind.as_bytes());
-            });
+            return self.send(key, |out| items.write_json(envelope, out));
         }
-        let length = before.len() + "[]".len() + items.json_len().saturating_sub(1) + behind.len();
         self.deliver(key, |client, packer, limit| {
-            if length > limit {
-                return Err(TooLong { length, limit });
-            }
-            let mark = frame::begin(&mut client.out);
-            write_packed(&mut client.out, packer);
-            frame::end(&mut client.out, mark, limit)?;
+            items.write_packed(envelope, packer, client.output.frames(), limit)?;
             Ok(None)
         })
     }
 
-    /// Has `write` append one frame, of which it gives the JSON if that is logged.
+    /// Has `write` append one frame. It returns the JSON if that is logged.
     fn deliver(
         &mut self,
         key: ClientKey,
         write: impl FnOnce(&mut Client, &mut Packer, usize) -> Result<Option<String>, TooLong>,
     ) -> bool {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.condemned) else {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
             return true;
         };
         let limit = client.kind.max_message(self.config.max_message);
         let written = write(client, &mut self.packer, limit);
-        let overflow = client.unsent().len() > self.config.max_unsent;
-        if !std::mem::replace(&mut client.dirty, true) {
+        let overflow = client.output.unsent().len() > self.config.max_unsent;
+        if !std::mem::replace(&mut client.is_dirty, true) {
             self.dirty.push(key);
         }
         let sent = written.is_ok();
         match written {
-            Ok(Some(json)) => self.log_traffic(key, false, &json),
+            Ok(Some(json)) => self.log.push_traffic(client.title(), false, &json),
             Ok(None) => {}
             Err(error) => {
-                let text = format!("a message for {} is left out: {error}", self.title(key));
-                self.log_about(Some(key), Level::Crit, text);
+                let text = format!("a message for {} is left out: {error}", client.title());
+                self.log.push_about(Some(key), Level::Crit, text);
             }
         }
         if overflow {
-            self.condemn(key, "it does not read what it is sent");
+            self.close(key, "it does not read what it is sent");
         }
         sent
     }
 
-    /// Sends an error. Data that would make the message too long or too deeply nested for those
-    /// who read it is left out.
-    pub(super) fn refuse(&mut self, key: ClientKey, id: Option<&str>, code: Code, data: Option<&str>) {
+    /// Sends an error. The data is left out if the message would be too long or too deeply nested with it.
+    pub fn refuse(&mut self, key: ClientKey, id: Option<Raw>, refusal: &Refusal) {
+        self.refuse_with(key, id, refusal.code(), refusal.data());
+    }
+
+    /// Sends an error with data that is JSON text, as [`refuse`](Self::refuse) does.
+    pub fn refuse_with(&mut self, key: ClientKey, id: Option<Raw>, code: Code, data: Option<&str>) {
         // `{"error":{"data":…}}`
         let depth_left = self.config.max_depth.saturating_sub(2);
         let data = data.map(Raw::trusted).filter(|data| Raw::parse(data.text(), depth_left).is_ok());
-        if !self.send(key, |out| failure(out, id, code, data)) {
-            self.send(key, |out| failure(out, id, code, None));
+        let write = |data| {
+            move |out: &mut Vec<u8>| append(out, &ErrorResponse { id, error: code.with_optional(data) })
+        };
+        if !self.send(key, write(data)) {
+            self.send(key, write(None));
         }
     }
 
-    /// Has nothing be sent to a connection any more, and has it forgotten when it has left.
-    pub(super) fn abandon(&mut self, key: ClientKey) {
+    /// Answers a request. Without an id nothing is sent, and errors are logged.
+    pub fn reply(&mut self, key: ClientKey, id: Option<Raw>, reply: &Reply) {
+        let Some(id) = id else {
+            if let Err(refusal) = reply {
+                let data = shown(refusal.data().unwrap_or(""));
+                let message = refusal.code().message;
+                let text = format!("a notification of {} failed: {message} {data}", self.title(key));
+                self.log.push_about(Some(key), Level::Info, text);
+            }
+            return;
+        };
+        match reply {
+            Ok(Outcome::Answered) => {}
+            Ok(Outcome::Done) => {
+                self.send(key, |out| write_response(out, id.text(), "true"));
+            }
+            Ok(Outcome::Value(json)) => {
+                if !self.send(key, |out| write_response(out, id.text(), json)) {
+                    self.refuse(key, Some(id), &Refusal::too_long());
+                }
+            }
+            Err(refusal) => self.refuse(key, Some(id), refusal),
+        }
+    }
+
+    /// Switches a connection to the encoding it has asked for.
+    pub fn change_encoding(&mut self, key: ClientKey) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.output.change_encoding();
+        }
+    }
+
+    /// Returns the unsent bytes of a connection.
+    pub fn unsent(&self, key: ClientKey) -> &[u8] {
+        self.map.get(key).map_or(&[], |client| client.output.unsent())
+    }
+
+    /// Returns the encoding of the first unsent message of a connection.
+    pub fn unsent_encoding(&self, key: ClientKey) -> Encoding {
+        self.map.get(key).map_or(Encoding::Json, |client| client.output.unsent_encoding())
+    }
+
+    /// Removes unsent bytes of a connection that have been sent.
+    pub fn advance(&mut self, key: ClientKey, count: usize) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.output.advance(count);
+        }
+    }
+
+    /// Moves unsent bytes of a connection to the end of `out`.
+    pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
+        if let Some(client) = self.map.get_mut(key) {
+            client.output.take(out);
+        }
+    }
+
+    // --- The end of a connection.
+
+    /// Returns `true` if nothing is sent to a connection any more.
+    pub fn is_closing(&self, key: ClientKey) -> bool {
+        self.map.get(key).is_none_or(|client| client.is_closing)
+    }
+
+    /// Sends nothing more to a connection and has the server close it.
+    pub fn close(&mut self, key: ClientKey, reason: &str) {
         let Some(client) = self.map.get_mut(key) else {
             return;
         };
-        client.condemned = true;
-        client.is_gone = true;
-        client.is_busy = false;
-        client.waiting = None;
-        client.held = Held::default();
-        client.parked = Vec::new();
-        client.drop_output();
+        client.is_closing = true;
+        self.log.push(Level::Crit, format!("closing {}: {reason}", client.title()));
+        self.closing.push(key);
     }
 
-    /// Notes that a connection sends nothing more; what it had is still there. Returns the numbers of the requests
-    /// it has not answered, or `None` if a job sees to that already.
-    pub(super) fn begin_leaving(&mut self, key: ClientKey) -> Option<Vec<u64>> {
-        let client = self.map.get_mut(key)?;
-        if client.leaving == Leaving::Underway {
-            return None;
-        }
-        if client.leaving == Leaving::Not {
-            self.leaving += 1;
-        }
-        client.leaving = Leaving::Underway;
-        Some(client.routes.keys().copied().collect())
-    }
-
-    /// Notes that a connection that leaves has nothing any more, and forgets it if the server has.
-    pub(super) fn end_leaving(&mut self, key: ClientKey) {
+    /// Notes that the server has forgotten a connection: nothing is sent, and its record is removed when it has left.
+    pub fn abandon(&mut self, key: ClientKey) {
         let Some(client) = self.map.get_mut(key) else {
             return;
+        };
+        client.is_closing = true;
+        client.is_gone = true;
+        client.is_busy = false;
+        client.held = Held::default();
+        client.output.clear();
+        self.log.summarise(Some(key), client.title());
+    }
+
+    /// Notes that a connection sends no more messages. Returns `false` if a job removes what it had already.
+    pub fn begin_leaving(&mut self, key: ClientKey) -> bool {
+        let Some(client) = self.map.get_mut(key).filter(|client| client.leaving != Leaving::Underway) else {
+            return false;
+        };
+        self.leaving += usize::from(client.leaving == Leaving::Not);
+        client.leaving = Leaving::Underway;
+        true
+    }
+
+    /// Notes that a connection has nothing left. Returns `true` if its record was removed, which happens when the
+    /// server has forgotten it.
+    pub fn end_leaving(&mut self, key: ClientKey) -> bool {
+        let Some(client) = self.map.get_mut(key) else {
+            return false;
         };
         client.leaving = Leaving::Done;
         if client.is_gone {
             self.map.remove(key);
+            self.log.forget(key);
             self.leaving -= 1;
+            return true;
+        }
+        false
+    }
+
+    /// Returns `true` if a connection is leaving or has left. Its elements count as removed.
+    pub fn is_leaving(&self, key: ClientKey) -> bool {
+        self.leaving > 0 && self.map.get(key).is_none_or(|client| client.leaving != Leaving::Not)
+    }
+
+    // --- For the server.
+
+    /// Removes and returns the connections with new unsent bytes, each once.
+    pub fn take_dirty(&mut self) -> Vec<ClientKey> {
+        let dirty = std::mem::take(&mut self.dirty);
+        for key in &dirty {
+            if let Some(client) = self.map.get_mut(*key) {
+                client.is_dirty = false;
+            }
+        }
+        dirty
+    }
+
+    /// Removes and returns the connections that have to be closed.
+    pub fn take_closing(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.closing)
+    }
+
+    /// Removes and returns the connections that may be read again.
+    pub fn take_resumed(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.resumed)
+    }
+
+    /// Sets the time of what is handled now.
+    pub fn set_time(&mut self, now: Instant) {
+        self.log.set_time(now);
+    }
+
+    /// Logs a line whatever the quotas are.
+    pub fn log(&mut self, level: Level, text: String) {
+        self.log.push(level, text);
+    }
+
+    /// Logs a line about a connection, unless its quota is used up. `None` stands for all connections that are not on
+    /// the bus.
+    pub fn log_about(&mut self, key: Option<ClientKey>, level: Level, text: String) {
+        self.log.push_about(key, level, text);
+    }
+
+    /// Returns the time when [`summarise_due`](Self::summarise_due) has something to do.
+    pub fn next_summary(&self) -> Option<Instant> {
+        self.log.next_deadline()
+    }
+
+    /// Logs how many lines were suppressed, for each connection that is due.
+    pub fn summarise_due(&mut self) {
+        while let Some(key) = self.log.pop_due() {
+            let Some(key) = key else {
+                self.log.summarise(None, "connections that are not on the bus");
+                continue;
+            };
+            let title = self.map.get(key).map_or("a vanished peer", Client::title);
+            self.log.summarise(Some(key), title);
         }
     }
 
-    /// Returns whether a connection has left or is leaving: what it has is as good as gone.
-    pub(super) fn is_leaving(&self, key: ClientKey) -> bool {
-        self.leaving > 0 && self.get(key).is_none_or(|client| client.leaving != Leaving::Not)
+    /// Removes and returns the log lines.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        self.log.take()
     }
-
-    /// Charges a connection with what matching its patterns with a new path has cost.
-    pub(super) fn charge(&mut self, key: ClientKey, steps: Steps) {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.condemned) else {
-            return;
-        };
-        client.pattern_cost.add(steps);
-        if client.pattern_cost.is_too_much() {
-            self.condemn(key, "matching its patterns takes too long");
-        }
-    }
-
-    /// Gives a connection up: nothing is sent to it any more and the server ends it.
-    pub(super) fn condemn(&mut self, key: ClientKey, reason: &str) {
-        let Some(client) = self.map.get_mut(key) else {
-            return;
-        };
-        client.condemned = true;
-        let text = format!("closing {}: {reason}", client.title());
-        self.closing.push(key);
-        self.log(Level::Crit, text);
-    }
-
-    /// Answers a request; without an id nobody wants to know, so errors go to the log.
-    pub(super) fn reply(&mut self, key: ClientKey, id: Option<Raw>, outcome: &Outcome) {
-        let Some(id) = id else {
-            if let Outcome::Refused(code, data) = outcome {
-                let data = shown(data.as_deref().unwrap_or(""));
-                let text = format!("a notification of {} failed: {} {data}", self.title(key), code.message);
-                self.log_about(Some(key), Level::Info, text);
-            }
-            return;
-        };
-        match outcome {
-            Outcome::Answered => {}
-            Outcome::Done => {
-                self.send(key, |out| result(out, id.text(), "true"));
-            }
-            Outcome::Value(json) => {
-                if !self.send(key, |out| result(out, id.text(), json)) {
-                    self.refuse(key, Some(id.text()), INTERNAL_ERROR, Some(TOO_LONG));
-                }
-            }
-            Outcome::Refused(code, data) => self.refuse(key, Some(id.text()), *code, data.as_deref()),
-        }
-    }
-}
-
-/// The JSON that was written from that byte on.
-fn text_from(out: &[u8], start: usize) -> String {
-    String::from_utf8_lossy(&out[start..]).into_owned()
-}
-
-/// Appends the msgpack of some JSON.
-fn pack(out: &mut Vec<u8>, packer: &mut Packer, json: &str) {
-    let start = out.len();
-    out.extend_from_slice(json.as_bytes());
-    packer.pack(out, start);
-}
-
-/// Appends a response with a result.
-pub(super) fn result(out: &mut Vec<u8>, id: &str, json: &str) {
-    out.extend_from_slice(b"{\"id\":");
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(b",\"result\":");
-    out.extend_from_slice(json.as_bytes());
-    out.push(b'}');
-}
-
-/// Data of the error for what cannot be sent on, as JSON text.
-pub(super) const TOO_LONG: &str = "\"the message would be too long\"";
-
-/// Appends a response with an error; without an id if there was none to be read.
-fn failure(out: &mut Vec<u8>, id: Option<&str>, code: Code, data: Option<Raw>) {
-    out.push(b'{');
-    if let Some(id) = id {
-        out.extend_from_slice(b"\"id\":");
-        out.extend_from_slice(id.as_bytes());
-        out.push(b',');
-    }
-    out.extend_from_slice(b"\"error\":");
-    error::object(out, code, data);
-    out.push(b'}');
 }

@@ -1,84 +1,65 @@
-//! From the bytes of a received message to its JSON text, whatever the connection's encoding.
+//! From the bytes of a received message to its JSON text, in the encoding of the connection.
 
 use std::borrow::Cow;
 
-use crate::json::write;
 use crate::wire::encoding::Encoding;
 use crate::wire::error::PARSE_ERROR;
+use crate::wire::latin1::{self, shown};
 use crate::wire::msgpack::{self, Limits};
-use crate::wire::{REQUEST_LEVELS, latin1};
 
-use super::bus::{Bus, Level};
-use super::clients::into_text;
+use super::clients::Clients;
 use super::keys::ClientKey;
+use super::log::Level;
+use super::reply::Refusal;
 
-/// How much of a message that cannot be read goes back with the error.
+/// Maximum length of the part of an unreadable message that the error repeats, in characters.
 const SHOWN_OF_GARBAGE: usize = 1000;
 
-impl Bus {
-    /// The text of a message; none if it had to be refused. A peer that has just asked for msgpack
-    /// may have sent JSON before it read the answer, so that is taken all the same.
-    pub(super) fn text_of<'a>(&mut self, key: ClientKey, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-        match self.decoded(key, bytes) {
-            Ok((json, repaired)) => {
-                if repaired {
-                    self.note_latin1(key);
-                }
-                Some(json)
+/// Returns the text of a received message, or `None` if it was refused. A peer that has just asked for msgpack may
+/// have sent JSON before it read the response, so JSON is always accepted.
+pub fn text_of<'b>(clients: &mut Clients, key: ClientKey, bytes: &'b [u8]) -> Option<Cow<'b, str>> {
+    match decode(clients, key, bytes) {
+        Ok((json, repaired)) => {
+            if repaired {
+                clients.log_latin1(key);
             }
-            Err(reason) => {
-                self.refuse_garbage(key, &reason, &reason);
-                None
-            }
+            Some(json)
+        }
+        Err(reason) => {
+            refuse_garbage(clients, key, &reason, &reason);
+            None
         }
     }
+}
 
-    /// Returns the text of a message and whether bytes of it had to be replaced.
-    ///
-    /// # Errors
-    /// The reason why it cannot be read.
-    pub(super) fn decoded<'a>(
-        &self,
-        key: ClientKey,
-        bytes: &'a [u8],
-    ) -> Result<(Cow<'a, str>, bool), String> {
-        let speaks_msgpack = self.clients.get(key).is_some_and(|client| client.encoding == Encoding::Msgpack);
-        if speaks_msgpack && msgpack::is_message(bytes) {
-            let limits = Limits { max_depth: self.max_depth(), max_text: self.config().max_message };
-            let decoded = msgpack::to_json(bytes, limits).map_err(|error| error.to_string())?;
-            return Ok((Cow::Owned(decoded.text), decoded.repaired));
-        }
-        let json = latin1::from_bytes(bytes);
-        let repaired = matches!(json, Cow::Owned(_));
-        Ok((json, repaired))
+/// Returns the text of a message, and whether bytes that are no UTF-8 were replaced.
+///
+/// # Errors
+/// The reason why the message cannot be read.
+pub fn decode<'b>(
+    clients: &Clients,
+    key: ClientKey,
+    bytes: &'b [u8],
+) -> Result<(Cow<'b, str>, bool), String> {
+    if clients.encoding(key) == Encoding::Msgpack && msgpack::is_message(bytes) {
+        let config = clients.config();
+        let limits = Limits { max_depth: config.max_message_depth(), max_text: config.max_message };
+        let decoded = msgpack::to_json(bytes, limits).map_err(|error| error.to_string())?;
+        return Ok((Cow::Owned(decoded.text), decoded.repaired));
     }
+    let json = latin1::from_bytes(bytes);
+    let repaired = matches!(json, Cow::Owned(_));
+    Ok((json, repaired))
+}
 
-    /// How deep messages may nest.
-    pub(super) fn max_depth(&self) -> usize {
-        self.config().max_depth.saturating_add(REQUEST_LEVELS)
-    }
-
-    fn note_latin1(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get_mut(key).filter(|client| !client.latin1_noted) else {
-            return;
-        };
-        client.latin1_noted = true;
-        let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
-        self.clients.log_about(Some(key), Level::Info, line);
-    }
-
-    /// Refuses a message that cannot be read; `shown` says to the peer which one.
-    pub(super) fn refuse_garbage(&mut self, key: ClientKey, shown: &str, reason: &str) {
-        let encoding = self.clients.get(key).map_or(Encoding::Json, |client| client.encoding);
-        let expected = match encoding {
-            Encoding::Json => "JSON",
-            Encoding::Msgpack => "msgpack",
-        };
-        let line = format!("{} sent no {expected}: {}", self.clients.title(key), latin1::shown(reason));
-        self.clients.log_about(Some(key), Level::Info, line);
-        let shown = shown.char_indices().nth(SHOWN_OF_GARBAGE).map_or(shown, |(end, _)| &shown[..end]);
-        let mut data = Vec::new();
-        write::string(&mut data, shown);
-        self.clients.refuse(key, None, PARSE_ERROR, Some(&into_text(data)));
-    }
+/// Refuses a message that cannot be read. The error repeats the beginning of `text`.
+pub fn refuse_garbage(clients: &mut Clients, key: ClientKey, text: &str, reason: &str) {
+    let expected = match clients.encoding(key) {
+        Encoding::Json => "JSON",
+        Encoding::Msgpack => "msgpack",
+    };
+    let line = format!("{} sent no {expected}: {}", clients.title(key), shown(reason));
+    clients.log_about(Some(key), Level::Info, line);
+    let text = text.char_indices().nth(SHOWN_OF_GARBAGE).map_or(text, |(end, _)| &text[..end]);
+    clients.refuse(key, None, &Refusal::with(PARSE_ERROR, &text));
 }

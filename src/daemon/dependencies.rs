@@ -1,243 +1,225 @@
-//! The rules of 2013 that look beyond one element: `deps`, which want other elements to have certain values, and
-//! `max`, which lets others in when one leaves.
+//! [`Dependencies`]: which elements depend on the values at other paths, by the `deps` of expressions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
-use crate::rules::{Event, Expression, Steps};
+use slotmap::SecondaryMap;
 
-use super::access::Permission;
-use super::bus::Bus;
-use super::keys::{ClientKey, ElementKey, FetcherKey};
-use super::work::{AT_ONCE, Job, Progress, STEPS_PER_UNIT, Work};
+use crate::rules::{Expression, Steps};
 
-/// An element that depends on a path, for a fetcher.
-type Dependent = (FetcherKey, ElementKey);
+use super::keys::{ElementKey, FetcherKey};
+use super::work::{Progress, STEPS_PER_UNIT, Units};
 
-/// Which elements of which fetchers depend on which paths.
-#[derive(Debug, Default)]
-pub(super) struct Dependents {
-    by_path: HashMap<String, BTreeSet<Dependent>>,
-    /// The paths whose dependents a job looks at, and whether it has to begin again.
-    rechecks: HashMap<String, bool>,
-}
+/// An element that depends on a path for a fetcher.
+pub type Dependent = (FetcherKey, ElementKey);
 
-/// Most dependents of a path that are looked at with the change itself.
+/// Maximum number of dependents of a path that are checked with the change of its element.
 const DEPENDENTS_AT_ONCE: usize = 256;
 
-/// The job that looks at the dependents of a path.
+/// Number of entries up to which a table keeps its memory.
+const SMALL: usize = 64;
+
+/// The elements that depend on paths.
+#[derive(Debug, Default)]
+pub struct Dependencies {
+    by_path: HashMap<Arc<str>, BTreeSet<Dependent>>,
+    /// The paths with dependents of each fetcher.
+    by_fetcher: SecondaryMap<FetcherKey, HashSet<Arc<str>>>,
+    /// The paths whose dependents a job checks, and whether it has to start again.
+    rechecks: HashMap<Arc<str>, bool>,
+    /// The paths of elements that are being removed.
+    removed: Vec<Arc<str>>,
+}
+
+/// A check of all dependents of a path by a job.
 #[derive(Debug)]
-pub(super) struct Recheck {
-    path: String,
-    /// The one that was looked at last.
+pub struct Recheck {
+    path: Arc<str>,
+    /// The dependent that was checked last.
     last: Option<Dependent>,
 }
 
-/// The job that forgets what depended on paths for a fetcher.
+/// The removal of all dependents of a fetcher that has ended.
 #[derive(Debug)]
-pub(super) struct Forget {
+pub struct Forget {
     fetcher: FetcherKey,
-    paths: Vec<String>,
+    paths: Vec<Arc<str>>,
 }
 
-impl Forget {
-    pub(super) fn new(fetcher: FetcherKey, paths: HashSet<String>) -> Forget {
-        Forget { fetcher, paths: paths.into_iter().collect() }
-    }
-}
-
-impl Dependents {
-    fn insert(&mut self, path: String, dependent: Dependent) {
-        self.by_path.entry(path).or_default().insert(dependent);
-    }
-
-    /// Removes a dependent. Returns whether it was the last one of its fetcher.
-    fn remove(&mut self, path: &str, dependent: Dependent) -> bool {
-        let Some(dependents) = self.by_path.get_mut(path) else {
-            return true;
-        };
-        dependents.remove(&dependent);
-        let next = dependents.range((dependent.0, ElementKey::lowest())..).next();
-        let was_last = next.is_none_or(|(fetcher, _)| *fetcher != dependent.0);
-        if dependents.is_empty() {
-            self.by_path.remove(path);
-        }
-        was_last
-    }
-
-    /// Removes one dependent of a fetcher. Returns whether there was one.
-    fn remove_one(&mut self, path: &str, fetcher: FetcherKey) -> bool {
-        let Some(dependents) = self.by_path.get_mut(path) else {
-            return false;
-        };
-        let next = dependents.range((fetcher, ElementKey::lowest())..).next().copied();
-        let Some(dependent) = next.filter(|(dependent, _)| *dependent == fetcher) else {
-            return false;
-        };
-        dependents.remove(&dependent);
-        if dependents.is_empty() {
-            self.by_path.remove(path);
-        }
-        true
-    }
-
-    fn next(&self, path: &str, last: Option<Dependent>) -> Option<Dependent> {
-        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-        self.by_path.get(path)?.range((from, Bound::Unbounded)).next().copied()
-    }
+/// How the dependents of a path are checked.
+#[derive(Debug)]
+pub enum Check {
+    /// At once.
+    Now(Vec<Dependent>),
+    /// By a job.
+    Later(Recheck),
 }
 
 /// Returns the paths on which an element depends by an expression. The steps of matching its patterns are counted.
-fn dependency_paths(expression: &Expression, path: &str, work: &Work) -> Vec<String> {
+pub fn dependency_paths(expression: &Expression, path: &str, units: &Units) -> Vec<String> {
     if expression.deps().is_empty() {
         return Vec::new();
     }
     let mut steps = Steps::default();
     let captures = expression.captures_counting(path, &mut steps);
-    work.spend(steps.taken / STEPS_PER_UNIT);
+    units.spend(steps.taken / STEPS_PER_UNIT);
     expression.deps().iter().map(|dep| dep.path(captures.as_ref())).collect()
 }
 
-impl Bus {
-    /// Returns whether everything an element depends on is there for that client and has the value it has to have.
-    pub(super) fn dependencies_hold(&self, expression: &Expression, path: &str, client: ClientKey) -> bool {
-        let paths = dependency_paths(expression, path, &self.work);
-        expression.deps().iter().zip(paths).all(|(dep, path)| {
-            let element = self.elements.find(&path).and_then(|key| self.elements.get(key));
-            element.is_some_and(|element| {
-                let bytes = element.value.as_ref().map_or(0, |value| value.len()) as u64;
-                self.work.spend(2 + bytes / 256);
-                !self.clients.is_leaving(element.owner)
-                    && dep.matches_value(element.raw())
-                    && self.may(client, element, Permission::Fetch)
-            })
-        })
-    }
-
-    /// Notes on which paths an element depends for a fetcher.
-    pub(super) fn register_dependencies(&mut self, fetcher_key: FetcherKey, key: ElementKey, path: &str) {
-        let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
-            return;
+impl Dependencies {
+    /// Adds a dependent of a path.
+    pub fn insert(&mut self, path: String, dependent: Dependent) {
+        let path: Arc<str> = match self.by_path.get_key_value(&*path) {
+            Some((path, _)) => path.clone(),
+            None => path.into(),
         };
-        for path in dependency_paths(&fetcher.expression, path, &self.work) {
-            fetcher.dependencies.insert(path.clone());
-            self.dependents.insert(path, (fetcher_key, key));
+        self.by_path.entry(path.clone()).or_default().insert(dependent);
+        if let Some(paths) = self.by_fetcher.entry(dependent.0) {
+            paths.or_default().insert(path);
         }
     }
 
-    /// Takes back [`register_dependencies`](Self::register_dependencies) for all fetchers of an element.
-    pub(super) fn forget_element(&mut self, key: ElementKey) {
-        let Some(element) = self.elements.get_mut(key) else {
+    /// Removes a dependent of a path.
+    pub fn remove(&mut self, path: &str, dependent: Dependent) {
+        let Some(dependents) = self.by_path.get_mut(path) else {
             return;
         };
-        let fetchers = self.sets.members(&mut element.set);
-        for fetcher_key in &*fetchers {
-            if let Some(fetcher) = self.fetchers.get_mut(*fetcher_key) {
-                for path in dependency_paths(&fetcher.expression, &element.path, &self.work) {
-                    if self.dependents.remove(&path, (*fetcher_key, key)) {
-                        fetcher.forget_dependency(&path);
-                    }
-                }
+        dependents.remove(&dependent);
+        let was_last = next_of(dependents, dependent.0).is_none();
+        if dependents.is_empty() {
+            self.by_path.remove(path);
+        }
+        if let Some(paths) = self.by_fetcher.get_mut(dependent.0).filter(|_| was_last) {
+            paths.remove(path);
+            let few = 2 * paths.len() + SMALL;
+            if paths.capacity() > 4 * few {
+                paths.shrink_to(few);
             }
         }
     }
 
-    /// Takes back [`register_dependencies`](Self::register_dependencies) for all elements of a fetcher that has ended.
-    pub(super) fn forget_dependents(&mut self, job: &mut Forget, until: u64) -> Progress {
-        while self.work.spent() < until {
-            self.work.spend(3);
+    /// Returns the number of paths with dependents of a fetcher.
+    pub fn paths_of(&self, fetcher: FetcherKey) -> usize {
+        self.by_fetcher.get(fetcher).map_or(0, HashSet::len)
+    }
+
+    /// Starts to remove the dependents of a fetcher that has ended. Returns `None` if there are none.
+    pub fn begin_forgetting(&mut self, fetcher: FetcherKey) -> Option<Forget> {
+        let paths = self.by_fetcher.remove(fetcher)?;
+        Some(Forget { fetcher, paths: paths.into_iter().collect() })
+    }
+
+    /// Removes dependents of a fetcher that has ended, until that many units are spent.
+    pub fn forget(&mut self, job: &mut Forget, units: &Units, until: u64) -> Progress {
+        while units.spent() < until {
+            units.spend(3);
             let Some(path) = job.paths.last() else {
                 return Progress::Done;
             };
-            if !self.dependents.remove_one(path, job.fetcher) {
+            let Some(dependents) = self.by_path.get_mut(path) else {
                 job.paths.pop();
+                continue;
+            };
+            let Some(dependent) = next_of(dependents, job.fetcher) else {
+                job.paths.pop();
+                continue;
+            };
+            dependents.remove(&dependent);
+            if dependents.is_empty() {
+                self.by_path.remove(path);
             }
         }
         Progress::Unfinished
     }
 
-    /// An element has changed: looks again at what depends on it.
-    pub(super) fn publish_to_dependents(&mut self, path: &str, event: Event) {
-        if self.dependents.by_path.is_empty() {
-            return;
+    /// Notes that the element with a path is removed. While its removal is reported, the element is still found.
+    pub fn note_removed(&mut self, path: &Arc<str>) {
+        if !self.by_path.is_empty() {
+            self.removed.push(path.clone());
         }
-        if event == Event::Remove {
-            // While a removal is published the element is still to be found.
-            self.orphaned.push(path.into());
-            return;
-        }
-        self.look_at_dependents(path);
     }
 
-    /// Looks again at what depends on a path: at once if that is little, else by a job.
-    pub(super) fn look_at_dependents(&mut self, path: &str) {
-        if let Some(again) = self.dependents.rechecks.get_mut(path) {
+    /// Removes and returns the paths of elements that have been removed.
+    pub fn take_removed(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// Returns how the dependents of a path are checked, or `None` if there are none or a job checks them already.
+    pub fn check(&mut self, path: &str) -> Option<Check> {
+        if self.by_path.is_empty() {
+            return None;
+        }
+        if let Some(again) = self.rechecks.get_mut(path) {
             *again = true;
-            return;
+            return None;
         }
-        let Some(dependents) = self.dependents.by_path.get(path) else {
-            return;
-        };
-        if dependents.len() > DEPENDENTS_AT_ONCE {
-            self.dependents.rechecks.insert(path.into(), false);
-            return self.work.push(Job::Recheck(Recheck { path: path.into(), last: None }));
+        let dependents = self.by_path.get(path)?;
+        if dependents.len() <= DEPENDENTS_AT_ONCE {
+            return Some(Check::Now(dependents.iter().copied().collect()));
         }
-        let until = self.work.spent() + AT_ONCE;
-        for (fetcher, element) in dependents.clone() {
-            if self.work.spent() >= until {
-                self.dependents.rechecks.insert(path.into(), false);
-                return self.work.push(Job::Recheck(Recheck { path: path.into(), last: None }));
-            }
-            self.look_again(fetcher, element);
-        }
+        Some(Check::Later(self.begin_recheck(path)))
     }
 
-    pub(super) fn recheck(&mut self, job: &mut Recheck, until: u64) -> Progress {
-        while self.work.spent() < until {
-            self.work.spend(1);
-            if let Some((fetcher, element)) = self.dependents.next(&job.path, job.last) {
-                job.last = Some((fetcher, element));
-                self.look_again(fetcher, element);
-                continue;
+    /// Starts to check the dependents of a path by a job.
+    pub fn begin_recheck(&mut self, path: &str) -> Recheck {
+        let path: Arc<str> = path.into();
+        self.rechecks.insert(path.clone(), false);
+        Recheck { path, last: None }
+    }
+
+    /// Returns the next dependent that a job has to check, or `None` if all have been checked since the last change.
+    pub fn next(&mut self, job: &mut Recheck) -> Option<Dependent> {
+        loop {
+            let from = job.last.map_or(Bound::Unbounded, Bound::Excluded);
+            let dependents = self.by_path.get(&job.path);
+            let next = dependents.and_then(|all| all.range((from, Bound::Unbounded)).next().copied());
+            if next.is_some() {
+                job.last = next;
+                return next;
             }
-            match self.dependents.rechecks.insert(job.path.clone(), false) {
-                Some(true) => job.last = None,
+            match self.rechecks.get_mut(&job.path) {
+                Some(again @ true) => {
+                    *again = false;
+                    job.last = None;
+                }
                 _ => {
-                    self.dependents.rechecks.remove(&job.path);
-                    return Progress::Done;
+                    self.rechecks.remove(&job.path);
+                    return None;
                 }
             }
         }
-        Progress::Unfinished
     }
+}
 
-    /// A limited fetch has room again: reports the next element that waits, but not the one that just left.
-    pub(super) fn fill_vacancy(&mut self, fetcher_key: FetcherKey, left: ElementKey) {
-        let Some(fetcher) = self.fetchers.get_mut(fetcher_key) else {
-            return;
-        };
-        fetcher.waiting.remove(&left);
-        self.fill(fetcher_key, self.work.spent() + AT_ONCE);
-    }
+/// Returns a dependent of a fetcher.
+fn next_of(dependents: &BTreeSet<Dependent>, fetcher: FetcherKey) -> Option<Dependent> {
+    let next = dependents.range((fetcher, ElementKey::lowest())..).next().copied();
+    next.filter(|(dependent, _)| *dependent == fetcher)
+}
 
-    /// Reports elements that wait until a limited fetch is full again. What is left when so many units are spent
-    /// is left to a job.
-    fn fill(&mut self, fetcher_key: FetcherKey, until: u64) {
-        // What waits may depend on something that has changed meanwhile.
-        while let Some(fetcher) = self.fetchers.get_mut(fetcher_key).filter(|fetcher| !fetcher.is_full()) {
-            if self.work.spent() >= until {
-                return self.work.push(Job::Fill(fetcher_key));
-            }
-            let Some(next) = fetcher.waiting.pop_first() else {
-                return;
-            };
-            self.look_again(fetcher_key, next);
+#[cfg(test)]
+mod tests {
+    use slotmap::SlotMap;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_dependents_that_come_and_go() {
+        let fetcher = SlotMap::with_key().insert(());
+        let mut elements = SlotMap::with_key();
+        let mut dependencies = Dependencies::default();
+        let keys: Vec<ElementKey> = (0..10_000).map(|_| elements.insert(())).collect();
+        for (number, key) in keys.iter().enumerate() {
+            dependencies.insert(format!("on/{number}"), (fetcher, *key));
+            dependencies.insert("switch".to_owned(), (fetcher, *key));
         }
-    }
-
-    /// Goes on with [`fill`](Self::fill).
-    pub(super) fn fill_on(&mut self, fetcher: FetcherKey, until: u64) -> Progress {
-        self.fill(fetcher, until);
-        Progress::Done
+        assert_eq!(dependencies.paths_of(fetcher), 10_001);
+        for (number, key) in keys.iter().enumerate() {
+            dependencies.remove(&format!("on/{number}"), (fetcher, *key));
+            dependencies.remove("switch", (fetcher, *key));
+        }
+        assert!(dependencies.by_path.is_empty() && dependencies.paths_of(fetcher) == 0);
+        assert!(dependencies.by_fetcher[fetcher].capacity() <= 8 * SMALL);
     }
 }

@@ -186,16 +186,6 @@ impl FetcherSets {
             set.references += 1;
         }
     }
-
-    /// Returns how many sets there are.
-    pub fn len(&self) -> usize {
-        self.map.len()
-    }
-
-    /// Returns whether there is no set.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// A sweep begins when no more than so many sets are to be looked at for each fetcher that has ended.
@@ -227,9 +217,9 @@ mod tests {
         sets.join(&mut elements[1], b);
         assert_eq!(elements[0], elements[1]);
         assert_eq!(&*sets.members(&mut elements[0]), [a, b]);
-        assert_eq!(sets.len(), 1);
+        assert_eq!(sets.map.len(), 1);
         elements.into_iter().for_each(|set| sets.release(set));
-        assert!(sets.is_empty() && sets.by_members.is_empty());
+        assert!(sets.map.is_empty() && sets.by_members.is_empty());
     }
 
     #[test]
@@ -242,10 +232,10 @@ mod tests {
         sweep(&mut sets, b);
         assert_eq!(&*sets.members(&mut both), [a]);
         assert_eq!(&*sets.members(&mut one), [a]);
-        assert_eq!((both, sets.len()), (one, 1));
+        assert_eq!((both, sets.map.len()), (one, 1));
         sets.release(both);
         sets.release(one);
-        assert!(sets.is_empty() && sets.by_members.is_empty());
+        assert!(sets.map.is_empty() && sets.by_members.is_empty());
     }
 
     #[test]
@@ -258,6 +248,6 @@ mod tests {
             sweep(&mut sets, ended);
         }
         elements.into_iter().for_each(|set| sets.release(set));
-        assert!(sets.is_empty() && sets.by_members.is_empty());
+        assert!(sets.map.is_empty() && sets.by_members.is_empty());
     }
 }

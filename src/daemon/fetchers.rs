@@ -1,94 +1,124 @@
-//! [`Fetchers`]: the live queries on the bus.
+//! [`Fetchers`]: the active fetches, found by path and by client, and what each has been notified of.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use slotmap::SlotMap;
+use slotmap::{SecondaryMap, SlotMap};
 
 use crate::json::Raw;
-use crate::rules::{Expression, SortedView};
+use crate::rules::{Event, Expression, SortedView, transition};
 
 use super::keys::{ClientKey, ElementKey, FetcherKey};
+use super::notification::Notification;
 use super::path_index::PathIndex;
 
-/// A set of paths keeps its memory up to about this many entries.
-const SMALL: usize = 64;
-
-/// One live query.
+/// One active fetch.
 #[derive(Debug)]
 pub struct Fetcher {
-    /// The connection that fetches.
-    pub client: ClientKey,
-    /// The id it gave, as JSON text: the method of its notifications.
-    pub id: Box<str>,
-    /// What it wants to see.
-    pub expression: Expression,
-    /// What it counts towards the limit of its connection; nothing until it is accepted.
-    pub weight: usize,
-    /// What has been reported to it.
-    pub reported: Reported,
-    /// For a fetch of at most so many elements: those that match beyond those many.
-    pub waiting: BTreeSet<ElementKey>,
-    /// The paths that elements depend on by its `deps`.
-    pub dependencies: HashSet<String>,
+    client: ClientKey,
+    /// JSON text.
+    id: Box<str>,
+    expression: Expression,
+    /// Its weight in the limit of the client. It is 0 until the fetch is accepted.
+    weight: usize,
+    reported: Reported,
+    /// The matches beyond the maximum number of a limited fetch.
+    waiting: BTreeSet<ElementKey>,
 }
 
-/// Which elements a fetcher knows of.
+/// The elements that a fetcher has been notified of.
 #[derive(Debug)]
-pub enum Reported {
-    /// All whose [set](super::elements::Element::set) it is in: nothing but the path decides.
+enum Reported {
+    /// All that have this fetcher: only the path decides.
     AllWatched,
     /// Those that match beyond their path.
     Each(HashSet<ElementKey>),
-    /// Those in its sorted view, as far as they are in the window.
+    /// Those in its sorted view that are in the window.
     Sorted(Box<Sorted>),
 }
 
 /// The state of a sorted fetch.
 #[derive(Debug)]
-pub struct Sorted {
-    /// The elements in their order.
-    pub view: SortedView,
-    /// The ranks, counted from 0, that have changed and not been sent. They are sent by a job.
-    pub unsent: Option<Range<usize>>,
-    /// Whether a job sends them, or will when the first look is over.
-    pub is_deferred: bool,
+struct Sorted {
+    view: SortedView,
+    /// The changed ranks that have not been sent, counted from 0. A job sends them.
+    unsent: Option<Range<usize>>,
+    /// Whether a job sends changed ranks, now or when the initial adds are sent.
+    is_deferred: bool,
+}
+
+impl Sorted {
+    /// Adds changed ranks to those that a job sends.
+    fn defer(&mut self, ranks: Range<usize>) {
+        self.unsent = Some(match self.unsent.take() {
+            Some(before) => before.start.min(ranks.start)..before.end.max(ranks.end),
+            None => ranks,
+        });
+    }
+}
+
+/// How an element has changed for a fetcher.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// The element.
+    pub element: ElementKey,
+    /// Whether the fetcher had been notified of it.
+    pub was_known: bool,
+    /// What happened to the element.
+    pub event: Event,
+    /// Whether the element matches now.
+    pub matches: bool,
+}
+
+/// What follows from a [`Step`].
+#[derive(Debug)]
+pub enum Report {
+    /// No notification.
+    Nothing,
+    /// The notification of an event.
+    Event(Event),
+    /// The notification of changed ranks, counted from 0.
+    Ranks(Range<usize>),
 }
 
 impl Fetcher {
-    /// Returns a fetcher to which nothing has been reported.
-    /// With `sorts` changes in its window are reported, if the expression has one.
+    /// Creates a fetcher that has not been notified of any element. With `sorts` it is notified of changes in its
+    /// window, if the expression has one.
     pub fn new(client: ClientKey, id: &str, expression: Expression, sorts: bool) -> Fetcher {
-        let reported = match expression.sort().filter(|_| sorts) {
+        let sort = expression.sort().filter(|_| sorts);
+        let selects = expression.needs_value() || !expression.deps().is_empty() || expression.max().is_some();
+        let reported = match sort {
             Some(sort) => {
                 let view = SortedView::new(sort.clone());
                 Reported::Sorted(Box::new(Sorted { view, unsent: None, is_deferred: true }))
             }
-            None if expression.needs_value()
-                || !expression.deps().is_empty()
-                || expression.max().is_some() =>
-            {
-                Reported::Each(HashSet::new())
-            }
+            None if selects => Reported::Each(HashSet::new()),
             None => Reported::AllWatched,
         };
-        Fetcher {
-            client,
-            id: id.into(),
-            expression,
-            weight: 0,
-            reported,
-            waiting: BTreeSet::new(),
-            dependencies: HashSet::new(),
-        }
+        Fetcher { client, id: id.into(), expression, weight: 0, reported, waiting: BTreeSet::new() }
     }
 
-    /// Returns whether its value rules hold.
+    /// Returns the connection that fetches.
+    pub fn client(&self) -> ClientKey {
+        self.client
+    }
+
+    /// Returns the id of the fetch as JSON text. It is the method of its notifications.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the expression of the fetch.
+    pub fn expression(&self) -> &Expression {
+        &self.expression
+    }
+
+    /// Returns `true` if its value rules hold.
     pub fn admits(&self, value: Option<Raw<'_>>) -> bool {
         !self.expression.needs_value() || self.expression.matches_value(value)
     }
 
-    /// Returns whether one more element may not be reported to it. The window of a sorted fetch is its limit.
+    /// Returns `true` if it is notified of single events and their number is at its maximum.
     pub fn is_full(&self) -> bool {
         match &self.reported {
             Reported::Each(reported) => self.expression.max().is_some_and(|max| reported.len() >= max),
@@ -96,7 +126,18 @@ impl Fetcher {
         }
     }
 
-    /// Returns whether it knows of an element that it watches, unless that has just been added.
+    /// Returns `true` if the fetch is limited and not by a window.
+    pub fn is_limited(&self) -> bool {
+        !self.is_sorted() && self.expression.max().is_some()
+    }
+
+    /// Returns `true` if it is notified of changes in a window.
+    pub fn is_sorted(&self) -> bool {
+        matches!(self.reported, Reported::Sorted(_))
+    }
+
+    /// Returns `true` if it has been notified of an element. An element that was just added counts as reported if only
+    /// its path decides.
     pub fn knows(&self, key: ElementKey, path: &str) -> bool {
         match &self.reported {
             Reported::AllWatched => true,
@@ -105,85 +146,189 @@ impl Fetcher {
         }
     }
 
-    /// Removes a path on which no element depends any more. Most of the memory is returned when few paths are left.
-    pub fn forget_dependency(&mut self, path: &str) {
-        self.dependencies.remove(path);
-        let few = 2 * self.dependencies.len() + SMALL;
-        if self.dependencies.capacity() > 4 * few {
-            self.dependencies.shrink_to(few);
+    /// Applies a change of an element. Returns the notification that follows.
+    pub fn apply(&mut self, step: Step, notification: &Notification) -> Report {
+        let key = step.element;
+        let is_full = self.is_full();
+        if let Reported::Sorted(sorted) = &mut self.reported {
+            let changes = match step.matches {
+                true => sorted.view.set(notification.path(), notification.value().cloned()),
+                false => sorted.view.remove(notification.path()),
+            };
+            return match changes.map(|changes| changes.ranks()) {
+                Some(ranks) if sorted.is_deferred => {
+                    sorted.defer(ranks);
+                    Report::Nothing
+                }
+                Some(ranks) => Report::Ranks(ranks),
+                None => Report::Nothing,
+            };
+        }
+        if !step.was_known && step.matches && is_full {
+            self.waiting.insert(key);
+            return Report::Nothing;
+        }
+        let Some(event) = transition(step.was_known, step.event, step.matches) else {
+            self.waiting.remove(&key);
+            return Report::Nothing;
+        };
+        if let Reported::Each(reported) = &mut self.reported {
+            match event {
+                Event::Add => reported.insert(key),
+                Event::Change => true,
+                Event::Remove => reported.remove(&key),
+            };
+        }
+        Report::Event(event)
+    }
+
+    /// Leaves changed ranks to a job, which is necessary until all of them are sent.
+    pub fn defer(&mut self, ranks: Range<usize>) {
+        if let Reported::Sorted(sorted) = &mut self.reported {
+            sorted.defer(ranks);
+            sorted.is_deferred = true;
         }
     }
 
-    /// Returns how many entries there are of it, in the index and of elements: what it costs to make and to drop it.
+    /// Leaves all ranks of the window to a job. Returns `false` if the fetch is not sorted.
+    pub fn defer_all(&mut self) -> bool {
+        let Reported::Sorted(sorted) = &mut self.reported else {
+            return false;
+        };
+        sorted.unsent = Some(sorted.view.snapshot().ranks());
+        true
+    }
+
+    /// Removes and returns the ranks that are left to a job. If there are none, changes are notified at once again.
+    pub fn take_deferred(&mut self) -> Option<Range<usize>> {
+        let Reported::Sorted(sorted) = &mut self.reported else {
+            return None;
+        };
+        let ranks = sorted.unsent.take();
+        sorted.is_deferred = ranks.is_some();
+        ranks
+    }
+
+    /// Returns the view of a sorted fetch.
+    pub fn view(&self) -> Option<&SortedView> {
+        match &self.reported {
+            Reported::Sorted(sorted) => Some(&sorted.view),
+            _ => None,
+        }
+    }
+
+    /// Removes and returns the next element that waits, if the fetch is not full.
+    pub fn next_waiting(&mut self) -> Option<ElementKey> {
+        if self.is_full() { None } else { self.waiting.pop_first() }
+    }
+
+    /// Removes an element from those that wait.
+    pub fn stop_waiting(&mut self, key: ElementKey) {
+        self.waiting.remove(&key);
+    }
+
+    /// Returns the number of its entries in the index and in its lists, which is what it costs to drop it.
     pub fn size(&self) -> u64 {
         let elements = match &self.reported {
             Reported::AllWatched => 0,
             Reported::Each(reported) => reported.len() + self.waiting.len(),
             Reported::Sorted(sorted) => 2 * sorted.view.len(),
         };
-        1 + (4 * self.expression.words() + elements + self.dependencies.len()) as u64
+        1 + (4 * self.expression.words() + elements) as u64
     }
 }
 
-impl Sorted {
-    /// Notes that ranks have changed.
-    pub fn note(&mut self, ranks: Range<usize>) {
-        self.unsent = Some(match self.unsent.take() {
-            Some(before) => before.start.min(ranks.start)..before.end.max(ranks.end),
-            None => ranks,
-        });
-    }
+/// The fetches of one client.
+#[derive(Debug, Default)]
+struct Fetches {
+    /// The fetchers by the text of their ids in one spelling.
+    by_id: HashMap<Box<str>, FetcherKey>,
+    weight: usize,
 }
 
-/// All fetchers, found by the paths they can match.
+/// All fetchers.
 #[derive(Debug, Default)]
 pub struct Fetchers {
     map: SlotMap<FetcherKey, Fetcher>,
     index: PathIndex<FetcherKey>,
+    by_client: SecondaryMap<ClientKey, Fetches>,
 }
 
 impl Fetchers {
-    /// Adds a fetcher, which [`candidates`](Self::candidates) does not find yet.
+    /// Adds a fetcher. [`accept`](Self::accept) makes it a fetch of its client.
     pub fn insert(&mut self, fetcher: Fetcher) -> FetcherKey {
         self.map.insert(fetcher)
     }
 
-    /// Has a fetcher be found for elements that are added from now on.
-    pub fn activate(&mut self, key: FetcherKey) {
-        if let Some(fetcher) = self.map.get(key) {
-            self.index.insert(fetcher.expression.path_hint(), key);
-        }
+    /// Accepts a fetcher under an id: from now on elements that are added find it. Returns the fetcher that had the id.
+    pub fn accept(&mut self, key: FetcherKey, id: &str) -> Option<FetcherKey> {
+        let fetcher = self.map.get_mut(key)?;
+        fetcher.weight = fetcher.expression.weight();
+        self.index.insert(fetcher.expression.path_hint(), key);
+        let fetches = self.by_client.entry(fetcher.client)?.or_default();
+        fetches.weight += fetcher.weight;
+        fetches.by_id.insert(id.into(), key)
     }
 
-    /// Takes a fetcher out.
+    /// Removes a fetcher.
     pub fn remove(&mut self, key: FetcherKey) -> Option<Fetcher> {
         let fetcher = self.map.remove(key)?;
         self.index.remove(fetcher.expression.path_hint(), key);
+        if let Some(fetches) = self.by_client.get_mut(fetcher.client) {
+            fetches.weight -= fetcher.weight;
+        }
         Some(fetcher)
     }
 
-    /// The fetcher of a key.
+    /// Returns a fetcher.
     pub fn get(&self, key: FetcherKey) -> Option<&Fetcher> {
         self.map.get(key)
     }
 
-    /// The fetcher of a key.
+    /// Returns a fetcher.
     pub fn get_mut(&mut self, key: FetcherKey) -> Option<&mut Fetcher> {
         self.map.get_mut(key)
     }
 
-    /// The fetchers whose path rules can match a path. Whether they do is for them to say.
+    /// Returns the fetchers whose expressions may match a path. Their rules have to be tested.
     pub fn candidates(&self, path: &str) -> Vec<FetcherKey> {
         self.index.candidates(path).collect()
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.map.len()
+    /// Returns the sum of the weights of the fetches of a client.
+    pub fn weight_of(&self, client: ClientKey) -> usize {
+        self.by_client.get(client).map_or(0, |fetches| fetches.weight)
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Returns `true` if a client has fetches.
+    pub fn has_any(&self, client: ClientKey) -> bool {
+        self.by_client.get(client).is_some_and(|fetches| !fetches.by_id.is_empty())
+    }
+
+    /// Returns `true` if a client has a fetch with that id.
+    pub fn has(&self, client: ClientKey, id: &str) -> bool {
+        self.by_client.get(client).is_some_and(|fetches| fetches.by_id.contains_key(id))
+    }
+
+    /// Takes a fetch from its client, to be [removed](Self::remove).
+    pub fn take(&mut self, client: ClientKey, id: &str) -> Option<FetcherKey> {
+        self.by_client.get_mut(client)?.by_id.remove(id)
+    }
+
+    /// Takes any fetch from a client, to be [removed](Self::remove).
+    pub fn take_any(&mut self, client: ClientKey) -> Option<FetcherKey> {
+        let fetches = self.by_client.get_mut(client)?;
+        let id = fetches.by_id.keys().next()?.clone();
+        fetches.by_id.remove(&id)
+    }
+
+    /// Forgets a client that has no fetches.
+    pub fn forget_client(&mut self, client: ClientKey) {
+        self.by_client.remove(client);
+    }
+
+    /// Returns the number of fetchers.
+    pub fn count(&self) -> usize {
+        self.map.len()
     }
 }

@@ -3,6 +3,8 @@
 //! A long message is written by a job in slices. Translating it to msgpack at the end would be one long step, so each
 //! item is translated when it is written.
 
+use crate::json::Raw;
+use crate::wire::frame::{self, TooLong};
 use crate::wire::msgpack::{self, Packer};
 
 /// Bytes of JSON that are written in one unit of work.
@@ -19,6 +21,23 @@ pub struct ItemList {
     json_len: usize,
     count: u32,
     packer: Option<Packer>,
+}
+
+/// A message around a list.
+#[derive(Debug, Clone, Copy)]
+pub enum Envelope<'a> {
+    /// The response to a request. The list is the result.
+    Response {
+        /// The id of the request.
+        id: Raw<'a>,
+    },
+    /// The notification of a sorted fetch. The list has the changed entries.
+    Changes {
+        /// The id of the fetch.
+        id: Raw<'a>,
+        /// The number of occupied ranks in the window.
+        n: usize,
+    },
 }
 
 impl ItemList {
@@ -66,14 +85,68 @@ impl ItemList {
         self.packer.is_some()
     }
 
-    /// Appends the array to a message in the encoding of the items.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        if self.is_packed() {
-            msgpack::array_header(out, self.count);
-            return out.extend_from_slice(&self.bytes);
-        }
+    /// Appends a message with this list, which is JSON.
+    pub fn write_json(&self, envelope: &Envelope, out: &mut Vec<u8>) {
+        let (before, behind) = envelope.json();
+        out.extend_from_slice(before.as_bytes());
         out.push(b'[');
         out.extend_from_slice(self.bytes.strip_suffix(b",").unwrap_or_default());
         out.push(b']');
+        out.extend_from_slice(behind.as_bytes());
+    }
+
+    /// Appends a frame with this list, which is msgpack.
+    ///
+    /// # Errors
+    /// The message exceeds the limit as msgpack or as JSON. Nothing is appended then.
+    pub fn write_packed(
+        &self,
+        envelope: &Envelope,
+        packer: &mut Packer,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(), TooLong> {
+        let (before, behind) = envelope.json();
+        let length = before.len() + "[]".len() + self.json_len.saturating_sub(1) + behind.len();
+        if length > limit {
+            return Err(TooLong { length, limit });
+        }
+        let mark = frame::begin(out);
+        // The first byte announces a map of two entries, the others are short strings.
+        match envelope {
+            Envelope::Response { id } => {
+                out.extend_from_slice(b"\x82\xa2id");
+                packer.append(out, *id);
+                out.extend_from_slice(b"\xa6result");
+                self.write_array(out);
+            }
+            Envelope::Changes { id, n } => {
+                out.extend_from_slice(b"\x82\xa6method");
+                packer.append(out, *id);
+                out.extend_from_slice(b"\xa6params\x82\xa7changes");
+                self.write_array(out);
+                out.extend_from_slice(b"\xa1n");
+                packer.append(out, Raw::trusted(&n.to_string()));
+            }
+        }
+        frame::end(out, mark, limit)
+    }
+
+    fn write_array(&self, out: &mut Vec<u8>) {
+        msgpack::array_header(out, self.count);
+        out.extend_from_slice(&self.bytes);
+    }
+}
+
+impl Envelope<'_> {
+    /// Returns the JSON text before and behind the list.
+    fn json(&self) -> (String, String) {
+        match self {
+            Envelope::Response { id } => (format!("{{\"id\":{},\"result\":", id.text()), "}".to_owned()),
+            Envelope::Changes { id, n } => {
+                let before = format!("{{\"method\":{},\"params\":{{\"changes\":", id.text());
+                (before, format!(",\"n\":{n}}}}}"))
+            }
+        }
     }
 }

@@ -1,52 +1,56 @@
-//! The bus: which elements there are, who fetches them, who answers for them.
+//! The engine of the daemon: a Jet bus without sockets, threads and clock.
 //!
-//! [`Bus`] is the engine: frames and the clock go in, frames and log lines come out. It owns no
-//! socket, thread or timer; [`server`](crate::server) drives it.
+//! Received bytes and the time go into [`Bus`]; bytes to send and log lines come out. [`server`](crate::server) drives
+//! it. The components depend on each other downwards only:
 //!
-//! - [`bus`]: the engine's front door: connections, received messages, deadlines
-//! - `services`: what requests about one's own elements and connection do; `fetching`: fetch,
-//!   unfetch, get; `simple_fetch`: the only fetch of a peer where that is configured; `routing`: set, call and their answers
-//! - [`login`]: authenticate and what else is about users; `waiting`: what a connection sends meanwhile
-//! - [`elements`], [`fetchers`]: what is on the bus and who watches it; [`path_index`] finds the
-//!   fetchers of a path
-//! - [`work`]: what grows with the number of elements, in slices; `scan`: the first look of a fetch, and `get`;
-//!   `window`: large changes of sorted fetches; `leaving`: the end of a connection
-//! - [`fetcher_sets`]: the fetchers of each element, shared between elements
-//! - `publish`: from a change to notifications, `news`: what they say; `conditions`: the rules of 2013 that look beyond
-//!   one element
-//! - [`access`]: which groups may do what with an element
-//! - [`client`]: one connection; `dialect`: how some peers want to be spoken to; `reply`: writing
-//!   messages, `text`: reading them, `redact`: what the log must not show of them; [`deadlines`]: what is due when; `log`: lines for the log, `quota`: how many, `server::log_writer`: writing them
+//! - `bus`: the facade. It receives messages and runs jobs in slices (`job`, `work`).
+//! - `services`: the requests that the daemon answers itself. `routing` and `routes`: sets and calls on their way to an
+//!   owner and back. [`accounts`]: logins. `leave`: the end of a connection.
+//! - `first_look`, `get`: the jobs that iterate over elements.
+//! - `live`: connections, elements and fetchers together. A change becomes notifications here. `window` writes those
+//!   of sorted fetches.
+//! - `clients`: the connections, with `output`, `held` messages and the `log`. `elements` with `fetcher_sets`, and
+//!   `fetchers` with `path_index`. `dependencies`: the `deps` of fetch expressions.
+//! - `access`: the groups that may use an element. `peer_kind`: what foreign peers expect. `params`, `request`, `reply`:
+//!   what services read and return. `notification`, `item_list`: parts of messages that are written once or in slices.
 
 pub mod access;
+pub mod accounts;
 pub mod bus;
-pub mod client;
 mod clients;
+mod config;
 mod decode;
 mod dependencies;
-pub mod elements;
-pub mod fetcher_sets;
-pub mod fetchers;
-mod fetching;
-mod held_messages;
+mod elements;
+mod fetcher_sets;
+mod fetchers;
+mod first_look;
+mod get;
+mod held;
 mod item_list;
+mod job;
 mod keys;
-mod leaving;
+mod leave;
+mod live;
 mod log;
-pub mod login;
+mod log_quota;
 mod notification;
-pub mod path_index;
+mod output;
+mod params;
+mod path_index;
+mod pattern_cost;
 mod peer_kind;
-mod publish;
-mod quota;
 mod redact;
+mod reply;
+mod request;
+mod routes;
 mod routing;
-mod scan;
 mod services;
-mod simple_fetch;
 mod window;
-pub mod work;
+mod work;
 
-pub use bus::{Bus, Config};
-pub use keys::{ClientKey, ElementKey, FetcherKey};
-pub use peer_kind::PeerKind;
+pub use bus::Bus;
+pub use config::{Config, DEFAULT_MAX_FETCHES, DEFAULT_MAX_REQUESTS, DEFAULT_MAX_UNSENT, DEFAULT_TIMEOUT};
+pub use keys::ClientKey;
+pub use log::{Level, LogLine, Traffic};
+pub use work::SLICE;

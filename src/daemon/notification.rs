@@ -1,4 +1,5 @@
-//! [`News`]: what is told of one element, and the messages that tell it.
+//! [`Notification`]: an event of one element, of which the params are written once for all fetchers that receive the
+//! same.
 
 use std::sync::Arc;
 
@@ -10,57 +11,69 @@ use crate::wire::msgpack::Packer;
 use super::elements::Element;
 use super::peer_kind::PeerKind;
 
-/// The params of a notification, in what they have been asked for.
+/// The params of a notification in the encodings that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Params {
+pub struct Params {
     json: Vec<u8>,
     msgpack: Vec<u8>,
 }
 
-/// What is told of an element, its params written once for all who are told the same.
-pub(super) struct News {
-    pub(super) path: Arc<str>,
+/// An element as its fetchers are notified of it.
+#[derive(Debug)]
+pub struct Notification {
+    path: Arc<str>,
     path_json: Arc<str>,
-    pub(super) value: Option<Arc<str>>,
-    /// In small letters and in capitals.
+    value: Option<Arc<str>>,
+    /// The params with events in lower case and in capitals.
     written: [[Params; 3]; 2],
-    /// The adds of what can only be fetched. Few are, so the others do not carry them along.
-    marked: Option<Box<[Params; 2]>>,
+    /// The params of adds of a read-only state. They are rare, so the others carry only a pointer.
+    read_only: Option<Box<[Params; 2]>>,
 }
 
-impl News {
-    pub(super) fn of(element: &Element) -> News {
-        News {
+impl Notification {
+    /// Creates notifications of an element with its current value.
+    pub fn of(element: &Element) -> Notification {
+        Notification {
             path: element.path.clone(),
             path_json: element.path_json.clone(),
             value: element.value.clone(),
             written: Default::default(),
-            marked: None,
+            read_only: None,
         }
     }
 
-    pub(super) fn raw(&self) -> Option<Raw<'_>> {
+    /// Returns the path of the element.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// Returns the value of the element as JSON text.
+    pub fn value(&self) -> Option<&Arc<str>> {
+        self.value.as_ref()
+    }
+
+    /// Returns the value of the element.
+    pub fn raw(&self) -> Option<Raw<'_>> {
         self.value.as_deref().map(Raw::trusted)
     }
 
-    /// The params of the notification of that event; with a mark on the add of what can only be fetched.
-    pub(super) fn params(&mut self, event: Event, dialect: PeerKind, mark: bool) -> &mut Params {
-        let spelling = usize::from(dialect == PeerKind::NodeJet3);
-        let params = match mark {
-            true => &mut self.marked.get_or_insert_default()[spelling],
+    /// Returns the params for an event. With `read_only` they have the member `fetchOnly`.
+    pub fn params(&mut self, event: Event, kind: PeerKind, read_only: bool) -> &mut Params {
+        let spelling = usize::from(kind == PeerKind::NodeJet3);
+        let params = match read_only {
+            true => &mut self.read_only.get_or_insert_default()[spelling],
             false => &mut self.written[spelling][event as usize],
         };
-        let written = &mut params.json;
-        if written.is_empty() {
-            let event = dialect.event_name(event);
-            write_params(written, &self.path_json, event, self.value.as_deref(), mark);
+        if params.json.is_empty() {
+            let event = kind.event_name(event);
+            write_params(&mut params.json, &self.path_json, event, self.value.as_deref(), read_only);
         }
         params
     }
 }
 
-/// Appends what is told of an element in a notification or an item of `get`; with a mark if it can only be fetched.
-pub(super) fn write_params(out: &mut Vec<u8>, path_json: &str, event: &str, value: Option<&str>, mark: bool) {
+/// Appends the params of a notification, which are also the items of `get`. `path_json` is the path as JSON text.
+pub fn write_params(out: &mut Vec<u8>, path_json: &str, event: &str, value: Option<&str>, read_only: bool) {
     out.extend_from_slice(b"{\"path\":");
     out.extend_from_slice(path_json.as_bytes());
     out.extend_from_slice(b",\"event\":\"");
@@ -70,57 +83,46 @@ pub(super) fn write_params(out: &mut Vec<u8>, path_json: &str, event: &str, valu
         out.extend_from_slice(b",\"value\":");
         out.extend_from_slice(value.as_bytes());
     }
-    if mark {
+    if read_only {
         out.extend_from_slice(b",\"fetchOnly\":true");
     }
     out.push(b'}');
 }
 
-/// Appends the notification of a fetch.
-pub(super) fn notification(out: &mut Vec<u8>, id: &str, params: &[u8]) {
-    out.extend_from_slice(b"{\"method\":");
-    out.extend_from_slice(id.as_bytes());
-    out.extend_from_slice(b",\"params\":");
-    out.extend_from_slice(params);
-    out.push(b'}');
-}
-
-/// Bytes of a notification beside its id and params.
+/// The number of bytes of a notification without its id and params.
 const ENVELOPE: usize = r#"{"method":,"params":}"#.len();
 
 impl Params {
-    pub(super) fn json(&self) -> &[u8] {
+    /// Returns the params as JSON.
+    pub fn json(&self) -> &[u8] {
         &self.json
     }
 
-    /// Appends a frame with the notification as msgpack; the params are translated for the first
-    /// one only.
+    /// Appends a frame with the notification as msgpack. The params are translated once.
     ///
     /// # Errors
-    /// [`TooLong`] in either form, as with [`Packer::end_frame`].
-    pub(super) fn packed_frame(
+    /// The message exceeds the limit as msgpack or as JSON. Nothing is appended then.
+    pub fn packed_frame(
         &mut self,
         id: &str,
         packer: &mut Packer,
         out: &mut Vec<u8>,
-        max_message: usize,
+        limit: usize,
     ) -> Result<(), TooLong> {
         let length = ENVELOPE + id.len() + self.json.len();
-        if length > max_message {
-            return Err(TooLong { length, limit: max_message });
+        if length > limit {
+            return Err(TooLong { length, limit });
         }
         if self.msgpack.is_empty() {
             self.msgpack.extend_from_slice(&self.json);
             packer.pack(&mut self.msgpack, 0);
         }
         let mark = frame::begin(out);
-        // A map of two, and its keys.
+        // The first byte announces a map of two entries.
         out.extend_from_slice(b"\x82\xa6method");
-        let start = out.len();
-        out.extend_from_slice(id.as_bytes());
-        packer.pack(out, start);
+        packer.append(out, Raw::trusted(id));
         out.extend_from_slice(b"\xa6params");
         out.extend_from_slice(&self.msgpack);
-        frame::end(out, mark, max_message)
+        frame::end(out, mark, limit)
     }
 }

@@ -33,7 +33,7 @@ impl PeerKind {
 
     /// The dialect of a peer by its first request: peers of node-jet 3 begin with `info` under
     /// the string "1", those of the C++ library write the version of JSON-RPC into everything.
-    pub(super) fn recognised(message: Raw, method: Raw, id: Option<Raw>) -> Option<PeerKind> {
+    pub fn recognised(message: Raw, method: Raw, id: Option<Raw>) -> Option<PeerKind> {
         if message.get("jsonrpc").and_then(Raw::as_str).as_deref() == Some("2.0") {
             return Some(PeerKind::Cpp);
         }
@@ -42,7 +42,7 @@ impl PeerKind {
     }
 
     /// The name of an event as the peer compares it.
-    pub(super) fn event_name(self, event: Event) -> &'static str {
+    pub fn event_name(self, event: Event) -> &'static str {
         match (self, event) {
             (PeerKind::NodeJet3, Event::Add) => "Add",
             (PeerKind::NodeJet3, Event::Change) => "Change",
@@ -52,34 +52,34 @@ impl PeerKind {
     }
 
     /// Whether a sorted fetch gets what has changed in its window; else it gets single events.
-    pub(super) fn sorts(self) -> bool {
+    pub fn sorts(self) -> bool {
         self != PeerKind::NodeJet3
     }
 
     /// Whether requests for its elements name the service and carry the path in their params.
-    pub(super) fn is_asked_by_service(self) -> bool {
+    pub fn is_asked_by_service(self) -> bool {
         self == PeerKind::NodeJet3
     }
 
     /// Whether only an object will do as the result of a set.
-    pub(super) fn wants_objects_from_set(self) -> bool {
+    pub fn wants_objects_from_set(self) -> bool {
         self == PeerKind::Cpp
     }
 
     /// Returns whether `get` lists methods beside states. Tools of the C++ library cannot tell a method
     /// from a state that is null.
-    pub(super) fn gets_methods(self) -> bool {
+    pub fn gets_methods(self) -> bool {
         self != PeerKind::Cpp
     }
 
     /// Returns whether the response to fetch comes after the initial adds: peers of the C++ library take what
     /// follows the response for later news.
-    pub(super) fn wants_adds_first(self) -> bool {
+    pub fn wants_adds_first(self) -> bool {
         self == PeerKind::Cpp
     }
 
     /// The error for an owner that does not answer in time.
-    pub(super) fn timeout_error(self) -> Code {
+    pub fn timeout_error(self) -> Code {
         match self {
             PeerKind::Cpp => INTERNAL_ERROR,
             _ => RESPONSE_TIMEOUT,
@@ -87,7 +87,7 @@ impl PeerKind {
     }
 
     /// The largest message it takes, in bytes.
-    pub(super) fn max_message(self, limit: usize) -> usize {
+    pub fn max_message(self, limit: usize) -> usize {
         match self {
             PeerKind::Cpp => limit.min(CPP_MAX_MESSAGE),
             _ => limit,

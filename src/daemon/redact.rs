@@ -14,7 +14,7 @@ const HIDDEN: &str = "\"(hidden)\"";
 
 /// A message as the log shows it: [`redacted`], complete, and on one line without control characters. What is no
 /// JSON is shortened.
-pub(super) fn on_one_line(json: &str) -> String {
+pub fn on_one_line(json: &str) -> String {
     let safe = redacted(json);
     if !safe.contains(is_unsafe_to_show) {
         return if Raw::parse(&safe, usize::MAX).is_ok() { safe } else { shown(&safe).into_owned() };
@@ -37,7 +37,7 @@ pub(super) fn on_one_line(json: &str) -> String {
 
 /// A message as the log may show it: without what is called `password` anywhere in it, and without params
 /// of services that are given one.
-pub(super) fn redacted(json: &str) -> String {
+pub fn redacted(json: &str) -> String {
     if Raw::parse(json, usize::MAX).is_err() {
         // What cannot be read may be such a message with a mistake.
         return if is_suspicious(json) { HIDDEN.to_owned() } else { json.to_owned() };

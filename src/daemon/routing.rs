@@ -1,252 +1,205 @@
-//! Set and call: from the requester to the owner of a path and back.
+//! [`Router`]: forwards sets and calls to the owners of their paths, and the answers back.
 
 use std::time::{Duration, Instant};
 
-use crate::json::{Kind, Raw, write};
-use crate::wire::error::{self, CONNECTION_CLOSED, INTERNAL_ERROR, INVALID_PARAMS};
+use crate::json::{Kind, Raw, append, to_text, write};
+use crate::wire::error::{CONNECTION_CLOSED, Code, INTERNAL_ERROR, Tag};
 use crate::wire::latin1::shown;
-use crate::wire::message::Message;
+use crate::wire::message::{Message, write_routed_request};
 
-use super::bus::{Bus, Level};
-use super::client::Route;
-use super::clients::{Outcome, TOO_LONG, into_text};
 use super::keys::ClientKey;
-use super::services::{Params, members, path_of, timeout_of};
+use super::live::Live;
+use super::log::Level;
+use super::params::{Params, members, path_of, timeout_of};
+use super::reply::{Outcome, Refusal, Reply};
+use super::request::Request;
+use super::routes::{Route, Routes};
 use super::work::SLICE;
 
-/// Seconds an owner has to answer if nobody said otherwise.
-pub const DEFAULT_TIMEOUT: f64 = 5.0;
-
-/// Waiting longer than a year is waiting for ever; it keeps the arithmetic of time from overflowing.
+/// Maximum timeout, which is a year. Longer ones could exceed the range of the clock.
 const LONGEST_TIMEOUT: f64 = 365.0 * 24.0 * 3600.0;
 
-/// The id, as JSON text, of requests that have to have one although nobody waits for an answer.
+/// The id of forwarded requests that need one although no response is expected, as JSON text.
 const UNASKED_ID: &str = "\"n\"";
 
-/// What is done with the owner's element.
+/// The service that is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub enum Action {
+    /// `set`
     Set,
+    /// `call`
     Call,
 }
 
-impl Bus {
+/// Forwards requests and responses.
+#[derive(Debug)]
+pub struct Router<'a> {
+    /// The connections, elements and fetchers.
+    pub live: &'a mut Live,
+    /// The open requests.
+    pub routes: &'a mut Routes,
+}
+
+impl Router<'_> {
     /// Forwards a set or call to the owner of its path.
-    pub(super) fn route(
-        &mut self,
-        requester: ClientKey,
-        id: Option<Raw>,
-        params: Params,
-        action: Action,
-        now: Instant,
-    ) -> Result<Outcome, Outcome> {
+    pub fn forward(&mut self, request: Request, action: Action) -> Reply {
+        let params = request.params;
         let [path, timeout, value, value_as_result, args] =
             members(params, ["path", "timeout", "value", "valueAsResult", "args"]);
         let path = path_of(path, params)?;
         let asked_timeout = timeout_of(timeout, params)?;
-        // A call that carries a value has always been forwarded as a set is.
+        let (owner, timeout) = self.find_owner(request.client, &path, action)?;
+        let seconds = asked_timeout.or(timeout).unwrap_or(self.live.clients.config().timeout);
+        let due = request.now + Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_TIMEOUT));
+        let number = self.begin_route(&request, owner, &path, action, due)?;
+        // A call with a value has always been forwarded like a set.
         let as_set = action == Action::Set || value.is_some();
-        let found = self.elements.find(&path).and_then(|key| self.elements.get(key));
-        let Some(element) = found else {
-            return Err(Outcome::refused("pathNotExists", &path));
-        };
-        // Who may not use it learns no more about it.
-        if !self.may(requester, element, element.use_permission()) {
-            return Err(Outcome::refused("noAccess", &path));
-        }
-        if element.is_state != (action == Action::Set) {
-            return Err(Outcome::refused("wrongKind", &path));
-        }
-        if element.fetch_only {
-            return Err(Outcome::refused("fetchOnly", &path));
-        }
-        let owner = element.owner;
-        if self.clients.is_leaving(owner) {
-            let mut data = Vec::new();
-            error::tag(&mut data, "ownerGone", &path);
-            return Err(Outcome::Refused(CONNECTION_CLOSED, Some(into_text(data))));
-        }
-        let seconds = asked_timeout.or(element.timeout).unwrap_or(self.clients.config.timeout);
-        let number = match id {
-            Some(id) => {
-                let due = now + Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_TIMEOUT));
-                Some(self.begin_route((requester, owner), id, &path, params, (action, due))?)
+        let by_service = self.live.clients.kind(owner).is_asked_by_service();
+        let sent = self.live.clients.send(owner, |out| {
+            if by_service {
+                return write_service_request(out, number, params, action);
             }
-            None => None,
-        };
-        let by_service = self.clients.kind(owner).is_asked_by_service();
-        let sent = self.clients.send(owner, |out| match by_service {
-            true => service_request(out, number, params, action),
-            false if as_set => {
-                routed_request(out, number, &path, |out| set_params(out, value, value_as_result))
-            }
-            false => routed_request(out, number, &path, |out| {
-                out.extend_from_slice(args.map_or("{}", Raw::text).as_bytes());
-            }),
+            write_routed_request(out, number, &path, |out| match as_set {
+                true => write_set_params(out, value, value_as_result),
+                false => out.extend_from_slice(args.map_or("{}", Raw::text).as_bytes()),
+            });
         });
         if !sent {
-            number.and_then(|number| self.end_route(owner, number));
-            return Err(Outcome::Refused(INTERNAL_ERROR, Some(TOO_LONG.to_owned())));
+            number.and_then(|number| self.routes.end(owner, number));
+            return Err(Refusal::too_long());
         }
         Ok(Outcome::Answered)
     }
 
-    /// Notes a request that the owner has to answer.
+    /// Returns the owner of a path that a client may set or call, and the timeout of the element.
+    fn find_owner(
+        &self,
+        client: ClientKey,
+        path: &str,
+        action: Action,
+    ) -> Result<(ClientKey, Option<f64>), Refusal> {
+        let Some(element) = self.live.elements.at(path) else {
+            return Err(Refusal::params("pathNotExists", path));
+        };
+        // A client that may not use the element learns nothing more about it.
+        if !self.live.may(client, element, element.use_permission()) {
+            return Err(Refusal::params("noAccess", path));
+        }
+        if element.is_state != (action == Action::Set) {
+            return Err(Refusal::params("wrongKind", path));
+        }
+        if element.fetch_only {
+            return Err(Refusal::params("fetchOnly", path));
+        }
+        if self.live.clients.is_leaving(element.owner) {
+            return Err(Refusal::with(CONNECTION_CLOSED, &Tag("ownerGone", path)));
+        }
+        Ok((element.owner, element.timeout))
+    }
+
+    /// Adds a route if the request wants a response. Returns its number.
     fn begin_route(
         &mut self,
-        (requester, owner): (ClientKey, ClientKey),
-        id: Raw,
+        request: &Request,
+        owner: ClientKey,
         path: &str,
-        params: Params,
-        (action, due): (Action, Instant),
-    ) -> Result<u64, Outcome> {
-        let limit = self.clients.config.max_requests;
-        let asking = self.clients.get_mut(requester);
-        if asking.as_ref().is_some_and(|client| client.asked >= limit) {
-            let data = format!("\"more than {limit} requests are open\"");
-            return Err(Outcome::Refused(INTERNAL_ERROR, Some(data)));
-        }
-        if let Some(client) = asking {
-            client.asked += 1;
-        }
-        self.last_route += 1;
-        let number = self.last_route;
+        action: Action,
+        due: Instant,
+    ) -> Result<Option<u64>, Refusal> {
+        let Some(id) = request.id else {
+            return Ok(None);
+        };
         let route = Route {
-            requester,
+            requester: request.client,
             id: id.text().into(),
             is_set: action == Action::Set,
             path: path.into(),
-            params: params.map_or("{}", Raw::text).into(),
-            due,
+            params: request.params.map_or("{}", Raw::text).into(),
         };
-        if let Some(owner) = self.clients.get_mut(owner) {
-            owner.routes.insert(number, route);
-        }
-        self.open_routes += 1;
-        let clients = &self.clients;
-        self.deadlines.set(due, (owner, number), self.open_routes, |(owner, number)| {
-            clients.get(*owner).is_some_and(|owner| owner.routes.contains_key(number))
-        });
-        Ok(number)
+        let limit = self.live.clients.config().max_requests;
+        let number = self.routes.begin(owner, route, due, limit);
+        let refusal = || Refusal::with(INTERNAL_ERROR, &format!("more than {limit} requests are open"));
+        number.map(Some).ok_or_else(refusal)
     }
 
-    /// Takes back what [`begin_route`](Self::begin_route) noted, if `from` owes it.
-    fn end_route(&mut self, from: ClientKey, number: u64) -> Option<Route> {
-        let route = self.clients.get_mut(from)?.routes.remove(&number)?;
-        self.open_routes -= 1;
-        if let Some(requester) = self.clients.get_mut(route.requester) {
-            requester.asked -= 1;
-        }
-        Some(route)
-    }
-
-    /// Takes the answer of an owner to its requester: the whole message with the requester's id.
-    pub(super) fn answered(&mut self, from: ClientKey, raw: Raw, message: &Message) {
+    /// Forwards the response of an owner: the whole message with the id of the requester.
+    pub fn answered(&mut self, from: ClientKey, raw: Raw, message: &Message) {
         if message.id.is_some_and(|id| id.text() == UNASKED_ID) {
             return;
         }
-        let number = message.id.and_then(Raw::as_str).and_then(|id| route_number(&id));
-        let Some(route) = number.and_then(|number| self.end_route(from, number)) else {
-            let id = message.id.map_or("none", Raw::text);
-            let text = format!(
-                "{} answers what it was not asked, or too late: id {}",
-                self.clients.title(from),
-                shown(id)
-            );
-            return self.clients.log_about(Some(from), Level::Info, text);
+        let number = message.id.and_then(route_number);
+        let clients = &mut self.live.clients;
+        let Some(route) = number.and_then(|number| self.routes.end(from, number)) else {
+            let id = shown(message.id.map_or("none", Raw::text));
+            let text = format!("{} answers what it was not asked, or too late: id {id}", clients.title(from));
+            return clients.log_about(Some(from), Level::Info, text);
         };
-        let id = route.id;
-        let wants_object = route.is_set && self.clients.kind(route.requester).wants_objects_from_set();
-        let no_error = message.error.is_some_and(Raw::is_null);
-        let sent = self.clients.send(route.requester, |out| {
-            out.extend_from_slice(b"{\"id\":");
-            out.extend_from_slice(id.as_bytes());
-            // Some write `error: null` beside a result, and some take any `error` for one.
-            let is_empty_error = |key: &str| key == "error" && message.result.is_some() && no_error;
-            for (key, value) in raw.members().filter(|(key, _)| key != "id" && !is_empty_error(key)) {
-                out.push(b',');
-                write::string(out, &key);
-                out.push(b':');
-                forwarded_member(out, &key, value, wants_object);
-            }
-            out.push(b'}');
-        });
-        if !sent {
-            self.clients.refuse(route.requester, Some(&id), INTERNAL_ERROR, Some(TOO_LONG));
+        let wants_object = route.is_set && clients.kind(route.requester).wants_objects_from_set();
+        let write = |out: &mut Vec<u8>| write_forwarded(out, &route.id, raw, message, wants_object);
+        if !clients.send(route.requester, write) {
+            clients.refuse(route.requester, Some(Raw::trusted(&route.id)), &Refusal::too_long());
         }
     }
 
-    /// Answers in the stead of owners whose time is up. Where these are many, some stay due.
-    pub(super) fn expire(&mut self, now: Instant) {
-        let until = self.work.spent() + SLICE;
-        while self.work.spent() < until {
-            let Some((owner, number)) = self.deadlines.pop_due(now) else {
+    /// Answers a request whose owner sent a message with its id, but neither result nor error.
+    pub fn answered_nothing(&mut self, from: ClientKey, id: Raw) {
+        if let Some(route) = route_number(id).and_then(|number| self.routes.end(from, number)) {
+            self.fail(&route, INTERNAL_ERROR, "\"the owner answered neither result nor error\"");
+        }
+    }
+
+    /// Answers requests whose owners have not answered in time. If there are many, some remain due.
+    pub fn expire(&mut self, now: Instant) {
+        let until = self.live.units.spent() + SLICE;
+        while self.live.units.spent() < until {
+            let Some(due) = self.routes.end_due(now) else {
                 return;
             };
-            self.work.spend(4);
-            if let Some(route) = self.end_route(owner, number) {
-                let code = self.clients.kind(route.requester).timeout_error();
+            self.live.units.spend(4);
+            if let Some(route) = due {
+                let code = self.live.clients.kind(route.requester).timeout_error();
                 self.fail(&route, code, &route.params);
             }
         }
     }
 
-    /// Answers a request in the stead of its owner, which is gone.
-    pub(super) fn orphan(&mut self, owner: ClientKey, number: u64) {
-        let Some(route) = self.end_route(owner, number) else {
-            return;
-        };
-        self.work.spend(4);
-        let mut data = Vec::new();
-        error::tag(&mut data, "ownerGone", &route.path);
-        self.fail(&route, CONNECTION_CLOSED, &into_text(data));
-    }
-
-    fn fail(&mut self, route: &Route, code: error::Code, data: &str) {
-        self.clients.refuse(route.requester, Some(&route.id), code, Some(data));
-    }
-}
-
-/// The number in the id of a routed request.
-fn route_number(id: &str) -> Option<u64> {
-    id.strip_prefix('r')?.parse().ok()
-}
-
-/// Appends the request as the owner gets it: the path is the method.
-fn routed_request(out: &mut Vec<u8>, number: Option<u64>, path: &str, params: impl FnOnce(&mut Vec<u8>)) {
-    out.push(b'{');
-    if let Some(number) = number {
-        out.extend_from_slice(b"\"id\":\"r");
-        write::integer(out, number as i64);
-        out.extend_from_slice(b"\",");
-    }
-    out.extend_from_slice(b"\"method\":");
-    write::string(out, path);
-    out.extend_from_slice(b",\"params\":");
-    params(out);
-    out.push(b'}');
-}
-
-/// Appends the params of a set: the value in an object, which is empty if there is none.
-fn set_params(out: &mut Vec<u8>, value: Option<Raw>, value_as_result: Option<Raw>) {
-    out.push(b'{');
-    for (key, member) in [("value", value), ("valueAsResult", value_as_result)] {
-        if let Some(member) = member {
-            if !out.ends_with(b"{") {
-                out.push(b',');
-            }
-            write::string(out, key);
-            out.push(b':');
-            out.extend_from_slice(member.text().as_bytes());
+    /// Answers a request whose owner is gone.
+    pub fn orphan(&mut self, owner: ClientKey, number: u64) {
+        if let Some(route) = self.routes.end(owner, number) {
+            self.live.units.spend(4);
+            let data = to_text(&Tag("ownerGone", &*route.path));
+            self.fail(&route, CONNECTION_CLOSED, &data);
         }
     }
+
+    fn fail(&mut self, route: &Route, code: Code, data: &str) {
+        let id = Raw::trusted(&route.id);
+        self.live.clients.refuse_with(route.requester, Some(id), code, Some(data));
+    }
+}
+
+/// Returns the number in the id of a forwarded request.
+fn route_number(id: Raw) -> Option<u64> {
+    id.as_str()?.strip_prefix('r')?.parse().ok()
+}
+
+/// Appends the params of a set. The object is empty if there is no value.
+fn write_set_params(out: &mut Vec<u8>, value: Option<Raw>, value_as_result: Option<Raw>) {
+    out.push(b'{');
+    if let Some(value) = value {
+        out.extend_from_slice(b"\"value\":");
+        out.extend_from_slice(value.text().as_bytes());
+    }
+    if let Some(flag) = value_as_result {
+        out.extend_from_slice(if value.is_some() { b",\"valueAsResult\":" } else { b"\"valueAsResult\":" });
+        out.extend_from_slice(flag.text().as_bytes());
+    }
     out.push(b'}');
 }
 
-/// Appends the request as owners of node-jet 3 get it: the method is the service, the params are
-/// those of the requester. They answer without an id only to say that they cannot read it, so
-/// there always is one.
-fn service_request(out: &mut Vec<u8>, number: Option<u64>, params: Params, action: Action) {
+/// Appends a request as owners of node-jet 3 receive it: the method is the service, the params are those of the
+/// requester. They answer without an id only to report that they cannot read a request, so it always has one.
+fn write_service_request(out: &mut Vec<u8>, number: Option<u64>, params: Params, action: Action) {
     out.extend_from_slice(b"{\"id\":");
     match number {
         Some(number) => out.extend_from_slice(format!("\"r{number}\"").as_bytes()),
@@ -260,38 +213,31 @@ fn service_request(out: &mut Vec<u8>, number: Option<u64>, params: Params, actio
     out.push(b'}');
 }
 
-/// Appends a member of an owner's answer. An error that is no object becomes one: requesters
-/// look for its code.
-fn forwarded_member(out: &mut Vec<u8>, key: &str, value: Raw, wants_object: bool) {
+/// Appends the response of an owner with another id.
+fn write_forwarded(out: &mut Vec<u8>, id: &str, raw: Raw, message: &Message, wants_object: bool) {
+    out.extend_from_slice(b"{\"id\":");
+    out.extend_from_slice(id.as_bytes());
+    // Some owners send `error: null` with a result, and some requesters take any `error` for one.
+    let drops_error = message.result.is_some() && message.error.is_some_and(Raw::is_null);
+    for (key, value) in raw.members() {
+        if key == "id" || (key == "error" && drops_error) {
+            continue;
+        }
+        out.push(b',');
+        write::string(out, &key);
+        out.push(b':');
+        write_forwarded_member(out, &key, value, wants_object);
+    }
+    out.push(b'}');
+}
+
+/// Appends a member of a response. An error that is no object becomes one, as requesters read its code.
+fn write_forwarded_member(out: &mut Vec<u8>, key: &str, value: Raw, wants_object: bool) {
     if key == "error" && value.kind() != Kind::Object {
-        return error::object(out, INTERNAL_ERROR, Some(value));
+        return append(out, &INTERNAL_ERROR.with(value));
     }
     if key == "result" && wants_object && value.kind() != Kind::Object {
         return out.extend_from_slice(b"{}");
     }
     out.extend_from_slice(value.text().as_bytes());
-}
-
-impl Bus {
-    /// A message with the id of a routed request and neither result nor error: whoever sent it
-    /// has nothing to say, so the requester need not wait.
-    pub(super) fn answered_nothing(&mut self, from: ClientKey, id: Raw) {
-        let number = id.as_str().and_then(|id| route_number(&id));
-        if let Some(route) = number.and_then(|number| self.end_route(from, number)) {
-            let data = "\"the owner answered neither result nor error\"";
-            self.fail(&route, INTERNAL_ERROR, data);
-        }
-    }
-}
-
-/// Params that are no object cannot name a path.
-pub(super) fn require_object(params: Params) -> Result<Raw, Outcome> {
-    match params {
-        Some(params) if params.kind() == Kind::Object => Ok(params),
-        _ => {
-            let got = params.map_or("null", Raw::text);
-            let data = format!("{{\"wrongType\":\"params\",\"got\":{got}}}");
-            Err(Outcome::Refused(INVALID_PARAMS, Some(data)))
-        }
-    }
 }

@@ -1,7 +1,7 @@
-//! The notifications of a sorted fetch: which ranks of its window have other elements or values.
+//! The notifications of a sorted fetch: the ranks of its window that have other elements or values.
 //!
-//! A few ranks are reported with the change itself. Many ranks are left to a job, which writes the message in
-//! slices; what changes meanwhile is reported by the message after it.
+//! A few ranks are sent with the change itself. Many ranks are left to a job, which writes the message in slices.
+//! Changes meanwhile are sent in the next message.
 
 use std::ops::Range;
 
@@ -9,113 +9,116 @@ use crate::rules::SortedView;
 use crate::wire::changes::push_entry;
 
 use super::access::Rights;
-use super::bus::Bus;
+use super::clients::Clients;
 use super::elements::Elements;
-use super::fetchers::Reported;
+use super::fetchers::Fetchers;
 use super::item_list::ItemList;
 use super::keys::{ClientKey, FetcherKey};
-use super::work::{Progress, Work};
+use super::work::{Progress, Units};
 
-/// Most ranks that are reported with the change that moved them.
-pub(super) const RANKS_AT_ONCE: usize = 256;
-
-/// Room for the envelope and for `n` behind the entries.
+/// Bytes reserved for what is around the entries in a message.
 const ENVELOPE: usize = 256;
 
-/// The job that reports the changed ranks of a sorted fetch.
+/// The job that sends the changed ranks of a sorted fetch.
 #[derive(Debug)]
-pub(super) struct Window {
-    pub(super) client: ClientKey,
+pub struct Window {
+    client: ClientKey,
     fetcher: FetcherKey,
     message: Option<WindowMessage>,
 }
 
-impl Window {
-    pub(super) fn new(client: ClientKey, fetcher: FetcherKey) -> Window {
-        Window { client, fetcher, message: None }
-    }
-}
-
 /// A message that is being written.
 #[derive(Debug)]
-pub(super) struct WindowMessage {
-    /// The ranks to come, counted from 0.
+struct WindowMessage {
+    /// The ranks that are not written, counted from 0.
     ranks: Range<usize>,
     items: ItemList,
 }
 
-impl WindowMessage {
-    pub(super) fn new(ranks: Range<usize>, packs: bool) -> WindowMessage {
-        WindowMessage { ranks, items: ItemList::new(packs) }
+/// The components that windows are written from and to.
+#[derive(Debug)]
+pub struct WindowWriter<'a> {
+    /// The connections.
+    pub clients: &'a mut Clients,
+    /// The elements.
+    pub elements: &'a Elements,
+    /// The fetchers.
+    pub fetchers: &'a mut Fetchers,
+    /// The counter of work.
+    pub units: &'a Units,
+}
+
+impl Window {
+    /// Creates a job that sends the deferred ranks of a fetcher.
+    pub fn new(client: ClientKey, fetcher: FetcherKey) -> Window {
+        Window { client, fetcher, message: None }
+    }
+
+    /// Returns the connection that the window is sent to.
+    pub fn client(&self) -> ClientKey {
+        self.client
     }
 }
 
-impl Bus {
-    /// Reports the ranks that have changed until none has.
-    pub(super) fn send_window(&mut self, job: &mut Window, until: u64) -> Progress {
+impl WindowWriter<'_> {
+    /// Sends changed ranks until there are none.
+    pub fn run(&mut self, job: &mut Window, until: u64) -> Progress {
         loop {
-            if !self.has_room(job.client) {
+            if !self.clients.has_room(job.client) {
                 return Progress::Blocked;
             }
             if job.message.is_none() {
-                if self.clients.get(job.client).is_some_and(|client| client.is_writing_window) {
+                if self.clients.is_writing_window(job.client) {
                     return Progress::Unfinished;
                 }
-                let Some(ranks) = self.unsent_ranks(job.fetcher) else {
+                let fetcher = self.fetchers.get_mut(job.fetcher);
+                let Some(ranks) = fetcher.and_then(|fetcher| fetcher.take_deferred()) else {
                     return Progress::Done;
                 };
-                job.message = Some(WindowMessage::new(ranks, self.clients.packs(job.client)));
-                self.set_writing_window(job.client, true);
+                job.message = Some(self.begin(job.client, ranks));
+                self.clients.set_writing_window(job.client, true);
             }
             if let Some(message) = &mut job.message
-                && !self.write_window(job.fetcher, message, until)
+                && !self.write(job.fetcher, message, until)
             {
                 return Progress::Unfinished;
             }
             job.message = None;
-            self.set_writing_window(job.client, false);
+            self.clients.set_writing_window(job.client, false);
         }
     }
 
-    /// Takes the ranks of a fetcher that have changed. Where none has, later changes are reported at once again.
-    fn unsent_ranks(&mut self, key: FetcherKey) -> Option<Range<usize>> {
-        let Reported::Sorted(sorted) = &mut self.fetchers.get_mut(key)?.reported else {
-            return None;
-        };
-        let ranks = sorted.unsent.take();
-        sorted.is_deferred = ranks.is_some();
-        ranks
+    /// Sends a few changed ranks at once.
+    pub fn send(&mut self, client: ClientKey, fetcher: FetcherKey, ranks: Range<usize>) {
+        let mut message = self.begin(client, ranks);
+        self.write(fetcher, &mut message, u64::MAX);
     }
 
-    /// Notes whether a job is writing a window for a connection: one at a time does, as windows are long.
-    fn set_writing_window(&mut self, client: ClientKey, is_writing: bool) {
-        if let Some(client) = self.clients.get_mut(client) {
-            client.is_writing_window = is_writing;
-        }
+    fn begin(&self, client: ClientKey, ranks: Range<usize>) -> WindowMessage {
+        WindowMessage { ranks, items: ItemList::new(self.clients.packs(client)) }
     }
 
-    /// Writes a message and sends it, in parts where it would be too long. Returns whether that is done before
-    /// so many units are spent.
-    pub(super) fn write_window(&mut self, key: FetcherKey, message: &mut WindowMessage, until: u64) -> bool {
+    /// Writes a message and sends it, in parts if it would be too long. Returns `false` if the units are spent before.
+    fn write(&mut self, key: FetcherKey, message: &mut WindowMessage, until: u64) -> bool {
         loop {
             let Some(fetcher) = self.fetchers.get(key) else {
                 return true;
             };
-            let Reported::Sorted(sorted) = &fetcher.reported else {
+            let Some(view) = fetcher.view() else {
                 return true;
             };
-            let limit = self.clients.room(fetcher.client).saturating_sub(ENVELOPE);
-            let is_fetch_only = fetch_only_marker(&self.elements, self.clients.rights(fetcher.client));
-            let limits = Limits { bytes: limit, until };
+            let client = fetcher.client();
+            let bytes = self.clients.room(client).saturating_sub(ENVELOPE);
+            let is_fetch_only = fetch_only_marker(self.elements, self.clients.rights(client));
             let WindowMessage { ranks, items } = message;
-            let walked = write_entries(&sorted.view, ranks, is_fetch_only, items, limits, &self.work);
+            let limits = Limits { bytes, until };
+            let walked = write_entries(view, ranks, is_fetch_only, items, limits, self.units);
             if walked == Walked::UntilLate {
                 return false;
             }
             let rest = if walked == Walked::UntilFull { ranks.clone() } else { 0..0 };
-            let packs = items.is_packed();
-            let WindowMessage { items, .. } = std::mem::replace(message, WindowMessage::new(rest, packs));
-            self.clients.notify_changes(fetcher.client, &fetcher.id, &items, sorted.view.n());
+            let WindowMessage { items, .. } = std::mem::replace(message, self.begin(client, rest));
+            self.clients.notify_changes(client, fetcher.id(), &items, view.n());
             if walked == Walked::All {
                 return true;
             }
@@ -123,34 +126,38 @@ impl Bus {
     }
 }
 
-/// Where [`write_entries`] stops before the end.
+/// Where [`write_entries`] stops before the last rank.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// The length of the items as JSON. The first one may be longer.
-    pub(super) bytes: usize,
-    /// The units spent.
-    pub(super) until: u64,
+pub struct Limits {
+    /// The maximum length of the items as JSON. The first one may be longer.
+    pub bytes: usize,
+    /// The units that may be spent.
+    pub until: u64,
 }
 
 /// How far [`write_entries`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Walked {
+pub enum Walked {
+    /// All ranks are written.
     All,
+    /// The list is full.
     UntilFull,
+    /// The units are spent.
     UntilLate,
 }
 
-/// Appends the entries of a view to a message, and removes their ranks from `ranks`.
-pub(super) fn write_entries(
+/// Appends the entries of a view to a list, and removes their ranks from `ranks`. Both the notifications of a sorted
+/// fetch and the response to a sorted `get` are written so.
+pub fn write_entries(
     view: &SortedView,
     ranks: &mut Range<usize>,
     is_fetch_only: impl Fn(&str) -> bool,
     items: &mut ItemList,
     limits: Limits,
-    work: &Work,
+    units: &Units,
 ) -> Walked {
     for entry in view.window(ranks.clone()).iter() {
-        if work.spent() >= limits.until {
+        if units.spent() >= limits.until {
             return Walked::UntilLate;
         }
         let more = entry.path.len() * 6 + entry.value.map_or(0, |value| value.len()) + 64;
@@ -159,21 +166,16 @@ pub(super) fn write_entries(
         }
         let value = entry.value.map(|value| &**value);
         let fetch_only = is_fetch_only(entry.path);
-        work.spend(items.push(|json| push_entry(json, entry.path, value, entry.index, fetch_only)));
+        units.spend(items.push(|json| push_entry(json, entry.path, value, entry.index, fetch_only)));
         ranks.start = entry.index;
     }
     Walked::All
 }
 
-/// Returns a function that tells which elements a client with these rights can only fetch.
-pub(super) fn fetch_only_marker<'b>(
+/// Returns a function that recognises the elements that a connection with these rights can only fetch.
+pub fn fetch_only_marker<'b>(
     elements: &'b Elements,
     rights: Option<&'b Rights>,
 ) -> impl Fn(&str) -> bool + 'b {
-    move |path| {
-        elements
-            .find(path)
-            .and_then(|key| elements.get(key))
-            .is_some_and(|element| element.is_fetch_only(rights))
-    }
+    move |path| elements.at(path).is_some_and(|element| element.is_fetch_only(rights))
 }

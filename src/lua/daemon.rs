@@ -13,7 +13,7 @@ use mlua::{Lua, LuaString, Result, Table, UserData, UserDataMethods, UserDataRef
 
 use super::options::DaemonOptions;
 
-use crate::daemon::bus::{Level, LogLine};
+use crate::daemon::{Level, LogLine};
 use crate::ownership::{self, LOOK_AGAIN, Owner};
 use crate::server::log_writer::{Backlog, LogWriter};
 use crate::server::{self, Handle, Options};

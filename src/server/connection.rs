@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{interval_at, sleep, timeout};
 
 use super::hub::Core;
-use crate::daemon::bus::SLICE;
+use crate::daemon::SLICE;
 use crate::daemon::{Bus, ClientKey};
 use crate::net::{Error, ErrorKind, Served};
 use crate::wire::encoding::Encoding;

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 use super::gate::Gate;
 use super::logins::HASHING_THREADS;
 use super::{Accounts, BoundListener, LogSink, Options, serve};
-use crate::daemon::bus::{Config, Level, LogLine};
+use crate::daemon::{Config, Level, LogLine};
 use crate::ownership::{Owner, Ownership};
 use crate::sys::signals;
 

@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use super::LogSink;
 use super::connection::Connection;
 use super::logins::Logins;
-use crate::daemon::bus::{Level, LogLine};
-use crate::daemon::login::{Job, Task, Verdict};
+use crate::daemon::accounts::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};
+use crate::daemon::{Level, LogLine};
 use crate::net::ServerTls;
 
 /// How long what is due waits for input to be read.

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::daemon::bus::{Level, LogLine};
+use crate::daemon::{Level, LogLine};
 use crate::sys::signals;
 
 /// Bytes of log lines that wait for a [`LogWriter`]: some seconds of the messages of a busy peer.

@@ -16,7 +16,7 @@ use tokio::time::sleep_until;
 
 use super::login_throttle::{Attempts, Place};
 use super::turns::{Step, Turns};
-use crate::daemon::login::{Task, Verdict};
+use crate::daemon::accounts::{Task, Verdict};
 use crate::users::{self, Auth, Hash, Password, User, Users};
 
 /// Threads for hashing: one for each of the two queues.

@@ -26,7 +26,7 @@ use tokio::sync::{Notify, oneshot};
 use self::gate::Gate;
 use self::hub::Core;
 use self::logins::Logins;
-use crate::daemon::bus::{Bus, Config, Level, LogLine};
+use crate::daemon::{Bus, Config, Level, LogLine};
 pub use crate::net::{ServeOptions, ServerTls, UpgradePolicy};
 use crate::users;
 pub use handle::Handle;

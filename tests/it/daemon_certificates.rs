@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use crate::support::transport::*;
 use jet::daemon::Config;
-use jet::daemon::bus::LogLine;
+use jet::daemon::LogLine;
 use jet::net::{Options, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};

@@ -1,7 +1,7 @@
 //! What the bus does to those who exceed its limits, and that nobody else notices.
 
 use crate::support::bench::Bench;
-use jet::daemon::bus::{Config, Level};
+use jet::daemon::{Config, Level};
 use serde_json::{Value, json};
 
 #[test]

@@ -2,8 +2,8 @@
 //! answered, and what is in no log.
 
 use crate::support::bench::{Bench, Peer, auth};
-use jet::daemon::bus::{Config, Level};
-use jet::daemon::login::{Task, Verdict};
+use jet::daemon::accounts::{Task, Verdict};
+use jet::daemon::{Config, Level};
 use jet::users::Auth;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use crate::support::bench::{Bench, Peer};
 use crate::support::msgpack;
 use crate::support::msgpack::{messages, packed};
-use jet::daemon::bus::{Config, SLICE};
+use jet::daemon::{Config, SLICE};
 use jet::wire::encoding::Encoding;
 use rmpv::Value as Packed;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use jet::daemon::Config;
-use jet::daemon::bus::LogLine;
+use jet::daemon::LogLine;
 use jet::server::{Handle, Interfaces, Options, Places, UpgradePolicy, start};
 
 /// Longer than anything takes here.

@@ -2,7 +2,7 @@
 //! late or gone.
 
 use crate::support::bench::{Bench, Peer};
-use jet::daemon::bus::Config;
+use jet::daemon::Config;
 use serde_json::{Value, json};
 
 /// A bench with a state `s` and a method `m` of the first peer; the second one asks.

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use jet::daemon::bus::{Config, LogLine};
+use jet::daemon::{Config, LogLine};
 use jet::server::{Handle, Options, bind, start};
 use serde_json::{Value, json};
 

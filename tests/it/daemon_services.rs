@@ -1,7 +1,7 @@
 //! What the bus answers: envelopes, the services on one's own elements and connection, errors.
 
 use crate::support::bench::Bench;
-use jet::daemon::bus::{Config, Level};
+use jet::daemon::{Config, Level};
 use serde_json::{Value, json};
 
 #[test]

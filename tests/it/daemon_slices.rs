@@ -2,7 +2,7 @@
 //! the others are served in between.
 
 use crate::support::bench::{Bench, Peer, paths};
-use jet::daemon::bus::{Config, SLICE};
+use jet::daemon::{Config, SLICE};
 use serde_json::{Value, json};
 
 /// What a message or a slice may take beyond its limit: the last step of it.

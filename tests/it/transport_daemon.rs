@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::transport::*;
 use jet::daemon::Config;
-use jet::daemon::bus::LogLine;
+use jet::daemon::LogLine;
 use jet::net::{Options, Target, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, bind_unix, start};
 

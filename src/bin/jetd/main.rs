@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use jet::daemon::bus::{Config, Level, LogLine};
+use jet::daemon::{Config, Level, LogLine};
 use jet::server::log_writer::LogWriter;
 use jet::server::{
     self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,

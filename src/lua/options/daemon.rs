@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::fields::{Any, Bytes, Callback, Count, FileMode, OneOrMany, Port, Seconds, Secret};
 use super::reader::{self, Refusal};
-use crate::daemon::bus::Config;
+use crate::daemon::Config;
 use crate::server::{Accounts, Interfaces, Places, TlsPlaces, UpgradePolicy};
 use crate::users::{self, Auth, Hash, Users};
 

@@ -30,6 +30,13 @@ impl Packer {
         frame::end(out, mark, max_message)
     }
 
+    /// Appends the msgpack of a JSON value.
+    pub fn append(&mut self, out: &mut Vec<u8>, value: Raw) {
+        let start = out.len();
+        out.extend_from_slice(value.text().as_bytes());
+        self.pack(out, start);
+    }
+
     /// Replaces the JSON text at the end of `out`, from that byte on, by its msgpack. The text is
     /// one valid JSON value; of anything else something without sense is made.
     pub fn pack(&mut self, out: &mut Vec<u8>, from: usize) {

@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use jet::daemon::ClientKey;
-use jet::daemon::bus::{Bus, Config, LogLine};
-use jet::daemon::login::{Job, Verdict};
+use jet::daemon::accounts::{Job, Verdict};
+use jet::daemon::{Bus, Config, LogLine};
 use jet::users::Auth;
 use serde_json::{Value, json};
 
