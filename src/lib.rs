@@ -15,7 +15,7 @@
 //!
 //! use jet::daemon::{Bus, ClientKey, Config};
 //! use jet::json::Raw;
-//! use jet::peer::{Engine, Event, Options, RequestOptions};
+//! use jet::peer::{Engine, Event, Notification, Options, RequestOptions};
 //! use jet::wire::frame::Decoder;
 //!
 //! /// Cuts a stream into the texts of its messages.
@@ -45,7 +45,7 @@
 //!             let mut events = Vec::new();
 //!             peer.receive(&message, &mut events);
 //!             for event in events {
-//!                 if let Event::Notification { path, value, .. } = event {
+//!                 if let Event::Notification(Notification { path, value, .. }) = event {
 //!                     reported.push(format!("{path} = {}", value.unwrap_or_default()));
 //!                 }
 //!             }

@@ -2,7 +2,7 @@
 
 use crate::json::{Kind, Raw};
 use crate::lua::convert::{Bridge, Slot};
-use crate::peer::Event;
+use crate::peer::{Event, Notification};
 
 /// Fields of a row: the kind of the event, then up to four values.
 const STRIDE: usize = 5;
@@ -56,9 +56,9 @@ fn row<'a>(event: &'a Event<'_>) -> [Slot<'a>; STRIDE] {
             };
             [Integer(RESPONSE), Integer((*id).into()), Bool(outcome.is_ok()), value, Nil]
         }
-        Event::Notification { fetcher, happening, path, value } => {
+        Event::Notification(Notification { fetcher, event, path, value }) => {
             let value = value.as_deref().map_or(Nil, json);
-            [Integer(NOTIFICATION), Integer((*fetcher).into()), Str(happening.name()), Str(path), value]
+            [Integer(NOTIFICATION), Integer((*fetcher).into()), Str(event.name()), Str(path), value]
         }
         Event::Sorted { fetcher, changes, n } => {
             let n = Integer(i64::try_from(*n).unwrap_or(i64::MAX));

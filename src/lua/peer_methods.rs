@@ -6,8 +6,8 @@
 use mlua::{FromLua, Lua, LuaString, UserData, UserDataMethods, Value};
 
 use crate::json::Raw;
-use crate::peer::engine::Role;
-use crate::peer::outgoing::Sent;
+use crate::peer::Role;
+use crate::peer::Sent;
 use crate::peer::{Authentication, Engine, Failure, RequestOptions};
 
 use crate::wire::latin1;
@@ -119,7 +119,7 @@ fn add_connection_methods<M: UserDataMethods<PeerCore>>(methods: &mut M) {
     methods.add_method("info", |_, core, ()| {
         let engine = core.engine.borrow();
         let encoding = engine.encoding().name();
-        Ok((engine.dialect().name(), engine.info().map(str::to_owned), engine.stand_ins(), encoding))
+        Ok((engine.daemon_kind().name(), engine.info().map(str::to_owned), engine.stand_ins(), encoding))
     });
 }
 

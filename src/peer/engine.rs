@@ -1,261 +1,559 @@
-//! [`Engine`]: the state of one peer, its phases, limits and output.
+//! [`Engine`]: one peer, as the facade over its components.
 //!
-//! What is sent is in `outgoing`, what is received in `incoming`, the first words of a
-//! connection in `greeting`, fetchers in `fetching`.
+//! The [`Session`] knows how far the connection has come, the [`Exchange`] sends requests and
+//! understands their responses, and [`Elements`] are what other peers may set and call. The engine
+//! passes to one what follows from another.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::json::scan::DEFAULT_MAX_DEPTH;
-use crate::wire::DEFAULT_MAX_MESSAGE;
+use serde::Serialize;
+
+use crate::json::{Kind, Raw, to_text};
 use crate::wire::encoding::Encoding;
+use crate::wire::error::{Code, INVALID_PARAMS, METHOD_NOT_FOUND};
+use crate::wire::message::Message;
+use crate::wire::{ENVELOPE_LEVELS, latin1, msgpack};
 
-use super::early::Early;
-use super::encoding::Encoder;
-use super::fetching::Fetchers;
-use super::login::{Authentication, Login};
-use super::requests::Requests;
-use crate::peer::compat::cjet::Routes;
-use crate::peer::compat::daemon_kind::Dialect;
-use crate::peer::compat::simple_fetch::Shared;
+use super::compat::daemon_kind::DaemonKind;
+use super::elements::{Elements, Incoming, Role, Routed};
+use super::event::{Event, shortened};
+use super::exchange::{Exchange, Sent};
+use super::options::Options;
+use super::outbound::Failure;
+use super::reply;
+use super::request::{PathRequest, Request, RequestOptions, ResultKind, Service};
+use super::requests::Purpose;
+use super::session::{Authentication, Login, Session, Step};
 
-/// How many bytes may wait to be sent. A quarter of a gigabyte holds the adds of a hundred
-/// thousand large states; a program that is that far ahead of its daemon has lost it.
-pub const DEFAULT_MAX_UNSENT: usize = 256 << 20;
-
-/// How many requests may wait for their response: ten times what the largest test bench has
-/// open, so that only a program in a loop meets it.
-pub const DEFAULT_MAX_REQUESTS: usize = 1_000_000;
-
-/// What a peer is made with.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The name the daemon shows for this peer, as JSON text; none if the program gave none.
-    pub name: Option<String>,
-    /// Who logs in, if anybody does.
-    pub login: Option<Login>,
-    /// What messages are to be written in, if the daemon knows it.
-    pub encoding: Encoding,
-    /// Makes the fetch ids of this peer differ from those of others, for daemons that keep all
-    /// of them in one table.
-    pub instance: u64,
-    /// Largest message in bytes, both ways.
-    pub max_message: usize,
-    /// Largest message in bytes that the daemon takes, if it is known to be smaller.
-    pub daemon_message: Option<usize>,
-    /// Deepest nesting of a value; a received message may be [`ENVELOPE_LEVELS`] deeper.
-    ///
-    /// [`ENVELOPE_LEVELS`]: crate::wire::ENVELOPE_LEVELS
-    pub max_depth: usize,
-    /// Most bytes that wait to be sent.
-    pub max_unsent: usize,
-    /// Most requests that wait for a response.
-    pub max_requests: usize,
+/// A received message as JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// The text, not checked yet.
+    pub json: Cow<'a, str>,
+    /// Whether bytes that were no UTF-8 were read as Latin-1.
+    pub repaired: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            name: None,
-            login: None,
-            encoding: Encoding::Json,
-            instance: 0,
-            max_message: DEFAULT_MAX_MESSAGE,
-            daemon_message: None,
-            max_depth: DEFAULT_MAX_DEPTH,
-            max_unsent: DEFAULT_MAX_UNSENT,
-            max_requests: DEFAULT_MAX_REQUESTS,
-        }
-    }
-}
+/// Params without members.
+#[derive(Serialize)]
+struct NoParams {}
 
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Not connected yet; the program's messages are kept.
-    Dialling,
-    /// Connected, the daemon has not said yet what it is. Goes on without at the instant.
-    Greeting(Instant),
-    /// The daemon has been asked to log somebody in. The connection ends without its answer at the instant.
-    LoggingIn(Instant),
-    /// The daemon has been asked to change the encoding. Nothing can be sent before it answers: all messages,
-    /// also answers to requests, are kept.
-    Switching,
-    /// The program's messages go straight to the output.
-    Ready,
-    /// No connection any more.
-    Closed,
-}
-
-/// What kind of element a path of this peer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A state: requests set it.
-    State,
-    /// A method: requests call it.
-    Method,
-    /// Whatever the program makes of it: requests come as the messages they are.
-    Raw,
+/// The params of a login.
+#[derive(Serialize)]
+struct Credentials<'a> {
+    user: &'a str,
+    password: &'a str,
 }
 
 /// One peer: see the [module](super).
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) options: Options,
-    pub(super) phase: Phase,
-    pub(super) dialect: Dialect,
-    /// What the daemon answered to `info`, as JSON text.
-    pub(super) info: Option<String>,
-    /// Who the program wants to be.
-    pub(super) user: Option<String>,
-    /// What became of the login.
-    pub(super) authentication: Option<Authentication>,
-    pub(super) encoder: Encoder,
-    pub(super) requests: Requests,
-    pub(super) elements: HashMap<Box<str>, (u32, Role)>,
-    pub(super) fetchers: Fetchers,
-    pub(super) routes: Routes,
-    /// Ids, as JSON text, of sets that are answered with an object if `true` is all there is to
-    /// say; see [`Dialect::has_fragile_peers`].
-    pub(super) fragile_sets: HashSet<Box<str>>,
-    /// When the daemon's answer to the name of this peer is not waited for any more.
-    pub(super) introducing: Option<Instant>,
-    /// Whether the program knows that the peer is ready.
-    pub(super) announced: bool,
-    /// Frames that leave with the next write.
-    pub(super) out: Vec<u8>,
-    /// The one fetch for all, if this daemon has no more than one.
-    pub(super) shared: Option<Shared>,
-    /// What the program sent before the daemon was known.
-    pub(super) early: Early,
-    /// What the log is told once, all of it and what is still to be told.
-    pub(super) said: Vec<&'static str>,
-    pub(super) unsaid: Vec<&'static str>,
-    /// Bytes that were taken out of `out` and have not left.
-    pub(super) backlog: usize,
-    /// Set when an answer did not fit into `max_unsent`.
-    pub(super) overflowed: bool,
+    session: Session,
+    exchange: Exchange,
+    elements: Elements,
+    max_message: usize,
+    /// The deepest nesting of a message.
+    max_depth: usize,
+    max_unsent: usize,
 }
 
 impl Engine {
-    /// A peer that is not connected yet. The program may use it already.
+    /// Creates a peer that is not connected yet. The program may use it already.
     pub fn new(options: Options) -> Engine {
         Engine {
-            fetchers: Fetchers::new(options.instance),
-            user: options.login.as_ref().map(|login| login.user.clone()),
-            authentication: None,
-            options,
-            phase: Phase::Dialling,
-            dialect: Dialect::Unknown,
-            info: None,
-            encoder: Encoder::default(),
-            requests: Requests::default(),
-            elements: HashMap::new(),
-            fragile_sets: HashSet::new(),
-            introducing: None,
-            announced: false,
-            out: Vec::new(),
-            shared: None,
-            early: Early::default(),
-            said: Vec::new(),
-            unsaid: Vec::new(),
-            backlog: 0,
-            overflowed: false,
-            routes: Routes::default(),
+            exchange: Exchange::new(&options),
+            elements: Elements::default(),
+            max_message: options.max_message,
+            max_depth: options.max_depth.saturating_add(ENVELOPE_LEVELS),
+            max_unsent: options.max_unsent,
+            session: Session::new(options.name, options.login, options.encoding),
         }
     }
 
-    /// The bytes to send now, frames with their length in front. Who sends them takes them out.
+    // The connection.
+
+    /// Notes that the connection is established, and sends `info`.
+    pub fn connected(&mut self, now: Instant) {
+        if self.session.connect(now) {
+            // A limit that not even `info` keeps shows at the end of the wait for the answer.
+            let _ = self.exchange.ask(Purpose::Info, "info", &NoParams {});
+        }
+    }
+
+    /// Closes the engine, because the connection is over or the program closes it. Every call fails
+    /// from now on. The caller ends the callbacks of open requests.
+    pub fn closed(&mut self) {
+        self.session.close();
+        self.exchange.clear();
+    }
+
+    /// Returns the bytes to send now: frames with their length in front. The caller removes what it
+    /// sends.
     pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.out
+        self.exchange.outbound_mut().frames()
     }
 
-    /// Whether there is something to send now.
+    /// Returns whether there is something to send now.
     pub fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        self.exchange.outbound().has_frames()
     }
 
-    /// Tells how many bytes who sends has taken out of the output and not got rid of; they count
-    /// for `max_unsent`.
+    /// Sets the number of bytes that were taken out of the output and have not left. They count for
+    /// `max_unsent`.
     pub fn set_backlog(&mut self, bytes: usize) {
-        self.backlog = bytes;
+        self.exchange.outbound_mut().set_backlog(bytes);
     }
 
-    /// Returns whether more bytes wait to be sent than `max_unsent` allows. Nothing is queued until some have left.
+    /// Returns whether more bytes wait to be sent than `max_unsent` allows. Nothing is queued until
+    /// some have left.
     pub fn is_full(&self) -> bool {
-        self.out.len() + self.early.len() + self.backlog > self.options.max_unsent
+        self.exchange.outbound().is_full()
     }
 
-    /// Marks the connection as failed because the daemon does not read what this peer has to send.
+    /// Marks the connection as failed because the daemon does not read.
     pub fn overflow(&mut self) {
-        self.overflowed = true;
+        self.exchange.outbound_mut().overflow();
     }
 
     /// Returns why the connection has to be closed, or `None` while it can be used.
     pub fn fault(&self) -> Option<String> {
-        let limit = self.options.max_unsent;
+        let limit = self.max_unsent;
         let reason =
             || format!("the daemon does not read: more than {limit} bytes wait to be sent (max_unsent)");
-        (self.overflowed && !self.is_closed()).then(reason)
+        (self.exchange.outbound().has_overflowed() && !self.is_closed()).then(reason)
     }
 
-    /// The connection is gone, or the program does not want it any more. Every call fails from
-    /// now on; who keeps the callbacks of open requests ends them.
-    pub fn closed(&mut self) {
-        self.phase = Phase::Closed;
-        self.options.login = None;
-        self.early = Early::default();
-        self.out = Vec::new();
-        self.fetchers.clear();
-        self.routes = Routes::default();
-        self.shared = None;
-    }
-
-    /// Whether the daemon is known and the program's messages leave at once.
+    /// Returns whether the daemon is known and messages are sent at once.
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Ready
+        self.session.is_ready()
     }
 
-    /// Whether messages are written as this daemon takes them, if not sent yet.
-    pub(super) fn knows_daemon(&self) -> bool {
-        matches!(self.phase, Phase::Ready | Phase::Switching)
-    }
-
-    /// Whether the connection is gone.
+    /// Returns whether the connection is over.
     pub fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
+        self.session.is_closed()
     }
 
-    /// Which daemon this is; [`Dialect::Unknown`] until it has answered.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
+    /// Returns the kind of the daemon: [`DaemonKind::Unknown`] until it has answered.
+    pub fn daemon_kind(&self) -> DaemonKind {
+        self.exchange.daemon_kind()
     }
 
-    /// What this peer does in the daemon's stead, as words for people; nothing on our own
-    /// daemon, and nothing before the daemon is known.
+    /// Returns what this peer does because the daemon cannot, as words for people. The list is empty
+    /// on our own daemon and before the daemon is known.
     pub fn stand_ins(&self) -> Vec<&'static str> {
-        let words = if self.is_ready() { self.dialect.stand_ins() } else { &[] };
-        let shared = self.shared.as_ref().map(|_| "separate fetches");
-        words.iter().copied().chain(shared).collect()
+        self.exchange
+            .compat()
+            .filter(|_| self.is_ready())
+            .map(|compat| compat.stand_ins())
+            .unwrap_or_default()
     }
 
-    /// What the daemon answered to `info`, as JSON text.
+    /// Returns the daemon's answer to `info`, as JSON text.
     pub fn info(&self) -> Option<&str> {
-        self.info.as_deref()
+        self.session.info()
     }
 
-    /// From now on requests for `path` come as events that carry `element`.
+    /// Returns the user that the program wants to be and the result of the login, if there is one.
+    pub fn authentication(&self) -> Option<(&str, Option<&Authentication>)> {
+        self.session.authentication()
+    }
+
+    /// Returns the encoding of the output. All messages in the output have it.
+    pub fn encoding(&self) -> Encoding {
+        self.exchange.outbound().encoding()
+    }
+
+    /// Returns a hint for people about the end of a connection after a message of that length.
+    pub fn probable_limit(&self, length: usize) -> Option<String> {
+        self.exchange
+            .compat()
+            .filter(|_| !self.exchange.outbound().knows_daemon_limit())?
+            .probable_limit(length)
+    }
+
+    /// Returns the number of open requests.
+    pub fn open_requests(&self) -> usize {
+        self.exchange.open_requests()
+    }
+
+    // Time.
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do. The time limit of a
+    /// request begins with the first call after it was sent.
+    pub fn next_timeout(&mut self, now: Instant) -> Option<Instant> {
+        let session = self.session.next_timeout();
+        if !self.session.knows_daemon() {
+            return session;
+        }
+        session.into_iter().chain(self.exchange.next_timeout(now)).min()
+    }
+
+    /// Does what is due: reports notes, goes on without the daemon's answer to the greeting, ends
+    /// requests that the daemon would leave open, sends refused requests again.
+    pub fn handle_timeout(&mut self, now: Instant, events: &mut Vec<Event<'_>>) {
+        self.exchange.report_notes(events);
+        let step = self.session.handle_timeout(now, self.daemon_kind(), events);
+        self.take(step, events);
+        if self.session.knows_daemon() {
+            self.exchange.handle_timeout(now, events);
+        }
+    }
+
+    // The greeting.
+
+    /// Takes a step of the session.
+    fn take(&mut self, step: Step, events: &mut Vec<Event<'_>>) {
+        match step {
+            Step::Wait => {}
+            Step::LogIn(Login { user, password }) => {
+                let params = Credentials { user: &user, password: password.text() };
+                if self.exchange.ask(Purpose::Login, "authenticate", &params).is_err() {
+                    let step = self.session.login_too_long();
+                    self.take(step, events);
+                }
+            }
+            Step::Introduce(introduction) => {
+                self.exchange.send_deferred(events);
+                let (encoding, service) = (introduction.encoding(), self.daemon_kind().config_service(true));
+                match self.exchange.ask(Purpose::Config(encoding), service, &introduction) {
+                    Ok(_) => self.session.introduced(encoding),
+                    Err(_) => self.announce(events),
+                }
+            }
+            Step::Start => {
+                self.announce(events);
+                self.exchange.send_deferred(events);
+            }
+            Step::Fail { reason, error } => {
+                self.closed();
+                events.push(Event::LoginFailed { reason, error });
+            }
+        }
+    }
+
+    fn announce(&mut self, events: &mut Vec<Event<'_>>) {
+        if self.session.announce() {
+            events.push(Event::Ready);
+        }
+    }
+
+    fn info_answered(&mut self, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
+        if self.session.learn(outcome.ok()) {
+            let kind = DaemonKind::recognise(outcome);
+            self.exchange.set_daemon(kind, outcome.ok());
+        }
+        let step = self.session.greet(self.daemon_kind(), events);
+        self.take(step, events);
+    }
+
+    fn login_answered(&mut self, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
+        if !self.session.is_logging_in() {
+            return;
+        }
+        let kind = self.daemon_kind();
+        let step = match outcome {
+            Ok(result) => self.session.login_accepted(Some(result), kind, events),
+            Err(error) if reply::has_code(error, METHOD_NOT_FOUND) => {
+                self.session.login_accepted(None, kind, events)
+            }
+            Err(error) => {
+                let error = match self.exchange.compat() {
+                    Some(compat) => compat.error(error),
+                    None => reply::as_object(error),
+                };
+                self.session.login_refused(Raw::trusted(&error), kind.login_hint())
+            }
+        };
+        self.take(step, events);
+    }
+
+    fn config_answered(&mut self, asked: Encoding, outcome: Result<Raw, Raw>, events: &mut Vec<Event<'_>>) {
+        if outcome.is_ok() {
+            // The output is empty if this changes anything: messages were deferred meanwhile.
+            self.exchange.outbound_mut().set_encoding(asked);
+        }
+        let step = self.session.introduction_answered(asked, outcome, events);
+        self.take(step, events);
+    }
+
+    // Requests of the program.
+
+    /// Adds a state (with a value) or a method (without).
+    ///
+    /// # Errors
+    /// [`Failure`], as all functions that send.
+    pub fn add(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
+        self.submit_path(PathRequest::new(Service::Add, path, value), options)
+    }
+
+    /// Adds a state that has no value yet. Without a value it looks like a method, so a mark says that
+    /// it is a state; daemons other than our own ignore it.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn add_empty_state(&mut self, path: &str, options: RequestOptions) -> Sent {
+        let request = PathRequest::new(Service::Add, path, None);
+        self.submit_path(PathRequest { is_empty_state: true, ..request }, options)
+    }
+
+    /// Adds an element with access rights. `access` is an object with any of the lists `fetchGroups`,
+    /// `setGroups` and `callGroups`.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn add_with_access(
+        &mut self,
+        path: &str,
+        value: Option<Raw>,
+        role: Role,
+        access: Raw,
+        options: RequestOptions,
+    ) -> Sent {
+        let is_empty_state = role == Role::State && value.is_none();
+        let access = Some(Cow::Borrowed(access.text()));
+        let request = PathRequest::new(Service::Add, path, value);
+        self.submit_path(PathRequest { is_empty_state, access, ..request }, options)
+    }
+
+    /// Removes an element of this peer.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn remove(&mut self, path: &str, options: RequestOptions) -> Sent {
+        self.submit_path(PathRequest::new(Service::Remove, path, None), options)
+    }
+
+    /// Posts a new value of a state of this peer, without a response. No value clears the state;
+    /// daemons that cannot do that get null.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn change(&mut self, path: &str, value: Option<Raw>) -> Result<(), Failure> {
+        let request = PathRequest::new(Service::Change, path, value);
+        self.submit_path(request, RequestOptions::default()).map(drop)
+    }
+
+    /// Asks the owner of a state to set it.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn set(&mut self, path: &str, value: Option<Raw>, options: RequestOptions) -> Sent {
+        self.submit_path(PathRequest::new(Service::Set, path, value), options)
+    }
+
+    /// Calls a method. `args` is an array or object.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn call(&mut self, path: &str, args: Raw, options: RequestOptions) -> Sent {
+        self.submit_path(PathRequest::new(Service::Call, path, Some(args)), options)
+    }
+
+    /// Sends a request of any other service. `params` is an object that is sent unchanged, except that
+    /// the options replace members of the same name.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn request(&mut self, service: &str, params: Raw, options: RequestOptions) -> Sent {
+        let params = Cow::Borrowed(params.text());
+        let (request, expected) = match service {
+            "config" => (Request::Config(params), ResultKind::Done),
+            _ => (Request::Other(Cow::Borrowed(service), params), ResultKind::Any),
+        };
+        self.submit(expected, request, options)
+    }
+
+    /// Starts a fetch, or the one of that number again. `expression` is a JSON object. Returns the
+    /// number that its events carry, and the id of the request.
+    ///
+    /// # Errors
+    /// [`Failure`]; the fetch is not active then.
+    pub fn fetch(
+        &mut self,
+        number: Option<u32>,
+        expression: Raw,
+        options: RequestOptions,
+    ) -> Result<(u32, Option<u32>), Failure> {
+        self.check_open()?;
+        self.exchange.fetch(number, expression, options, self.session.is_ready())
+    }
+
+    /// Ends a fetch. Its events end now, whether a response is wanted or not. Ending it twice succeeds.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn unfetch(&mut self, number: u32, options: RequestOptions) -> Sent {
+        self.check_open()?;
+        self.exchange.unfetch(number, options, self.session.is_ready())
+    }
+
+    /// Sends a harmless request. Its response follows all initial notifications of the fetches that
+    /// were sent before. The daemon must be known.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub fn settle(&mut self) -> Sent {
+        self.check_open()?;
+        self.exchange.settle(self.session.is_ready())
+    }
+
+    fn submit_path(&mut self, request: PathRequest, options: RequestOptions) -> Sent {
+        let expected = request.expected_result(options);
+        self.submit(expected, Request::Path(request), options)
+    }
+
+    fn submit(&mut self, expected: ResultKind, request: Request, options: RequestOptions) -> Sent {
+        self.check_open()?;
+        self.exchange.submit(Purpose::Program(expected), request, options, self.session.is_ready())
+    }
+
+    fn check_open(&self) -> Result<(), Failure> {
+        match self.is_closed() {
+            true => Err(Failure::Closed),
+            false => Ok(()),
+        }
+    }
+
+    // Elements of this peer.
+
+    /// Adds an element: requests for `path` become events that carry `element`.
     pub fn own(&mut self, path: &str, element: u32, role: Role) {
-        self.elements.insert(path.into(), (element, role));
+        self.elements.insert(path, element, role);
     }
 
-    /// Requests for `path` are unknown from now on.
+    /// Removes an element. Requests for `path` are refused from now on.
     pub fn disown(&mut self, path: &str) {
         self.elements.remove(path);
     }
 
-    /// How many requests wait for their response.
-    pub fn open_requests(&self) -> usize {
-        self.requests.len()
+    /// Answers a request with a result. `id` is the one of the event, as JSON text.
+    ///
+    /// # Errors
+    /// [`Failure::Closed`], [`Failure::TooLong`]; [`Failure::Unsent`], which ends the connection
+    pub fn answer(&mut self, id: &str, result: Raw) -> Result<(), Failure> {
+        let result = match self.exchange.compat_mut() {
+            Some(compat) => compat.adapt_result(id, result),
+            None => result,
+        };
+        self.respond(id, Ok(result))
+    }
+
+    /// Answers a request with an error object that the program made.
+    ///
+    /// # Errors
+    /// [`Failure::Closed`], [`Failure::TooLong`]; [`Failure::Unsent`], which ends the connection
+    pub fn refuse(&mut self, id: &str, error: Raw) -> Result<(), Failure> {
+        if let Some(compat) = self.exchange.compat_mut() {
+            compat.forget_routed(id);
+        }
+        self.respond(id, Err(error))
+    }
+
+    fn respond(&mut self, id: &str, outcome: Result<Raw, Raw>) -> Result<(), Failure> {
+        self.check_open()?;
+        match self.session.is_switching() {
+            true => self.exchange.outbound_mut().defer_response(id, outcome),
+            false => self.exchange.outbound_mut().response(id, outcome),
+        }
+    }
+
+    /// Answers a request with an error of the protocol.
+    fn refuse_with(&mut self, id: Option<Raw>, code: Code, data: Raw) {
+        if let Some(id) = id {
+            // Without room for the answer the connection fails, which `fault` reports.
+            let _ = self.refuse(id.text(), Raw::trusted(&to_text(&code.with(data))));
+        }
+    }
+
+    // Received messages.
+
+    /// Returns the JSON text of a received message, for [`receive`](Self::receive). The daemon changes
+    /// the encoding between two messages that may come in one piece; if the program asked for msgpack,
+    /// the first byte tells which one it is.
+    ///
+    /// # Errors
+    /// The message is no msgpack that JSON can express within the limits.
+    pub fn text_of<'a>(&self, bytes: &'a [u8]) -> Result<Text<'a>, msgpack::Error> {
+        if self.session.wants_msgpack() && msgpack::is_message(bytes) {
+            let limits = msgpack::Limits { max_depth: self.max_depth, max_text: self.max_message };
+            let decoded = msgpack::to_json(bytes, limits)?;
+            return Ok(Text { json: Cow::Owned(decoded.text), repaired: decoded.repaired });
+        }
+        let json = latin1::from_bytes(bytes);
+        let repaired = matches!(json, Cow::Owned(_));
+        Ok(Text { json, repaired })
+    }
+
+    /// Handles one received message, an object or an array of them, and appends the events that follow
+    /// from it. Responses that need no program go to the output.
+    pub fn receive<'a>(&mut self, text: &'a str, events: &mut Vec<Event<'a>>) {
+        if self.is_closed() || self.exchange.outbound().has_overflowed() {
+            return;
+        }
+        match Raw::parse(text, self.max_depth) {
+            Ok(raw) if raw.kind() == Kind::Array => {
+                raw.elements().for_each(|element| self.receive_one(element, events));
+            }
+            Ok(raw) => self.receive_one(raw, events),
+            Err(error) => events.push(Event::Note(format!("decoding message failed: {error}"))),
+        }
+    }
+
+    fn receive_one<'a>(&mut self, raw: Raw<'a>, events: &mut Vec<Event<'a>>) {
+        match Message::read(raw).unwrap_or_default() {
+            Message { method: Some(method), id, params, .. } => {
+                let id = id.filter(|id| !id.is_null());
+                let incoming = Incoming { message: raw, id, params: params.unwrap_or(Raw::NULL) };
+                self.receive_request(method, incoming, events);
+            }
+            Message { id: Some(id), result: Some(result), .. } => {
+                self.receive_response(id, Ok(result), events)
+            }
+            Message { id: Some(id), error: Some(error), .. } => self.receive_response(id, Err(error), events),
+            // Some daemons answer notifications, without an id.
+            Message { result: Some(_), .. } => {}
+            _ => events.push(Event::Note(format!("unhandled message: {}", shortened(raw.text())))),
+        }
+    }
+
+    fn receive_request<'a>(&mut self, method: Raw<'a>, incoming: Incoming<'a>, events: &mut Vec<Event<'a>>) {
+        let id = incoming.id;
+        let name = method.as_str();
+        if let (Some(name), None) = (&name, id)
+            && self.exchange.fetching().receive(name, incoming.params, events)
+        {
+            return;
+        }
+        let by_service = self.exchange.compat().is_some_and(|compat| compat.routes_by_service());
+        match name.map_or(Routed::Unknown, |name| self.elements.route(&name, incoming, by_service)) {
+            Routed::Event(event) => {
+                if let Event::Set { id: Some(id), value_as_result: false, .. } = &event
+                    && let Some(compat) = self.exchange.compat_mut()
+                {
+                    compat.set_routed(id.text());
+                }
+                events.push(event);
+            }
+            Routed::Refused(data) => self.refuse_with(id, INVALID_PARAMS, Raw::trusted(&data)),
+            Routed::Unknown => {
+                self.refuse_with(id, METHOD_NOT_FOUND, method);
+                events.push(Event::Unknown { message: incoming.message });
+            }
+        }
+    }
+
+    fn receive_response<'a>(
+        &mut self,
+        id: Raw<'a>,
+        outcome: Result<Raw<'a>, Raw<'a>>,
+        events: &mut Vec<Event<'a>>,
+    ) {
+        match self.exchange.receive_response(id, outcome, events) {
+            Some(Purpose::Info) => self.info_answered(outcome, events),
+            Some(Purpose::Login) => self.login_answered(outcome, events),
+            Some(Purpose::Config(encoding)) => self.config_answered(encoding, outcome, events),
+            _ => {}
+        }
     }
 }

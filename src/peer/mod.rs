@@ -1,35 +1,39 @@
 //! The peer engine without I/O: one program's side of a connection to a daemon.
 //!
-//! Calls of the program and received messages go in, bytes to send and [`Event`]s come out; the
-//! clock is an argument. Sockets are in `transport`, Lua in `lua::peer`.
+//! Calls of the program and received messages go in, bytes to send and [`Event`]s come out; the clock is
+//! an argument. Sockets are in [`net`](crate::net), Lua is in `lua::peer`.
 //!
-//! - [`engine`]: the [`Engine`] itself, its phases and limits
-//! - [`outgoing`]: the messages a program sends; `messages`: their text
-//! - [`incoming`]: what received messages mean
-//! - [`greeting`]: what is said before a program's first message
-//! - [`login`]: who the daemon is to take this peer for
-//! - [`encoding`]: agreeing on msgpack, and translating at the edge
-//! - `early`: what a program sent before the daemon was known
-//! - [`fetching`]: the fetchers of a peer; `notifications`: what comes of them
-//! - [`requests`]: requests that wait for their response
+//! - [`engine`]: the [`Engine`], the facade over everything else
+//! - [`session`]: how far the connection has come: greeting, login, encoding
+//! - [`exchange`]: requests to the daemon, and what responses and notifications mean
+//! - [`request`]: what a program can ask for, and how it is written
+//! - [`outbound`]: what is sent and what waits to be sent
+//! - [`requests`]: requests that wait for a response, and their time limits
+//! - [`fetchers`]: the fetches of this peer, from their requests to their notifications
+//! - [`elements`]: the elements of this peer
+//! - [`reply`]: results and errors as the program sees them
+//! - [`event`]: what the engine reports
 //! - `compat`: what is done for daemons that others wrote
 
 mod compat;
-mod early;
-pub mod encoding;
+pub mod elements;
 pub mod engine;
 pub mod event;
-pub mod fetching;
-pub mod greeting;
-pub mod incoming;
-pub mod login;
-mod messages;
-mod notifications;
-pub mod outgoing;
+pub mod exchange;
+pub mod fetchers;
+pub mod options;
+pub mod outbound;
+pub mod reply;
+pub mod request;
 pub mod requests;
+pub mod session;
 
-pub use compat::daemon_kind::Dialect;
-pub use engine::{Engine, Options};
-pub use event::{Event, Happening};
-pub use login::{Authentication, Login};
-pub use outgoing::{Failure, RequestOptions};
+pub use compat::daemon_kind::DaemonKind;
+pub use elements::Role;
+pub use engine::{Engine, Text};
+pub use event::{Event, FetchEvent, Notification};
+pub use exchange::Sent;
+pub use options::Options;
+pub use outbound::Failure;
+pub use request::RequestOptions;
+pub use session::{Authentication, Login};

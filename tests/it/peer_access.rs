@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::peer::{ASK, Peer, TELL, json};
-use jet::peer::engine::Role;
+use jet::peer::Role;
 
 const OWN: &str = r#"{"features":{"match":true,"authenticate":true}}"#;
 const OWN_WITHOUT_USERS: &str = r#"{"features":{"match":true,"authenticate":false}}"#;

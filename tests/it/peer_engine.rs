@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::support::peer::{ASK, OWN, Peer, TELL, json};
-use jet::peer::engine::Role;
-use jet::peer::{Dialect, Failure, Options, RequestOptions};
+use jet::peer::Role;
+use jet::peer::{DaemonKind, Failure, Options, RequestOptions};
 
 const INFO: &str = r#"{"id":1,"method":"info","params":{}}"#;
 
@@ -18,7 +18,7 @@ fn the_first_words_are_info_and_the_answer_makes_the_peer_ready() {
     assert!(!peer.engine.is_ready());
     assert_eq!(peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#)), ["ready"]);
     assert!(peer.engine.is_ready() && peer.said().is_empty());
-    assert_eq!((peer.engine.dialect(), peer.engine.info()), (Dialect::Own, Some(OWN)));
+    assert_eq!((peer.engine.daemon_kind(), peer.engine.info()), (DaemonKind::Own, Some(OWN)));
     assert_eq!(peer.engine.open_requests(), 0);
 }
 
@@ -28,7 +28,7 @@ fn a_daemon_without_info_is_the_lua_daemon() {
     peer.engine.connected(peer.now);
     let answer = r#"{"id":1,"error":{"code":-32601,"message":"Method not found","data":"info"}}"#;
     assert_eq!(peer.hear(answer), ["ready"]);
-    assert_eq!((peer.engine.dialect(), peer.engine.info()), (Dialect::Lua, None));
+    assert_eq!((peer.engine.daemon_kind(), peer.engine.info()), (DaemonKind::Lua, None));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_late_answer_to_info_changes_nothing_but_what_is_known() {
     assert!(peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#)).is_empty());
     assert_eq!(peer.said(), [r#"{"id":2,"method":"config","params":{"name":"late"}}"#]);
     assert!(peer.hear(r#"{"id":2,"result":true}"#).is_empty());
-    assert_eq!((peer.engine.dialect(), peer.engine.info()), (Dialect::Unknown, Some(OWN)));
+    assert_eq!((peer.engine.daemon_kind(), peer.engine.info()), (DaemonKind::Unknown, Some(OWN)));
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_new_number_never_is_that_of_another_fetcher() {
 #[test]
 fn an_element_may_be_called_like_a_fetch() {
     let mut peer = Peer::ready();
-    peer.engine.own("__f__0", 5, jet::peer::engine::Role::State);
+    peer.engine.own("__f__0", 5, jet::peer::Role::State);
     peer.engine.fetch(None, json("{}"), TELL).unwrap();
     let events = peer.hear_all(&[
         r#"{"id":"x","method":"__f__0","params":{"value":1}}"#,

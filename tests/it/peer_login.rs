@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::support::peer::{self, ASK, Peer, json};
-use jet::peer::login::LOGIN_PATIENCE;
+use jet::peer::session::LOGIN_PATIENCE;
 use jet::peer::{Authentication, Login, Options};
 use jet::wire::encoding::Encoding;
 
@@ -173,7 +173,7 @@ fn a_daemon_that_does_not_say_what_it_is_is_asked_all_the_same() {
     // What it says then is not too late to be of use.
     assert!(peer.hear(&format!(r#"{{"id":1,"result":{CJET}}}"#)).is_empty());
     assert_eq!(peer.hear(r#"{"id":2,"result":true}"#), ["ready"]);
-    assert_eq!(peer.engine.dialect().name(), "cjet");
+    assert_eq!(peer.engine.daemon_kind().name(), "cjet");
     assert_eq!(state(&peer), Some(&Authentication::Accepted { groups: None }));
     // Never.
     let mut silent = asked();

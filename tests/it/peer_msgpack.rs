@@ -176,7 +176,7 @@ fn a_daemon_that_says_what_it_is_too_late_is_not_asked() {
     let mut peer = Peer::with(options());
     peer.engine.connected(peer.now);
     peer.said();
-    peer.pass(jet::peer::greeting::INFO_PATIENCE);
+    peer.pass(jet::peer::session::INFO_PATIENCE);
     peer.engine.set("a", None, TELL).unwrap();
     assert_eq!(peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#)), [] as [&str; 0]);
     assert_eq!(peer.said(), [r#"{"method":"set","params":{"path":"a"}}"#]);

@@ -283,8 +283,8 @@ fn a_state_is_cleared_with_null() {
 #[test]
 fn only_sets_are_answered_with_an_object() {
     let mut peer = connected();
-    peer.engine.own("s", 1, jet::peer::engine::Role::State);
-    peer.engine.own("m", 2, jet::peer::engine::Role::Method);
+    peer.engine.own("s", 1, jet::peer::Role::State);
+    peer.engine.own("m", 2, jet::peer::Role::Method);
     peer.hear(r#"{"id":"1","method":"m","params":[]}"#);
     peer.hear(r#"{"id":"2","method":"s","params":{"value":1}}"#);
     for (id, result, sent) in [("\"1\"", "true", "true"), ("\"2\"", "5", "5"), ("\"2\"", "true", "true")] {

@@ -2,7 +2,7 @@
 //! answers.
 
 use crate::support::peer::{ASK, OWN, Peer, json};
-use jet::peer::engine::Role;
+use jet::peer::Role;
 
 /// A peer with the state `s` (1), the method `m` (2) and the raw element `r` (3).
 fn owner() -> Peer {

@@ -1,18 +1,25 @@
-//! Which daemon answers, and what it can and cannot do.
+//! [`DaemonKind`]: which daemon answers, and what it can and cannot do.
 //!
-//! Told apart by the answer to `info`: an error is the Lua daemon, which has no `info`; the name
-//! `cjet` is the C daemon; node-jet 1 and 2 have the feature `authentication`, node-jet 3 has
-//! `asNotification` or `authenticate`; our own daemon names itself by the feature `match`.
+//! Daemons are recognised by their answer to `info`. An error is the Lua daemon, which has no `info`;
+//! the name `cjet` is the C daemon; node-jet 1 and 2 have the feature `authentication`, node-jet 3 has
+//! `asNotification` or `authenticate`; our own daemon has the feature `match`.
 
 use std::time::Duration;
 
 use crate::json::Raw;
+use crate::peer::reply::has_code;
+use crate::peer::request::RequestOptions;
+use crate::wire::error::METHOD_NOT_FOUND;
 
-use crate::peer::outgoing::RequestOptions;
+/// The note about an element with access rights on a daemon without users.
+pub const NO_USERS: &str = "the daemon has no users: access protects nothing";
 
-/// The family of a daemon.
+/// The hint in the error of a login: the C daemon answers the same to every login that it refuses.
+const CJET_REFUSES: &str = "unknown user or wrong password, or the daemon has no users: cjet refuses every login without a password file";
+
+/// The kind of a daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
+pub enum DaemonKind {
     /// The daemon of this crate: every rule, Lua patterns included.
     Own,
     /// The daemon of the earlier Lua module.
@@ -23,132 +30,161 @@ pub enum Dialect {
     NodeJet3,
     /// The C daemon in devices.
     Cjet,
-    /// Did not say: only what every daemon understands is used.
+    /// A daemon that did not say what it is: only what every daemon understands is used.
     #[default]
     Unknown,
 }
 
-impl Dialect {
+impl DaemonKind {
     /// Recognises a daemon by its answer to `info`.
-    pub fn recognise(info: Result<Raw, Raw>) -> Dialect {
+    pub fn recognise(info: Result<Raw, Raw>) -> DaemonKind {
         let info = match info {
             Ok(info) => info,
-            Err(error) if error.get("code").and_then(Raw::as_f64) == Some(-32601.0) => return Dialect::Lua,
-            Err(_) => return Dialect::Unknown,
+            Err(error) if has_code(error, METHOD_NOT_FOUND) => return DaemonKind::Lua,
+            Err(_) => return DaemonKind::Unknown,
         };
         let feature = |name| info.get("features").and_then(|features| features.get(name));
         if feature("match").is_some_and(Raw::is_truthy) {
-            Dialect::Own
+            DaemonKind::Own
         } else if info.get("name").and_then(Raw::as_str).as_deref() == Some("cjet") {
-            Dialect::Cjet
+            DaemonKind::Cjet
         } else if feature("asNotification").is_some() || feature("authenticate").is_some() {
-            Dialect::NodeJet3
+            DaemonKind::NodeJet3
         } else if feature("authentication").is_some() {
-            Dialect::NodeJet
+            DaemonKind::NodeJet
         } else {
-            Dialect::Unknown
+            DaemonKind::Unknown
         }
     }
 
-    /// The short name used in logs.
+    /// Returns the short name used in logs.
     pub fn name(self) -> &'static str {
         match self {
-            Dialect::Own => "lua-jet-rs",
-            Dialect::Lua => "lua-jet",
-            Dialect::NodeJet => "node-jet 1/2",
-            Dialect::NodeJet3 => "node-jet 3",
-            Dialect::Cjet => "cjet",
-            Dialect::Unknown => "unknown",
+            DaemonKind::Own => "lua-jet-rs",
+            DaemonKind::Lua => "lua-jet",
+            DaemonKind::NodeJet => "node-jet 1/2",
+            DaemonKind::NodeJet3 => "node-jet 3",
+            DaemonKind::Cjet => "cjet",
+            DaemonKind::Unknown => "unknown",
         }
     }
 
-    /// What this peer does because the daemon cannot, or does it in another way, as words for
-    /// people: rules of fetches it lacks, the order of sorted ones, …
+    /// Returns what this peer does because the daemon cannot, or does in another way, as words for
+    /// people: rules of fetches, the order of sorted ones, …
     pub fn stand_ins(self) -> &'static [&'static str] {
         match self {
-            Dialect::Own => &[],
-            Dialect::Lua => &["path rules", "rules of 2013", "value rules", "sort"],
-            Dialect::NodeJet => &["rules of 2013", "value rules", "sort"],
-            Dialect::Cjet => &["path rules", "rules of 2013", "value rules", "sort", "errors", "time-outs"],
-            Dialect::NodeJet3 | Dialect::Unknown => {
+            DaemonKind::Own => &[],
+            DaemonKind::Lua => &["path rules", "rules of 2013", "value rules", "sort"],
+            DaemonKind::NodeJet => &["rules of 2013", "value rules", "sort"],
+            DaemonKind::Cjet => {
+                &["path rules", "rules of 2013", "value rules", "sort", "errors", "time-outs"]
+            }
+            DaemonKind::NodeJet3 | DaemonKind::Unknown => {
                 &["path rules", "rules of 2013", "value rules", "sort", "errors", "time-outs", "last values"]
             }
         }
     }
 
-    /// The service that takes the name of a peer.
-    pub fn config_service(self) -> &'static str {
+    /// Returns whether the daemon has no users: it is known for that, or says so in its answer to
+    /// `info`.
+    pub fn lacks_users(self, info: Option<Raw>) -> bool {
+        let features = info.and_then(|info| info.get("features"));
+        let denies = |name| features.and_then(|features| features.get(name)?.as_bool()) == Some(false);
+        self == DaemonKind::Lua || denies("authenticate") || denies("authentication")
+    }
+
+    /// Returns whether a login is answered with the groups of the user. A mere `true` is the answer of
+    /// such a daemon that has no users.
+    pub fn answers_logins_with_groups(self) -> bool {
+        matches!(self, DaemonKind::Own | DaemonKind::Unknown)
+    }
+
+    /// Returns the explanation of a refused login, if the error of this daemon does not explain it.
+    pub fn login_hint(self) -> Option<&'static str> {
+        (self == DaemonKind::Cjet).then_some(CJET_REFUSES)
+    }
+
+    /// Returns the service that configures the connection. One that changes nothing stands in where
+    /// the daemon would take none of the params.
+    pub fn config_service(self, has_name: bool) -> &'static str {
         match self {
-            Dialect::NodeJet3 => "configure",
+            DaemonKind::NodeJet3 if has_name => "configure",
+            DaemonKind::NodeJet3 => "info",
             _ => "config",
         }
     }
 
-    /// Whether this daemon has msgpack, or refuses it in words. The C daemon says yes to any
+    /// Returns whether the daemon accepts more in a `config` than the name of the peer.
+    pub fn takes_all_config(self) -> bool {
+        matches!(self, DaemonKind::Own | DaemonKind::Lua)
+    }
+
+    /// Returns whether the daemon has msgpack, or refuses it with an error. The C daemon accepts any
     /// encoding and goes on with JSON.
-    pub fn knows_msgpack(self) -> bool {
-        matches!(self, Dialect::Own | Dialect::Lua)
+    pub fn has_msgpack(self) -> bool {
+        matches!(self, DaemonKind::Own | DaemonKind::Lua)
     }
 
-    /// Whether fetch ids have to differ from those of other peers.
+    /// Returns whether fetch ids have to differ from those of other peers.
     pub fn shares_fetch_ids(self) -> bool {
-        matches!(self, Dialect::NodeJet3 | Dialect::Unknown)
+        matches!(self, DaemonKind::NodeJet3 | DaemonKind::Unknown)
     }
 
-    /// Whether a fetch id that is in use may not be sent again: it is refused, or both go on.
+    /// Returns whether a fetch has to be ended before its id is used again: the daemon refuses the
+    /// second fetch, or both go on.
     pub fn doubles_fetch_ids(self) -> bool {
-        !matches!(self, Dialect::Own | Dialect::NodeJet)
+        !matches!(self, DaemonKind::Own | DaemonKind::NodeJet)
     }
 
-    /// Whether a change needs a value.
+    /// Returns whether a change needs a value.
     pub fn lacks_cleared_values(self) -> bool {
-        matches!(self, Dialect::NodeJet3 | Dialect::Cjet)
+        matches!(self, DaemonKind::NodeJet3 | DaemonKind::Cjet)
     }
 
-    /// Whether a request may stay without an answer, or with one that does not say what it was.
+    /// Returns whether a request may stay unanswered, or its error does not say what was asked.
     pub fn hides_timeouts(self) -> bool {
-        matches!(self, Dialect::NodeJet3 | Dialect::Cjet | Dialect::Unknown)
+        matches!(self, DaemonKind::NodeJet3 | DaemonKind::Cjet | DaemonKind::Unknown)
     }
 
-    /// How long after its own time a request is given up. Daemons that have time-outs go first.
+    /// Returns how long after its own time limit a request ends. Daemons that have time limits go
+    /// first.
     pub fn grace(self) -> Duration {
         match self {
-            Dialect::NodeJet3 => Duration::ZERO,
+            DaemonKind::NodeJet3 => Duration::ZERO,
             _ => Duration::from_secs(1),
         }
     }
 
-    /// The options of fetch and its end. A time means nothing there, but programs may give one,
-    /// and foreign daemons are not asked what they make of it.
-    pub fn adapted_to_fetch(self, options: RequestOptions) -> RequestOptions {
-        if self == Dialect::Own {
-            options
-        } else {
-            RequestOptions { respond: options.respond, ..RequestOptions::default() }
+    /// Returns the options of a fetch and of its end. A time limit means nothing there, but programs may
+    /// give one; only our own daemon gets it.
+    pub fn fetch_options(self, options: RequestOptions) -> RequestOptions {
+        match self {
+            DaemonKind::Own => options,
+            _ => RequestOptions { respond: options.respond, ..RequestOptions::default() },
         }
     }
 
-    /// The options of a request as this daemon understands them: some take a time of 0 for none
-    /// at all, or for a mistake. At once is the shortest time they know instead.
-    pub fn adapted(self, mut options: RequestOptions) -> RequestOptions {
+    /// Returns the options of a request as this daemon understands them. Some read a time limit of 0 as
+    /// none at all, or as a mistake: they get the shortest one they know.
+    pub fn request_options(self, mut options: RequestOptions) -> RequestOptions {
         const SHORTEST: f64 = 0.001;
-        if matches!(self, Dialect::NodeJet | Dialect::Cjet) {
+        if matches!(self, DaemonKind::NodeJet | DaemonKind::Cjet) {
             options.timeout = options.timeout.map(|seconds| seconds.max(SHORTEST));
         }
         options
     }
 
-    /// Whether the others on the bus are likely C++ peers, which die of a set that is answered
-    /// with anything but an object.
+    /// Returns whether other peers of this daemon are likely C++ peers, which die of a set that is
+    /// answered with anything but an object.
     pub fn has_fragile_peers(self) -> bool {
-        matches!(self, Dialect::Cjet | Dialect::Unknown)
+        matches!(self, DaemonKind::Cjet | DaemonKind::Unknown)
     }
 
-    /// The result of a request as this daemon takes it: the Lua daemon takes `false` for no
-    /// result at all and lets the other peer wait.
-    pub fn adapted_result(self, result: Raw<'_>) -> Raw<'_> {
+    /// Returns the result of a request as this daemon takes it. To the Lua daemon `false` is no result
+    /// at all, and the other peer waits.
+    pub fn result(self, result: Raw<'_>) -> Raw<'_> {
         match result.as_bool() {
-            Some(false) if self == Dialect::Lua => Raw::trusted("{}"),
+            Some(false) if self == DaemonKind::Lua => Raw::trusted("{}"),
             _ => result,
         }
     }
@@ -161,17 +197,20 @@ mod tests {
     #[test]
     fn daemons_are_told_apart_by_their_info() {
         let cases = [
-            (r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#, Dialect::Own),
-            (r#"{"name":"cjet","features":{"batches":true,"authentication":true}}"#, Dialect::Cjet),
-            (r#"{"name":"node-jet","features":{"authentication":true,"fetch":"full"}}"#, Dialect::NodeJet),
-            (r#"{"name":"x","features":{"asNotification":false,"authenticate":false}}"#, Dialect::NodeJet3),
-            (r#"{}"#, Dialect::Unknown),
+            (r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#, DaemonKind::Own),
+            (r#"{"name":"cjet","features":{"batches":true,"authentication":true}}"#, DaemonKind::Cjet),
+            (r#"{"name":"node-jet","features":{"authentication":true,"fetch":"full"}}"#, DaemonKind::NodeJet),
+            (
+                r#"{"name":"x","features":{"asNotification":false,"authenticate":false}}"#,
+                DaemonKind::NodeJet3,
+            ),
+            (r#"{}"#, DaemonKind::Unknown),
         ];
-        for (info, dialect) in cases {
-            assert_eq!(Dialect::recognise(Ok(Raw::trusted(info))), dialect, "{info}");
+        for (info, kind) in cases {
+            assert_eq!(DaemonKind::recognise(Ok(Raw::trusted(info))), kind, "{info}");
         }
         let unknown_service = Raw::trusted(r#"{"code":-32601,"message":"Method not found","data":"info"}"#);
-        assert_eq!(Dialect::recognise(Err(unknown_service)), Dialect::Lua);
-        assert_eq!(Dialect::recognise(Err(Raw::trusted(r#"{"code":-32603}"#))), Dialect::Unknown);
+        assert_eq!(DaemonKind::recognise(Err(unknown_service)), DaemonKind::Lua);
+        assert_eq!(DaemonKind::recognise(Err(Raw::trusted(r#"{"code":-32603}"#))), DaemonKind::Unknown);
     }
 }

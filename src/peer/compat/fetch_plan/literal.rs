@@ -1,9 +1,9 @@
-//! What text every match of a Lua pattern contains: `net%-x.*end` cannot match without `net-x`
-//! and `end`. So daemons without patterns can be asked for less than everything.
+//! [`required`]: the text that every match of a Lua pattern contains. `net%-x.*end` cannot match without
+//! `net-x` and `end`, so daemons without patterns can be asked for less than everything.
 
-/// The pieces of plain text that are in whatever the pattern matches. With `plain_too` they are
-/// also in whatever contains the pattern's own text.
-pub(super) fn required(pattern: &str, plain_too: bool) -> Vec<String> {
+/// Returns the pieces of plain text that every match of the pattern contains. With `plain_too` they are
+/// also in every text that contains the pattern's own text.
+pub fn required(pattern: &str, plain_too: bool) -> Vec<String> {
     let mut pieces = Pieces::default();
     let mut rest = pattern.strip_prefix('^').unwrap_or(pattern).chars().peekable();
     while let Some(character) = rest.next() {
@@ -27,7 +27,7 @@ pub(super) fn required(pattern: &str, plain_too: bool) -> Vec<String> {
             _ => None,
         };
         match rest.peek() {
-            // There may be none of it. The sign itself is text only in the plain reading.
+            // The item may be missing. The sign itself is text only in the plain reading.
             Some('*' | '-' | '?') => {
                 rest.next();
                 pieces.end();
@@ -44,13 +44,13 @@ pub(super) fn required(pattern: &str, plain_too: bool) -> Vec<String> {
     pieces.done
 }
 
-/// What stands at one place of a pattern.
+/// One item of a pattern.
 enum Item {
-    /// This character.
+    /// A certain character.
     Text(char),
     /// One of several characters.
     Any,
-    /// Something that cannot be repeated: a sign for repetition behind it is text.
+    /// An item that cannot be repeated: a repetition sign after it is text.
     Mark,
 }
 
@@ -73,7 +73,7 @@ fn escaped(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Item {
     }
 }
 
-/// Passes a set whose opening bracket has been read. A bracket right at its start is part of it.
+/// Skips a set whose opening bracket was read. A bracket right at its start is part of it.
 fn skip_set(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     if rest.peek() == Some(&'^') {
         rest.next();
@@ -96,9 +96,9 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// Goes on with a character, or with something that is none.
+    /// Adds a character to the current piece, or ends the piece if there is none.
     fn push(&mut self, literal: Option<char>) {
-        // A pattern works on bytes: a `*` behind a longer character is about its last byte only.
+        // A pattern works on bytes: a `*` after a character of several bytes repeats its last byte.
         match literal.filter(char::is_ascii) {
             Some(character) => self.current.push(character),
             None => self.end(),
@@ -118,7 +118,7 @@ mod tests {
     use crate::rules::Pattern;
 
     #[test]
-    fn pieces_are_what_no_match_can_do_without() {
+    fn every_match_needs_the_pieces() {
         for (pattern, pieces) in [
             ("net", &["net"][..]),
             ("^net%-x.*end$", &["net-x", "end"]),
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn matches_contain_all_pieces() {
-        // All short patterns over a nasty alphabet, against all short subjects.
+        // All short patterns over an alphabet with every special character, against short subjects.
         let letters = ["a", "b", ".", "*", "-", "+", "?", "%", "[", "]", "^", "$", "(", ")"];
         let mut patterns = vec![String::new()];
         for _ in 0..4 {

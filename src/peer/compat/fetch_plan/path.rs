@@ -1,31 +1,32 @@
-//! Path rules as a daemon can express them.
+//! [`plan`]: path rules as a daemon can express them.
 
-use crate::json::write;
 use crate::rules::{How, PathRule, Pattern, Quantity, TextRule};
 
-use super::{Ability, Fold, Part, literal};
+use super::ability::{Ability, Fold};
+use super::literal;
+use super::rules::{RuleOperand, Rules};
 
-/// A rule on plain text that follows from one of the program's.
+/// A rule on plain text that follows from a rule of the program.
 #[derive(Debug, Clone)]
-struct Wish {
+struct PlainRule {
     how: How,
     quantity: Quantity,
     words: Vec<String>,
     fold: bool,
 }
 
-impl Wish {
-    fn new(how: How, words: Vec<String>, fold: bool) -> Wish {
+impl PlainRule {
+    fn new(how: How, words: Vec<String>, fold: bool) -> PlainRule {
         let quantity = if words.len() > 1 && how == How::Contains { Quantity::All } else { Quantity::One };
-        Wish { how, quantity, words, fold }
+        PlainRule { how, quantity, words, fold }
     }
 
     fn is_negative(&self) -> bool {
         self.quantity == Quantity::None
     }
 
-    /// Whether every path satisfies it.
-    fn is_empty_talk(&self) -> bool {
+    /// Returns whether every path satisfies it.
+    fn is_trivial(&self) -> bool {
         let empty = |word: &String| word.is_empty() && self.how != How::Equals;
         match self.quantity {
             Quantity::One => self.words.iter().any(empty),
@@ -34,7 +35,7 @@ impl Wish {
         }
     }
 
-    /// The name of the rule that says this.
+    /// Returns the name of the rule on the wire.
     fn name(&self) -> Option<&'static str> {
         use {How::*, Quantity as Q};
         let single = self.words.len() == 1;
@@ -55,16 +56,16 @@ impl Wish {
         })
     }
 
-    /// A rule that holds wherever this one does and may be easier to express.
-    fn weaker(&self) -> Option<Wish> {
+    /// Returns a rule that matches at least the same paths and may be easier to express.
+    fn weaker(&self) -> Option<PlainRule> {
         if self.quantity != Quantity::One || self.words.len() < 2 {
             return None;
         }
         let prefix = common_prefix(&self.words);
         if matches!(self.how, How::Equals | How::StartsWith) && !prefix.is_empty() {
-            return Some(Wish::new(How::StartsWith, vec![prefix], self.fold));
+            return Some(PlainRule::new(How::StartsWith, vec![prefix], self.fold));
         }
-        let anywhere = Wish { how: How::Contains, ..self.clone() };
+        let anywhere = PlainRule { how: How::Contains, ..self.clone() };
         (self.how != How::Contains).then_some(anywhere)
     }
 }
@@ -76,13 +77,13 @@ fn common_prefix(words: &[String]) -> String {
     first.chars().take(length).collect()
 }
 
-/// What follows from a rule for plain text, and whether that is all of it.
-fn wishes(rule: &PathRule) -> (Vec<Wish>, bool) {
+/// Returns the rules on plain text that follow from a rule, and whether they say the same.
+fn plain_rules(rule: &PathRule) -> (Vec<PlainRule>, bool) {
     match rule {
-        PathRule::Text(rule) => (vec![text_wish(rule)], true),
-        PathRule::Match(patterns) => pattern_wishes(patterns),
+        PathRule::Text(rule) => (vec![from_text(rule)], true),
+        PathRule::Match(patterns) => from_patterns(patterns),
         PathRule::Unmatch(_) => (Vec::new(), false),
-        PathRule::PlainOrPattern(plain, None) => (vec![text_wish(plain)], true),
+        PathRule::PlainOrPattern(plain, None) => (vec![from_text(plain)], true),
         PathRule::PlainOrPattern(plain, Some(pattern)) => {
             let pieces = literal::required(pattern.source(), true);
             let exact = pieces == [pattern.source()];
@@ -91,8 +92,8 @@ fn wishes(rule: &PathRule) -> (Vec<Wish>, bool) {
     }
 }
 
-fn text_wish(rule: &TextRule) -> Wish {
-    Wish {
+fn from_text(rule: &TextRule) -> PlainRule {
+    PlainRule {
         how: rule.how(),
         quantity: rule.quantity(),
         words: rule.words().iter().map(|word| word.to_string()).collect(),
@@ -100,119 +101,114 @@ fn text_wish(rule: &TextRule) -> Wish {
     }
 }
 
-fn pattern_wishes(patterns: &[Pattern]) -> (Vec<Wish>, bool) {
+fn from_patterns(patterns: &[Pattern]) -> (Vec<PlainRule>, bool) {
     let [pattern] = patterns else {
-        // One of them matches, so one of their longest pieces is there.
+        // If one of them matches, the path contains the longest piece of that one.
         let longest = patterns
             .iter()
             .map(|pattern| literal::required(pattern.source(), false).into_iter().max_by_key(String::len));
         let words: Option<Vec<_>> = longest.collect();
         let words = words.filter(|words| !words.is_empty());
         let fold = patterns.iter().any(Pattern::ignores_case);
-        let wish = |words| Wish { how: How::Contains, quantity: Quantity::One, words, fold };
-        return (words.map(wish).into_iter().collect(), false);
+        let rule = |words| PlainRule { how: How::Contains, quantity: Quantity::One, words, fold };
+        return (words.map(rule).into_iter().collect(), false);
     };
     match pattern.literal_start() {
-        Some((text, true)) => (vec![Wish::new(How::Equals, vec![text.to_owned()], false)], true),
+        Some((text, true)) => (vec![PlainRule::new(How::Equals, vec![text.to_owned()], false)], true),
         start => {
             let start = start.map(|(text, _)| text).filter(|text| !text.is_empty());
             let mut pieces = literal::required(pattern.source(), false);
             pieces.retain(|piece| !start.is_some_and(|start| start.contains(piece.as_str())));
             let inside = contains_all(pieces, pattern.ignores_case());
-            let start = start.map(|text| Wish::new(How::StartsWith, vec![text.to_owned()], false));
+            let start = start.map(|text| PlainRule::new(How::StartsWith, vec![text.to_owned()], false));
             (start.into_iter().chain(inside).collect(), false)
         }
     }
 }
 
-fn contains_all(pieces: Vec<String>, fold: bool) -> Vec<Wish> {
+fn contains_all(pieces: Vec<String>, fold: bool) -> Vec<PlainRule> {
     if pieces.is_empty() {
         return Vec::new();
     }
-    vec![Wish::new(How::Contains, pieces, fold)]
+    vec![PlainRule::new(How::Contains, pieces, fold)]
 }
 
-/// Puts path rules as the daemon understands them.
-pub(super) fn plan(ability: &Ability, rules: &[PathRule]) -> Part {
+/// Returns path rules as the daemon understands them.
+pub fn plan(ability: &Ability, rules: &[PathRule]) -> Rules {
     let mut exact = true;
     let mut all = Vec::new();
-    for (wishes, complete) in rules.iter().map(wishes) {
+    for (plain, complete) in rules.iter().map(plain_rules) {
         exact &= complete;
-        all.extend(wishes.into_iter().filter(|wish| !wish.is_empty_talk()));
+        all.extend(plain.into_iter().filter(|rule| !rule.is_trivial()));
     }
     let folding = folding(ability, &all);
-    let usable = |wish: &Wish| is_usable(ability, wish, folding);
-    let mut asked: Vec<(&str, Wish)> = Vec::new();
+    let usable = |rule: &PlainRule| is_usable(ability, rule, folding);
+    let mut asked: Vec<(&'static str, PlainRule)> = Vec::new();
     let mut words = 0;
-    for wish in all {
+    for rule in all {
         let stronger =
-            usable(&wish).then(|| expressible(ability, &wish)).flatten().map(|name| (name, wish.clone()));
-        let same_case = wish.fold == folding && !(folding && ability.fold == Fold::Unicode);
+            usable(&rule).then(|| expressible(ability, &rule)).flatten().map(|name| (name, rule.clone()));
+        let same_case = rule.fold == folding && !(folding && ability.fold == Fold::Unicode);
         let complete = stronger.as_ref().is_some_and(|(name, _)| same_case && !ability.loose.contains(name));
         let weaker =
-            || wish.weaker().filter(usable).and_then(|weak| Some((expressible(ability, &weak)?, weak)));
+            || rule.weaker().filter(usable).and_then(|weak| Some((expressible(ability, &weak)?, weak)));
         let found = stronger.or_else(weaker).filter(|(name, found)| {
             words + found.words.len() <= ability.max_words && asked.iter().all(|(taken, _)| taken != name)
         });
         exact &= complete && found.is_some();
-        if let Some((name, wish)) = found {
-            words += wish.words.len();
-            asked.push((name, wish));
+        if let Some((name, rule)) = found {
+            words += rule.words.len();
+            asked.push((name, rule));
         }
     }
-    // A daemon of 2013, which cannot be told from its successor, ignores these rules.
+    // The Lua daemon of 2013, which answers as its successor, ignores these rules.
     exact &= ability.fold != Fold::AsciiOrIndex || asked.is_empty();
-    let mut members: Vec<String> = asked.iter().map(|(name, wish)| member(name, wish)).collect();
+    let mut members: Vec<_> = asked.into_iter().map(|(name, rule)| (name, operand(name, rule))).collect();
     if folding && !members.is_empty() {
-        members.push("\"caseInsensitive\":true".to_owned());
+        members.push(("caseInsensitive", RuleOperand::Bool(true)));
     }
-    Part { members, exact }
+    Rules { members, exact }
 }
 
-/// Whether the daemon is asked without regard to case. That is one switch for all rules.
-fn folding(ability: &Ability, wishes: &[Wish]) -> bool {
+/// Returns whether the daemon is asked to ignore case. That is one option for all rules.
+fn folding(ability: &Ability, plain: &[PlainRule]) -> bool {
     match ability.fold {
         Fold::Unusable => false,
-        Fold::Ascii | Fold::Unicode => wishes.iter().any(|wish| wish.fold),
-        Fold::AsciiOrIndex => wishes.iter().any(|wish| wish.fold || !wish.is_negative()),
+        Fold::Ascii | Fold::Unicode => plain.iter().any(|rule| rule.fold),
+        Fold::AsciiOrIndex => plain.iter().any(|rule| rule.fold || !rule.is_negative()),
     }
 }
 
-/// Whether the daemon, asked for this, finds at least what it stands for.
-fn is_usable(ability: &Ability, wish: &Wish, folding: bool) -> bool {
+/// Returns whether the rule, as the daemon applies it, matches at least what it should.
+fn is_usable(ability: &Ability, rule: &PlainRule, folding: bool) -> bool {
     let plain_words =
-        wish.words.iter().all(|word| !word.contains('\0') && (wish.how == How::Equals || !word.is_empty()));
-    let case_is_right = match (wish.fold, folding) {
+        rule.words.iter().all(|word| !word.contains('\0') && (rule.how == How::Equals || !word.is_empty()));
+    let case_is_right = match (rule.fold, folding) {
         (false, false) => true,
         (true, false) => false,
-        // Without regard to case more is found, or less if the rule is negative.
-        (false, true) => !wish.is_negative() && is_simple(ability, wish),
-        (true, true) => (!wish.is_negative() || ability.fold != Fold::Unicode) && is_simple(ability, wish),
+        // Without regard to case a rule matches more, a negative rule less.
+        (false, true) => !rule.is_negative() && is_simple(ability, rule),
+        (true, true) => (!rule.is_negative() || ability.fold != Fold::Unicode) && is_simple(ability, rule),
     };
-    plain_words && !wish.words.is_empty() && case_is_right
+    plain_words && !rule.words.is_empty() && case_is_right
 }
 
-/// Whether lower case is the same to everybody.
-fn is_simple(ability: &Ability, wish: &Wish) -> bool {
-    ability.fold != Fold::Unicode || wish.words.iter().all(|word| word.is_ascii())
+/// Returns whether all daemons agree on the lower case of the words.
+fn is_simple(ability: &Ability, rule: &PlainRule) -> bool {
+    ability.fold != Fold::Unicode || rule.words.iter().all(|word| word.is_ascii())
 }
 
-fn expressible(ability: &Ability, wish: &Wish) -> Option<&'static str> {
-    wish.name().filter(|name| ability.words.contains(name) || ability.lists.contains(name))
+fn expressible(ability: &Ability, rule: &PlainRule) -> Option<&'static str> {
+    rule.name().filter(|name| ability.words.contains(name) || ability.lists.contains(name))
 }
 
-fn member(name: &str, wish: &Wish) -> String {
-    let mut out = Vec::new();
-    write::string(&mut out, name);
-    out.push(b':');
-    let is_list = name.ends_with("Of");
-    out.extend_from_slice(if is_list { b"[" } else { b"" });
-    for (position, word) in wish.words.iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
+fn operand(name: &str, rule: PlainRule) -> RuleOperand {
+    let mut words = rule.words;
+    match words.pop() {
+        Some(word) if !name.ends_with("Of") => RuleOperand::Word(word),
+        last => {
+            words.extend(last);
+            RuleOperand::Words(words)
         }
-        write::string(&mut out, word);
     }
-    out.extend_from_slice(if is_list { b"]" } else { b"" });
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -1,5 +1,5 @@
-//! All elements on the bus, for fetches with `deps`: an element is told only while other
-//! elements are there and have certain values.
+//! [`Bus`]: all elements on the bus, for fetches with `deps`. An element is reported only while the
+//! elements that it depends on exist and have certain values.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,30 +7,31 @@ use std::sync::Arc;
 use crate::json::Raw;
 use crate::rules::Expression;
 
-use super::News;
+use crate::peer::event::{FetchEvent, Notification};
 
+/// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Bus {
-    /// Each element with its value as JSON text; none for methods.
+pub struct Bus {
+    /// The value of each element as JSON text, or `None` for a method.
     values: HashMap<Arc<str>, Option<Box<str>>>,
-    /// Which elements hang on a path.
+    /// The elements that depend on a path.
     dependents: HashMap<String, BTreeSet<Arc<str>>>,
 }
 
 impl Bus {
-    /// Notes what happened to an element. `wanted`: its path matches, so it has dependencies.
-    pub(super) fn note(&mut self, expression: &Expression, news: &News<'_>, wanted: bool) {
-        if news.is_removal() {
-            self.values.remove(&*news.path);
+    /// Notes what happened to an element. `path_matches`: it is one of those with dependencies.
+    pub fn note(&mut self, expression: &Expression, notification: &Notification<'_>, path_matches: bool) {
+        if notification.event == FetchEvent::Remove {
+            self.values.remove(&*notification.path);
         } else {
-            self.values.insert(Arc::from(&*news.path), news.value.as_deref().map(Into::into));
+            self.values.insert(Arc::from(&*notification.path), notification.value.as_deref().map(Into::into));
         }
-        if !wanted {
+        if !path_matches {
             return;
         }
-        let path: Arc<str> = Arc::from(&*news.path);
+        let path: Arc<str> = Arc::from(&*notification.path);
         for dependency in dependencies(expression, &path) {
-            if !news.is_removal() {
+            if notification.event != FetchEvent::Remove {
                 self.dependents.entry(dependency).or_default().insert(path.clone());
             } else if let Some(dependents) = self.dependents.get_mut(&dependency) {
                 dependents.remove(&path);
@@ -41,25 +42,25 @@ impl Bus {
         }
     }
 
-    /// The elements that hang on this one.
-    pub(super) fn dependents(&self, path: &str) -> Vec<Arc<str>> {
+    /// Returns the elements that depend on this one.
+    pub fn dependents(&self, path: &str) -> Vec<Arc<str>> {
         self.dependents.get(path).map(|found| found.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// The value of an element; the outer none if it is not there.
-    pub(super) fn value(&self, path: &str) -> Option<Option<&str>> {
+    /// Returns the value of an element, or `None` if there is no such element.
+    pub fn value(&self, path: &str) -> Option<Option<&str>> {
         self.values.get(path).map(Option::as_deref)
     }
 
-    /// Whether everything an element hangs on is there and has the value it has to have.
-    pub(super) fn lets_in(&self, expression: &Expression, path: &str) -> bool {
+    /// Returns whether everything that an element depends on exists and has the required value.
+    pub fn satisfies(&self, expression: &Expression, path: &str) -> bool {
         expression.deps().iter().zip(dependencies(expression, path)).all(|(dep, path)| {
             self.value(&path).is_some_and(|value| dep.matches_value(value.map(Raw::trusted)))
         })
     }
 }
 
-/// The paths an element hangs on.
+/// Returns the paths that an element depends on.
 fn dependencies(expression: &Expression, path: &str) -> Vec<String> {
     let captures = expression.captures(path);
     expression.deps().iter().map(|dep| dep.path(captures.as_ref())).collect()

@@ -14,7 +14,7 @@ pub mod scenarios;
 use std::time::{Duration, Instant};
 
 use jet::json::Raw;
-use jet::peer::{Engine, Event, Login, Options, RequestOptions};
+use jet::peer::{Engine, Event, Login, Notification, Options, RequestOptions};
 use jet::wire::frame::Decoder;
 
 /// The answer of our own daemon to `info`.
@@ -129,8 +129,8 @@ pub fn shown(event: &Event<'_>) -> String {
         Event::Ready => "ready".into(),
         Event::Response { id, outcome: Ok(result) } => format!("{id} ok {result}"),
         Event::Response { id, outcome: Err(error) } => format!("{id} error {error}"),
-        Event::Notification { fetcher, happening, path, value } => {
-            format!("#{fetcher} {} {path} {}", happening.name(), value.as_deref().unwrap_or("-"))
+        Event::Notification(Notification { fetcher, event, path, value }) => {
+            format!("#{fetcher} {} {path} {}", event.name(), value.as_deref().unwrap_or("-"))
         }
         Event::Sorted { fetcher, changes, n } => format!("#{fetcher} sorted {changes} {n}"),
         Event::Set { element, id, value, value_as_result } => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jet::json::Raw;
 use jet::peer::RequestOptions;
-use jet::peer::engine::Role;
+use jet::peer::Role;
 
 use super::{ASK, Peer, TELL, json};
 
