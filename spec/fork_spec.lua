@@ -31,7 +31,7 @@ local HEAD = [[
   end
 
   local function connect(more)
-    local config = { port = port, loop = 'builtin', log = print }
+    local config = { port = not (more and more.unix) and port or nil, loop = 'builtin', log = print }
     for key, value in pairs(more or {}) do config[key] = value end
     return jet.new(config)
   end
