@@ -58,7 +58,7 @@ pub struct Quoted<'a> {
 
 impl<'a> Quoted<'a> {
     /// Takes what stands between two quotes of `text`. `escape` is the offset of the first escape, or the end.
-    pub(super) fn new(text: &'a str, Range { start, end }: Range<usize>, escape: usize) -> Quoted<'a> {
+    pub(crate) fn new(text: &'a str, Range { start, end }: Range<usize>, escape: usize) -> Quoted<'a> {
         Quoted { text, start, escape, end }
     }
 

@@ -97,7 +97,7 @@ impl<'a> Tokens<'a> {
 
     /// Begins behind the bracket `open` at the start of `text`, or at the end if the text begins otherwise.
     #[inline]
-    pub(super) fn inside(text: &'a str, open: u8) -> Tokens<'a> {
+    pub(crate) fn inside(text: &'a str, open: u8) -> Tokens<'a> {
         let at = if text.as_bytes().first() == Some(&open) { 1 } else { text.len() };
         Tokens { text, at }
     }

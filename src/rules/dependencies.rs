@@ -1,15 +1,16 @@
 //! [`Dep`]: another element that must have a certain value, from the expressions of 2013.
 
 use super::lua_pattern::{Capture, Captures};
-use super::value_match::Where;
+use super::params::{is_list, mistyped, string};
+use super::value_match::{Where, wherever};
 use crate::json::Raw;
 
 /// A dependency of a fetch: an element is reported only while the element at the dependency's
 /// path exists and satisfies `where`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dep {
-    pub(super) path: Box<str>,
-    pub(super) test: Where,
+    path: Box<str>,
+    test: Where,
 }
 
 impl Dep {
@@ -53,4 +54,19 @@ fn append(path: &mut String, capture: Option<Capture<'_>>) {
         Some(Capture::Position(position)) => path.push_str(&position.to_string()),
         None => (),
     }
+}
+
+/// Reads `deps = {{path, where}, ...}`.
+pub fn read_deps(list: Raw<'_>, warnings: &mut Vec<String>) -> Result<Vec<Dep>, String> {
+    let mut deps = Vec::new();
+    if !is_list(list) {
+        return Err(mistyped("deps", "a list", list));
+    }
+    for dep in list.elements() {
+        let path = string("deps.path", dep.get("path").ok_or("deps: path is missing")?)?;
+        let test = dep.get("where").ok_or("deps: where is missing")?;
+        let test = wherever("deps.where", test, warnings)?;
+        deps.push(Dep { path, test });
+    }
+    Ok(deps)
 }

@@ -1,12 +1,40 @@
-//! [`Expression`]: what a fetch asks for. Reading it from JSON is in `parse`.
+//! [`Expression`]: what a fetch asks for.
 
-use super::dependencies::Dep;
+use super::dependencies::{self, Dep};
 use super::lua_pattern::{Captures, Pattern};
-use super::parse;
-use super::path_rule::{How, PathRule, Quantity, Steps};
-use super::sort::Sort;
-use super::value_match::ValueTest;
+use super::params::{is_object, mistyped, unknown_key};
+use super::path_rule::{self, How, PathRule, Quantity, Steps};
+use super::sort::{self, Sort};
+use super::value_match::{self, ValueMatch};
 use crate::json::Raw;
+
+/// Keys of an expression that ask for something.
+const KEYS: [&str; 15] = [
+    "path",
+    "value",
+    "valueField",
+    "sort",
+    "match",
+    "matches",
+    "unmatch",
+    "unmatches",
+    "equalsNot",
+    "caseInsensitive",
+    "where",
+    "max",
+    "deps",
+    "text",
+    "id",
+];
+
+/// Further keys that come along in the params of a fetch and are no rules.
+const PASSENGERS: [&str; 5] = ["id", "timeout", "valueAsResult", "asArray", "as_array"];
+
+/// Most patterns and deps of an expression.
+pub const MAX_PATTERNS: usize = 100;
+
+/// Most strings of the path rules and value rules of an expression together.
+pub const MAX_STRINGS: usize = 10_000;
 
 /// An expression with at most so many words and no pattern is tested without counting what that costs.
 const CHEAP_WORDS: usize = 64;
@@ -17,11 +45,11 @@ const CHEAP_WORDS: usize = 64;
 /// must hold. An expression without any rule matches everything.
 #[derive(Debug, Clone, Default)]
 pub struct Expression {
-    pub(super) paths: Vec<PathRule>,
-    pub(super) values: Vec<ValueTest>,
-    pub(super) sort: Option<Sort>,
-    pub(super) max: Option<usize>,
-    pub(super) deps: Vec<Dep>,
+    paths: Vec<PathRule>,
+    values: Vec<ValueMatch>,
+    sort: Option<Sort>,
+    max: Option<usize>,
+    deps: Vec<Dep>,
 }
 
 /// Which paths an expression can match at all, for an index over expressions or elements. The
@@ -47,7 +75,54 @@ impl Expression {
     /// The reason the expression is refused, naming the rule: `path.startsWith: expected a
     /// string, got a number`.
     pub fn parse(params: Raw<'_>, warnings: &mut Vec<String>) -> Result<Expression, String> {
-        parse::expression(params, warnings)
+        if !is_object(params) {
+            return Err(mistyped("fetch expression", "an object", params));
+        }
+        let mut expression = Expression::default();
+        let fold = params.get("caseInsensitive").is_some_and(Raw::is_truthy);
+        let mut old_path_rules = false;
+        for (key, value) in params.members() {
+            let is_false = value.as_bool() == Some(false);
+            match &*key {
+                known if PASSENGERS.contains(&known) => (),
+                known if is_false && KEYS.contains(&known) => (),
+                "path" => path_rule::read_path(value, &mut expression.paths, warnings)?,
+                "value" => value_match::whole(value, &mut expression.values, warnings)?,
+                "valueField" => value_match::fields(value, &mut expression.values, warnings)?,
+                "where" => {
+                    let test = value_match::wherever("where", value, warnings)?;
+                    expression.values.push(ValueMatch::Where(test));
+                }
+                "sort" => expression.sort = Some(sort::read_sort(value, warnings)?),
+                "match" | "matches" | "unmatch" | "unmatches" | "equalsNot" | "text" => {
+                    old_path_rules = true;
+                    expression.paths.push(path_rule::read_old_path_rule(&key, value, fold)?);
+                }
+                "max" => expression.max = Some(maximum(value)?),
+                "deps" => expression.deps = dependencies::read_deps(value, warnings)?,
+                "caseInsensitive" => (),
+                unknown => warnings.push(unknown_key("fetch expression", unknown, &KEYS)),
+            }
+        }
+        if fold && !old_path_rules {
+            warnings.push("caseInsensitive has no effect here, it belongs into path".into());
+        }
+        expression.check_size()?;
+        Ok(expression)
+    }
+
+    /// Refuses an expression that has more parts than anybody needs, as each is tested for each element.
+    fn check_size(&self) -> Result<(), String> {
+        let sum = |count: fn(&PathRule) -> usize| self.paths.iter().map(count).sum::<usize>();
+        let patterns = sum(PathRule::patterns) + self.deps.len();
+        if patterns > MAX_PATTERNS {
+            return Err(format!("{patterns} patterns and deps, at most {MAX_PATTERNS} are allowed"));
+        }
+        let strings = sum(PathRule::words) + self.values.len();
+        if strings > MAX_STRINGS {
+            return Err(format!("{strings} strings and value rules, at most {MAX_STRINGS} are allowed"));
+        }
+        Ok(())
     }
 
     /// Whether a path satisfies all path rules.
@@ -146,7 +221,7 @@ impl Expression {
 
     /// The value rules, for those who have to express them in another dialect. The type that a
     /// sort demands is not among them.
-    pub fn value_tests(&self) -> &[ValueTest] {
+    pub fn value_tests(&self) -> &[ValueMatch] {
         &self.values
     }
 }
@@ -181,4 +256,24 @@ fn narrower<'a>(a: PathHint<'a>, b: PathHint<'a>) -> PathHint<'a> {
         PathHint::Any => (3, 0),
     };
     if width(&b) < width(&a) { b } else { a }
+}
+
+fn maximum(value: Raw<'_>) -> Result<usize, String> {
+    let number = value.as_f64().ok_or_else(|| mistyped("max", "a number", value))?;
+    if number < 0.0 || number.fract() != 0.0 {
+        return Err("max: expected a whole number from 0 on".into());
+    }
+    // The conversion saturates, and no daemon has that many elements.
+    Ok(number as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::params::check_documented;
+
+    #[test]
+    fn the_documentation_describes_every_key() {
+        KEYS.iter().for_each(|key| check_documented(key));
+    }
 }

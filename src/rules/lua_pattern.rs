@@ -4,7 +4,6 @@
 //! pattern is compiled, while Lua finds them when a match gets that far. What Lua takes ages for
 //! does not take long here (see `matcher`).
 
-mod class;
 mod compile;
 mod matcher;
 

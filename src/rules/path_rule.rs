@@ -1,7 +1,32 @@
-//! Rules on paths: plain text in its variants, and Lua patterns. Reading them from an expression
-//! is in `parse`.
+//! Rules on paths: plain text in its variants, and Lua patterns. and how they are read
+//! from an expression.
 
 use super::lua_pattern::Pattern;
+use super::params::{is_object, mistyped, string, strings, unknown_key};
+use crate::json::Raw;
+
+/// Path rules on one word.
+const WORD_RULES: [(&str, How, Quantity); 8] = [
+    ("equals", How::Equals, Quantity::One),
+    ("equalsNot", How::Equals, Quantity::None),
+    ("startsWith", How::StartsWith, Quantity::One),
+    ("startsNotWith", How::StartsWith, Quantity::None),
+    ("endsWith", How::EndsWith, Quantity::One),
+    ("endsNotWith", How::EndsWith, Quantity::None),
+    ("contains", How::Contains, Quantity::One),
+    ("containsNot", How::Contains, Quantity::None),
+];
+
+/// Path rules on a list of words.
+const LIST_RULES: [(&str, How, Quantity); 7] = [
+    ("equalsOneOf", How::Equals, Quantity::One),
+    ("equalsNotOneOf", How::Equals, Quantity::None),
+    ("containsAllOf", How::Contains, Quantity::All),
+    ("containsOneOf", How::Contains, Quantity::One),
+    ("containsNoneOf", How::Contains, Quantity::None),
+    ("startsWithOneOf", How::StartsWith, Quantity::One),
+    ("endsWithOneOf", How::EndsWith, Quantity::One),
+];
 
 /// Paths longer than this are lowered into a buffer to search them without regard to case; the
 /// search in place is quicker, but its time grows with the product of both lengths.
@@ -219,5 +244,92 @@ impl TextRule {
             return path.to_ascii_lowercase().contains(word);
         }
         word.is_empty() || path.as_bytes().windows(word.len()).any(|part| self.same(part, word))
+    }
+}
+
+/// Reads `path = {rule = word}` and appends its rules to `paths`.
+pub fn read_path(
+    rules: Raw<'_>,
+    paths: &mut Vec<PathRule>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    if !is_object(rules) {
+        return Err(mistyped("path", "an object", rules));
+    }
+    let fold = rules.get("caseInsensitive").is_some_and(Raw::is_truthy);
+    for (key, value) in rules.members() {
+        if key == "caseInsensitive" {
+            continue;
+        }
+        let Some(rule) = path_rule(&key, value, fold)? else {
+            warnings.push(unknown_key("path", &key, &path_rule_names()));
+            continue;
+        };
+        if value.as_bool() != Some(false) {
+            paths.push(PathRule::Text(rule));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a path rule of the expressions of 2013, or our own `text`. With `fold` ASCII case does not count.
+pub fn read_old_path_rule(key: &str, value: Raw<'_>, fold: bool) -> Result<PathRule, String> {
+    let compile = |source: &str| match fold {
+        true => Pattern::case_insensitive(source),
+        false => Pattern::compile(source),
+    };
+    Ok(match key {
+        "text" => {
+            let text = string(key, value)?;
+            let pattern = compile(&text).ok().filter(|pattern| !pattern.is_plain());
+            let plain = TextRule::new("text", How::Contains, Quantity::One, vec![text], fold);
+            PathRule::PlainOrPattern(plain, pattern)
+        }
+        "equalsNot" => {
+            let words = strings(key, value)?;
+            PathRule::Text(TextRule::new("equalsNot", How::Equals, Quantity::None, words, fold))
+        }
+        _ => {
+            let sources = strings(key, value)?;
+            let compiled = sources
+                .iter()
+                .map(|source| compile(source).map_err(|mistake| format!("{key}: '{source}': {mistake}")));
+            let patterns = compiled.collect::<Result<Vec<_>, String>>()?;
+            if key.starts_with('u') { PathRule::Unmatch(patterns) } else { PathRule::Match(patterns) }
+        }
+    })
+}
+
+/// The rule of that name; `None` if there is none. With the value false it is built of nothing.
+fn path_rule(name: &str, value: Raw<'_>, fold: bool) -> Result<Option<TextRule>, String> {
+    let is_false = value.as_bool() == Some(false);
+    let of_word = WORD_RULES.iter().find(|(known, ..)| *known == name);
+    let of_list = LIST_RULES.iter().find(|(known, ..)| *known == name);
+    let Some(&(known, how, quantity)) = of_word.or(of_list) else {
+        return Ok(None);
+    };
+    let at = format!("path.{name}");
+    let words = match (is_false, of_word) {
+        (true, _) => Vec::new(),
+        (_, Some(_)) => vec![string(&at, value)?],
+        _ => strings(&at, value)?,
+    };
+    Ok(Some(TextRule::new(known, how, quantity, words, fold)))
+}
+
+fn path_rule_names() -> Vec<&'static str> {
+    let mut names: Vec<_> = WORD_RULES.iter().chain(&LIST_RULES).map(|(name, ..)| *name).collect();
+    names.push("caseInsensitive");
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::params::check_documented;
+
+    #[test]
+    fn the_documentation_describes_every_path_rule() {
+        path_rule_names().iter().for_each(|name| check_documented(&format!("path.{name}")));
     }
 }

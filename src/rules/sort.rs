@@ -4,17 +4,25 @@
 use std::cmp::Ordering;
 
 use super::field_path::FieldPath;
+use super::params::{is_object, mistyped, unknown_key};
+use super::value_match;
 use super::value_rule::TypeName;
 use crate::json::{Kind, Number, Raw};
+
+/// The keys of `sort`.
+const KEYS: [&str; 7] = ["byPath", "byValue", "byValueField", "prop", "descending", "from", "to"];
+
+/// Keys that other peers put beside, for their own use.
+const PASSENGERS: [&str; 3] = ["by", "asArray", "as_array"];
 
 /// The order and the window of a sorted fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
-    pub(super) by: SortBy,
-    pub(super) filter: Option<(FieldPath, TypeName)>,
-    pub(super) descending: bool,
-    pub(super) from: usize,
-    pub(super) to: usize,
+    by: SortBy,
+    filter: Option<(FieldPath, TypeName)>,
+    descending: bool,
+    from: usize,
+    to: usize,
 }
 
 /// What a [`Sort`] orders by.
@@ -115,5 +123,148 @@ impl SortKey {
             Kind::Bool => SortKey::Bool(value.as_bool() == Some(true)),
             Kind::Null | Kind::Array | Kind::Object => SortKey::Other,
         }
+    }
+}
+
+/// Reads a sort.
+///
+/// A string is the default sort whatever it says, as it always was. `from` and `to` may be written
+/// as numeric strings; a `from` below 1 is 1, as ranks begin there.
+pub fn read_sort(raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Sort, String> {
+    let mut sort = Sort::default();
+    if let Some(text) = raw.as_str() {
+        warnings.push(format!("sort: '{text}' says nothing, sorted by path"));
+        return Ok(sort);
+    }
+    if !is_object(raw) {
+        return Err(mistyped("sort", "an object", raw));
+    }
+    for (key, _) in raw.members() {
+        if !KEYS.contains(&&*key) && !PASSENGERS.contains(&&*key) {
+            warnings.push(unknown_key("sort", &key, &KEYS));
+        }
+    }
+    let given = |key: &str| raw.get(key).filter(|value| value.as_bool() != Some(false));
+    match (given("byValue"), given("byValueField")) {
+        (Some(by_value), _) => by_value_with(&mut sort, by_value, given("prop"), warnings)?,
+        (None, Some(fields)) => by_field(&mut sort, fields, warnings)?,
+        (None, None) if raw.get("prop").is_some() => {
+            warnings.push("sort: prop has no effect without byValue".into());
+        }
+        _ => (),
+    }
+    if flag("byPath", given("byPath"), warnings) {
+        sort.by = SortBy::Path;
+    }
+    sort.descending = flag("descending", given("descending"), warnings);
+    window(&mut sort, given("from"), given("to"), warnings)?;
+    Ok(sort)
+}
+
+/// Reads a boolean. Any other value counts as Lua counts it, with a warning.
+fn flag(key: &str, raw: Option<Raw<'_>>, warnings: &mut Vec<String>) -> bool {
+    let Some(raw) = raw else {
+        return false;
+    };
+    if raw.as_bool().is_none() {
+        let counts = raw.is_truthy();
+        warnings.push(format!("sort.{key}: expected a boolean, {} counts as {counts}", raw.text()));
+    }
+    raw.is_truthy()
+}
+
+/// Reads `from` and `to`. A `from` below 1 acts as 1, and a window that holds no rank finds nothing; both are
+/// warnings.
+fn window(
+    sort: &mut Sort,
+    from: Option<Raw<'_>>,
+    to: Option<Raw<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let first = rank("sort.from", from, sort.from)?;
+    if first < 1 {
+        warnings.push("sort.from: less than 1, acts as 1".into());
+    }
+    sort.from = first.max(1);
+    sort.to = rank("sort.to", to, sort.to)?;
+    if sort.from > sort.to {
+        let (from, to) = (sort.from, sort.to);
+        warnings.push(format!("sort: from {from} is greater than to {to}, so it finds nothing"));
+    }
+    Ok(())
+}
+
+/// `byValue`: true, or the name of a type; with `prop` it is about that member of the value.
+fn by_value_with(
+    sort: &mut Sort,
+    by_value: Raw<'_>,
+    prop: Option<Raw<'_>>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let field = value_match::prop("sort.prop", prop)?;
+    let is_type = by_value.as_str().is_some_and(|name| TypeName::read(&name) != TypeName::Unknown);
+    if by_value.as_bool() != Some(true) && !is_type {
+        let shown: String = by_value.text().chars().take(60).collect();
+        return Err(format!("sort.byValue: expected true or the name of a type, got {shown}"));
+    }
+    demand_type(sort, "sort.byValue", &field, by_value, warnings)?;
+    sort.by = SortBy::Value(field);
+    Ok(())
+}
+
+/// `byValueField = {field = type}`. The type true demands none.
+fn by_field(sort: &mut Sort, fields: Raw<'_>, warnings: &mut Vec<String>) -> Result<(), String> {
+    if fields.kind() != Kind::Object {
+        return Err(mistyped("sort.byValueField", "an object", fields));
+    }
+    let mut members = fields.members();
+    let (text, type_name) = members.next().ok_or("sort.byValueField: names no field")?;
+    if members.next().is_some() {
+        warnings.push(format!("sort.byValueField: only '{text}' is used"));
+    }
+    let field = value_match::field("sort.byValueField", &text)?;
+    demand_type(sort, "sort.byValueField", &field, type_name, warnings)?;
+    sort.by = SortBy::Value(field);
+    Ok(())
+}
+
+fn demand_type(
+    sort: &mut Sort,
+    at: &str,
+    field: &FieldPath,
+    raw: Raw<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    if raw.as_bool() == Some(true) {
+        return Ok(());
+    }
+    sort.filter = Some((field.clone(), value_match::type_name(at, raw, warnings)?));
+    Ok(())
+}
+
+/// A rank: a whole number or its text. Below 0 counts as 0.
+fn rank(at: &str, raw: Option<Raw<'_>>, default: usize) -> Result<usize, String> {
+    let Some(raw) = raw else {
+        return Ok(default);
+    };
+    let number = match raw.as_str() {
+        Some(text) => text.trim().parse::<f64>().ok(),
+        None => raw.as_f64(),
+    };
+    match number {
+        // The conversion saturates, which is as good as any rank nothing has.
+        Some(number) if number.fract() == 0.0 => Ok(number as usize),
+        _ => Err(format!("{at}: expected a whole number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::params::check_documented;
+
+    #[test]
+    fn the_documentation_describes_every_key() {
+        KEYS.iter().for_each(|key| check_documented(&format!("sort.{key}")));
     }
 }

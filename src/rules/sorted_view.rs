@@ -108,7 +108,7 @@ impl SortedView {
 
     /// The whole window, as it is sent once at the beginning, even if it is empty.
     pub fn snapshot(&self) -> Changes<'_> {
-        self.changed(self.sort.from - 1, usize::MAX)
+        self.changed(self.sort.from() - 1, usize::MAX)
     }
 
     /// Returns those of the ranks, counted from 0, that are in the window and occupied.
@@ -168,13 +168,13 @@ impl SortedView {
 
     /// How many ranks of the window are occupied with so many elements in all.
     fn occupied(&self, total: usize) -> usize {
-        self.sort.to.min(total).saturating_sub(self.sort.from - 1)
+        self.sort.to().min(total).saturating_sub(self.sort.from() - 1)
     }
 
     /// What of the ranks `first..=last`, counted from 0, lies in the window and is occupied.
     fn changed(&self, first: usize, last: usize) -> Changes<'_> {
-        let start = first.max(self.sort.from - 1);
-        let end = last.saturating_add(1).min(self.sort.to).min(self.rows.len());
+        let start = first.max(self.sort.from() - 1);
+        let end = last.saturating_add(1).min(self.sort.to()).min(self.rows.len());
         Changes { view: self, start, count: end.saturating_sub(start) }
     }
 

@@ -3,10 +3,8 @@
 //! Lua finds mistakes in a pattern only when a match gets that far. Here they are all found
 //! before, with the words of Lua 5.4.
 
-use super::class::ByteSet;
-
 /// Lua's own limit of captures in one pattern.
-pub(super) const MAX_CAPTURES: usize = 32;
+pub const MAX_CAPTURES: usize = 32;
 
 /// Most quantified items in one pattern. They nest while matching, and Lua 5.2 and later give up
 /// at this depth too.
@@ -17,7 +15,7 @@ const SPECIALS: &[u8] = b"^$*+?.([%-";
 
 /// How often a quantified item may match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
+pub enum Repeat {
     /// `*`, and the rest of `+`: as many as possible.
     Greedy,
     /// `-`: as few as possible.
@@ -28,14 +26,14 @@ pub(super) enum Repeat {
 
 /// What one byte is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Single {
+pub enum Single {
     Byte(u8),
     Any,
     Set(Box<ByteSet>),
 }
 
 impl Single {
-    pub(super) fn matches(&self, byte: u8) -> bool {
+    pub fn matches(&self, byte: u8) -> bool {
         match self {
             Single::Byte(wanted) => *wanted == byte,
             Single::Any => true,
@@ -46,7 +44,7 @@ impl Single {
 
 /// One step of a pattern. Items are passed in order, each exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub enum Item {
     One(Single),
     /// A quantified single; the number counts these, for the memory of failures.
     Repeated(Single, Repeat, usize),
@@ -61,15 +59,15 @@ pub(super) enum Item {
 
 /// A pattern as items.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Program {
-    pub(super) items: Vec<Item>,
+pub struct Program {
+    pub items: Vec<Item>,
     /// The pattern begins with `^`.
-    pub(super) anchored: bool,
-    pub(super) captures: usize,
+    pub anchored: bool,
+    pub captures: usize,
     /// How many items are quantified.
-    pub(super) quantified: usize,
+    pub quantified: usize,
     /// Whether an item depends on what was captured.
-    pub(super) back_references: bool,
+    pub back_references: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -83,7 +81,7 @@ enum Capture {
 ///
 /// # Errors
 /// The message Lua 5.4 has for the mistake.
-pub(super) fn compile(pattern: &[u8]) -> Result<Program, String> {
+pub fn compile(pattern: &[u8]) -> Result<Program, String> {
     if !pattern.iter().any(|byte| SPECIALS.contains(byte)) {
         let items = pattern.iter().map(|byte| Item::One(Single::Byte(*byte))).collect();
         return Ok(Program { items, ..Program::default() });
@@ -223,4 +221,95 @@ impl Reader<'_> {
         self.program.quantified += 1;
         self.push(Item::Repeated(single, repeat, number), length)
     }
+}
+
+/// A set of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// The bytes of the class `%letter` in the C locale; an upper-case letter gives the
+    /// complement, any other byte just itself.
+    pub fn class(letter: u8) -> ByteSet {
+        let Some(holds) = predicate(letter.to_ascii_lowercase()) else {
+            return ByteSet::single(letter);
+        };
+        let mut set = ByteSet::default();
+        for byte in 0..=u8::MAX {
+            if holds(byte) {
+                set.insert(byte);
+            }
+        }
+        if letter.is_ascii_uppercase() { set.complement() } else { set }
+    }
+
+    /// The set of one byte.
+    pub fn single(byte: u8) -> ByteSet {
+        let mut set = ByteSet::default();
+        set.insert(byte);
+        set
+    }
+
+    /// The set between the brackets of `[…]`, read the way Lua reads it: a range takes whatever
+    /// byte follows its `-`, and a `-` after a class or at the end is a plain `-`.
+    pub fn bracket(inside: &[u8]) -> ByteSet {
+        let (negated, inside) = match inside.strip_prefix(b"^") {
+            Some(rest) => (true, rest),
+            None => (false, inside),
+        };
+        let mut set = ByteSet::default();
+        let mut at = 0;
+        while let Some(&byte) = inside.get(at) {
+            match (byte, inside.get(at + 1), inside.get(at + 2)) {
+                (b'%', Some(&letter), _) => {
+                    set.unite(ByteSet::class(letter));
+                    at += 2;
+                }
+                (from, Some(b'-'), Some(&to)) => {
+                    (from..=to).for_each(|byte| set.insert(byte));
+                    at += 3;
+                }
+                _ => {
+                    set.insert(byte);
+                    at += 1;
+                }
+            }
+        }
+        if negated { set.complement() } else { set }
+    }
+
+    /// Whether the set has this byte.
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    fn unite(&mut self, other: ByteSet) {
+        self.0.iter_mut().zip(other.0).for_each(|(word, more)| *word |= more);
+    }
+
+    fn complement(self) -> ByteSet {
+        ByteSet(self.0.map(|word| !word))
+    }
+}
+
+fn predicate(letter: u8) -> Option<fn(u8) -> bool> {
+    Some(match letter {
+        b'a' => |byte| byte.is_ascii_alphabetic(),
+        b'c' => |byte| byte.is_ascii_control(),
+        b'd' => |byte| byte.is_ascii_digit(),
+        b'g' => |byte| byte.is_ascii_graphic(),
+        b'l' => |byte| byte.is_ascii_lowercase(),
+        b'p' => |byte| byte.is_ascii_punctuation(),
+        // Unlike `is_ascii_whitespace`, C counts the vertical tab.
+        b's' => |byte| matches!(byte, b' ' | b'\t'..=b'\r'),
+        b'u' => |byte| byte.is_ascii_uppercase(),
+        b'w' => |byte| byte.is_ascii_alphanumeric(),
+        b'x' => |byte| byte.is_ascii_hexdigit(),
+        b'z' => |byte| byte == 0,
+        _ => return None,
+    })
 }

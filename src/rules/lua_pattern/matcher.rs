@@ -25,22 +25,22 @@ const MAX_MEMORY: usize = 1 << 26;
 
 /// One captured piece, as byte offsets; for a position capture both are the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) position: bool,
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+    pub position: bool,
 }
 
 /// Where a pattern matched.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) captures: [Span; MAX_CAPTURES],
+pub struct Found {
+    pub start: usize,
+    pub end: usize,
+    pub captures: [Span; MAX_CAPTURES],
 }
 
 /// Finds the first match and adds the steps taken to `steps`. With `fold`, ASCII letters of the subject are lowered.
-pub(super) fn find(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> Option<Found> {
+pub fn find(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> Option<Found> {
     let mut run = Run::new(program, subject, fold);
     let found = run.search_patiently();
     *steps += run.steps_taken();
@@ -48,7 +48,7 @@ pub(super) fn find(program: &Program, subject: &[u8], fold: bool, steps: &mut u6
 }
 
 /// Returns whether there is a match. Adds the steps taken to `steps`, as [`find`] does.
-pub(super) fn is_match(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> bool {
+pub fn is_match(program: &Program, subject: &[u8], fold: bool, steps: &mut u64) -> bool {
     find(program, subject, fold, steps).is_some()
 }
 

@@ -1,6 +1,6 @@
 //! [`plan`]: value rules as a daemon can express them.
 
-use crate::rules::{Expression, Operand, TypeName, ValueRule, ValueTest};
+use crate::rules::{Expression, Operand, TypeName, ValueMatch, ValueRule};
 
 use super::ability::{Ability, Values};
 use super::rules::{RuleOperand, Rules};
@@ -23,10 +23,10 @@ pub fn plan(ability: &Ability, expression: &Expression, beside_paths: bool) -> R
     let mut exact = true;
     for test in expression.value_tests() {
         match test {
-            ValueTest::Value(all) => all.iter().for_each(&mut add),
-            ValueTest::Operator(field, rule) if field.is_whole() => add(rule),
+            ValueMatch::Value(all) => all.iter().for_each(&mut add),
+            ValueMatch::Operator(field, rule) if field.is_whole() => add(rule),
             // Daemons find fields in different ways, and one runs their names as code.
-            ValueTest::Operator(..) | ValueTest::Field(..) | ValueTest::Where(_) => exact = false,
+            ValueMatch::Operator(..) | ValueMatch::Field(..) | ValueMatch::Where(_) => exact = false,
         }
     }
     match expression.sort().and_then(|sort| sort.filter()) {
