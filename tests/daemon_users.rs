@@ -13,7 +13,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use jet::daemon::{Config, LogLine};
-use jet::server::{Accounts, Handle, Options, bind, start};
+use jet::server::{Handle, Options, Registry, bind, start};
 use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
 use serde_json::{Value, json};
 use transport::{TempDir, frame, read_frame};
@@ -38,7 +38,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn with(accounts: Accounts) -> Daemon {
+    fn with(accounts: Registry) -> Daemon {
         let (sender, log) = mpsc::channel();
         let options = Options {
             config: Config::default(),
@@ -53,7 +53,7 @@ impl Daemon {
 
     /// With cheap passwords that are all the same.
     fn new() -> Daemon {
-        Daemon::with(Accounts { users: users(&cheap()), file: None })
+        Daemon::with(Registry { users: users(&cheap()), file: None })
     }
 
     fn address(&self) -> SocketAddr {
@@ -166,7 +166,7 @@ fn answers_keep_their_order_while_a_login_is_under_way() {
 
 #[test]
 fn who_leaves_during_a_login_is_forgotten() {
-    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
     let owner = hide_state(&daemon);
     let mut witness = daemon.connect();
     assert_eq!(witness.log_in("ann", "secret")["result"]["fetchGroups"], json!(["a"]));
@@ -187,7 +187,7 @@ fn who_leaves_during_a_login_is_forgotten() {
 
 #[test]
 fn a_daemon_stops_in_the_middle_of_logins() {
-    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
     let mut peers: Vec<_> = (0..10).map(|_| daemon.connect()).collect();
     peers.iter_mut().for_each(|peer| peer.send(&login(1, "wrong")));
     std::thread::sleep(Duration::from_millis(20));
@@ -206,7 +206,7 @@ fn resident() -> u64 {
 
 #[test]
 fn a_flood_of_wrong_passwords_slows_nobody_else() {
-    let daemon = Daemon::with(Accounts { users: users(&costly()), file: None });
+    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
     let mut peer = daemon.connect();
     assert!(peer.log_in("ann", "secret")["result"].is_object());
     let (address, over) = (daemon.address(), Arc::new(AtomicBool::new(false)));
@@ -305,7 +305,7 @@ fn changes_are_kept_in_the_file() {
     write_users(&file, users(&hash));
     let start = || {
         let users = read(&file).expect("read");
-        Daemon::with(Accounts { users, file: Some(file.clone()) })
+        Daemon::with(Registry { users, file: Some(file.clone()) })
     };
     let daemon = start();
     let mut root = daemon.connect();
@@ -376,7 +376,7 @@ fn a_login_goes_over_a_websocket() {
         config: Config::default(),
         listeners: vec![listener],
         log: Box::new(|_| {}),
-        accounts: Some(Accounts { users: users(&cheap()), file: None }),
+        accounts: Some(Registry { users: users(&cheap()), file: None }),
     };
     let handle = start(options).expect("started");
     let url = format!("ws://{}", handle.addresses()[0]);

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::json::{Kind, Raw};
-use crate::users::Auth;
+use crate::wire::auth::Auth;
 
 /// What may be done with an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use serde::Serialize;
 use slotmap::SecondaryMap;
 
 use crate::json::{Kind, Raw, to_text};
-use crate::users::{Auth, Password};
+use crate::util::password::Password;
+use crate::wire::auth::Auth;
 use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS, TOO_MANY_LOGINS, Tag};
 
 use super::access::{Access, Fault, Groups, Rights};

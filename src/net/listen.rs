@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::address::{self, Address};
 use super::error::{Error, reason};
 use super::layers::{ServerTls, UpgradeGuard, Wire};
-use super::server_connection::{Served, Stream};
+use super::server_connection::{ServerConnection, Stream};
 use super::socket::prepare_tcp;
 use super::socket_file::SocketFile;
 use super::upgrade_policy::UpgradePolicy;
@@ -236,7 +236,7 @@ impl Listener {
     ///
     /// # Errors
     /// The listener itself is broken; what concerns one peer is not an error.
-    pub async fn accept(&self, log: impl Fn(String)) -> io::Result<Served> {
+    pub async fn accept(&self, log: impl Fn(String)) -> io::Result<ServerConnection> {
         loop {
             match self.socket.accept().await {
                 Ok((stream, name)) => return self.serve(stream, name),
@@ -261,12 +261,12 @@ impl Listener {
         }
     }
 
-    fn serve(&self, stream: Stream, name: String) -> io::Result<Served> {
+    fn serve(&self, stream: Stream, name: String) -> io::Result<ServerConnection> {
         let wire = Wire::server(self.options.tls.as_ref(), self.options.websocket, self.max_message);
         // What this build lacks has been told by Bound::speaking().
         let mut wire = wire.map_err(io::Error::other)?;
         wire.guard(UpgradeGuard { policy: self.options.upgrades.clone(), on_loopback: self.on_loopback });
-        Ok(Served::new(stream, wire, name))
+        Ok(ServerConnection::new(stream, wire, name))
     }
 }
 

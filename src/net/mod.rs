@@ -41,6 +41,6 @@ pub use layers::ServerTls;
 pub use listen::{Bound, Listener, ServeOptions};
 pub use lookup::{MOST_THREADS as MOST_LOOKUP_THREADS, Resolver};
 pub use options::{DEFAULT_CONNECT_TIMEOUT, Options, Target, TlsOptions, WebSocketOptions};
-pub use server_connection::{Served, Watcher};
+pub use server_connection::{ServerConnection, Watcher};
 pub use upgrade_policy::{UpgradeDecision, UpgradePolicy};
 pub use wait::{Interest, Ready};

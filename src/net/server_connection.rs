@@ -1,6 +1,6 @@
 //! A daemon's end of one connection, for tokio.
 //!
-//! [`Served`] never waits: it reads what is there and writes what can leave, so that a daemon can
+//! [`ServerConnection`] never waits: it reads what is there and writes what can leave, so that a daemon can
 //! write to any peer while it handles another one. Waiting is done on a [`Watcher`], which can be held
 //! over an await without holding the connection.
 
@@ -20,7 +20,7 @@ use super::wait::Ready;
 
 /// One peer's connection at the daemon. Dropping it ends it at once; its watchers are told.
 #[derive(Debug)]
-pub struct Served {
+pub struct ServerConnection {
     watcher: Watcher,
     wire: Wire,
     outbox: Outbox,
@@ -29,7 +29,7 @@ pub struct Served {
     half_closed: bool,
 }
 
-/// Tells when a [`Served`] is ready. Cheap to clone.
+/// Tells when a [`ServerConnection`] is ready. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Watcher(Arc<Stream>);
 
@@ -109,9 +109,9 @@ impl Watcher {
     }
 }
 
-impl Served {
-    pub(super) fn new(stream: Stream, wire: Wire, name: String) -> Served {
-        Served {
+impl ServerConnection {
+    pub(super) fn new(stream: Stream, wire: Wire, name: String) -> ServerConnection {
+        ServerConnection {
             watcher: Watcher(Arc::new(stream)),
             wire,
             outbox: Outbox::default(),
@@ -251,13 +251,13 @@ impl Served {
     }
 }
 
-impl AsFd for Served {
+impl AsFd for ServerConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.watcher.0.as_fd()
     }
 }
 
-impl Drop for Served {
+impl Drop for ServerConnection {
     fn drop(&mut self) {
         // A watcher held by a task keeps the descriptor open, but the task wakes up.
         socket::end(&*self.watcher.0);

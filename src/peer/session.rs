@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::json::{Kind, Raw};
-use crate::users::Password;
+use crate::util::password::Password;
 use crate::wire::encoding::Encoding;
 use crate::wire::error::RESPONSE_TIMEOUT;
 

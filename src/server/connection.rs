@@ -1,126 +1,120 @@
-//! One connection: reading what comes, writing what the bus has for it.
+//! The task of one connection: reads what comes, and writes what could not leave at once.
 
-use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::{interval_at, sleep, timeout};
 
-use super::hub::Core;
+use super::hub::Hub;
+use super::link::Link;
 use crate::daemon::SLICE;
-use crate::daemon::{Bus, ClientKey};
-use crate::net::{Error, ErrorKind, Served};
-use crate::wire::encoding::Encoding;
+use crate::net::{DEFAULT_CONNECT_TIMEOUT, Error, ErrorKind, ServerConnection};
 
-/// How long a peer has for the handshakes of TLS and WebSocket. As long as it waits for them itself.
-const HANDSHAKE_TIMEOUT: Duration = crate::net::DEFAULT_CONNECT_TIMEOUT;
+/// The time limit for the handshakes of TLS and WebSocket, the same as the default of our peer.
+const HANDSHAKE_TIMEOUT: Duration = DEFAULT_CONNECT_TIMEOUT;
 
-/// How often peers on WebSockets are pinged, as other daemons do: it keeps proxies from giving an idle
-/// connection up.
+/// The interval of pings to peers on WebSockets, the same as other daemons': it keeps proxies from closing an idle
+/// connection.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// After so many messages of one read what they led to is sent, so that the others work on it while the
-/// rest is handled. Fewer would cost more in system calls than they gain.
+/// After this many messages of one read their results are sent, so that other peers work on them while the rest is
+/// handled. Fewer would cost more in system calls than they gain.
 const MESSAGES_BETWEEN_WRITES: usize = 32;
 
-/// How long a half-closed connection waits for its login. Guesses that nobody waits for must not queue.
+/// The time that a half-closed connection waits for its login. Guesses whose results are not read must not queue.
 const LOGIN_PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long what a refused peer still sends is read. It is the time in which the reason has to arrive.
+/// The time for which input of a refused peer is read and dropped. The reason has to arrive in it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A connection of the daemon's.
-pub struct Connection {
-    pub key: ClientKey,
-    served: RefCell<Served>,
-    /// Empty between writes; its memory goes round between bus and socket.
-    frames: RefCell<Vec<u8>>,
-    /// How many messages of the last read the bus has got, and how that read ended, if not all yet.
-    paused: RefCell<Option<(usize, Result<bool, Error>)>>,
-    ended: Cell<bool>,
-    /// Whether the peer has half-closed it and gets what it is owed before the end.
-    finishing: Cell<bool>,
-    /// What it waits for and nobody else does.
-    job: RefCell<Option<AbortHandle>>,
-    /// Wakes the task because there is something unsent, or it has ended.
-    changed: Notify,
+/// Serves a connection until it ends.
+pub async fn serve(mut socket: ServerConnection, hub: Rc<Hub>) {
+    let opened = timeout(HANDSHAKE_TIMEOUT, open(&mut socket)).await;
+    let first = match opened {
+        Ok(first) if socket.is_open() => first,
+        Ok(Err(error)) => {
+            // In order, so that the answer of a layer arrives.
+            socket.close();
+            return hub.note_stranger(format!("{} is refused: {error}", socket.name()));
+        }
+        _ => return hub.note_stranger(format!("{} does not finish the handshake", socket.name())),
+    };
+    if let Some(notice) = socket.take_notice() {
+        hub.note_page(&format!("{} is connected, though {notice}", socket.name()));
+    }
+    let key = hub.bus().connect();
+    let link = Link::new(key, socket);
+    hub.add(link.clone());
+    let mut task = Task { link, hub, paused: None };
+    // Messages may have come with the end of the handshake.
+    let turn = match task.hand_over(first) {
+        Turn::Done | Turn::More => task.run().await,
+        over => over,
+    };
+    if task.link.socket().is_half_closed() {
+        task.finish().await;
+    }
+    task.hub.remove(key);
+    task.link.close();
+    if matches!(turn, Turn::Refused) {
+        // The time limit is not an error.
+        let _ = timeout(DRAIN_TIMEOUT, task.drain()).await;
+    }
 }
 
-/// What a turn of reading came to.
+/// Goes through the handshakes. As [`ServerConnection::read`]: messages may have come with their end.
+async fn open(socket: &mut ServerConnection) -> Result<bool, Error> {
+    let watcher = socket.watcher();
+    while !socket.is_open() {
+        if watcher.ready(socket.unsent() > 0).await.is_err() {
+            return Ok(false);
+        }
+        socket.flush()?;
+        let read = socket.read();
+        if socket.is_open() {
+            return read;
+        }
+        read?;
+    }
+    Ok(false)
+}
+
+/// The result of a turn of reading.
 enum Turn {
     /// There is no more input now.
     Done,
-    /// There may be more, but others have their turn first.
+    /// There may be more input, after other connections have had their turn.
     More,
     /// The connection is over.
     Over,
-    /// The peer broke the protocol and is told so.
+    /// The peer broke the protocol, and the reason is sent.
     Refused,
 }
 
-impl Connection {
-    /// Serves a connection until it ends.
-    pub async fn serve(mut served: Served, core: Rc<Core>) {
-        let opened = timeout(HANDSHAKE_TIMEOUT, open(&mut served)).await;
-        let first = match opened {
-            Ok(first) if served.is_open() => first,
-            Ok(Err(error)) => {
-                // In order: what a layer has answered shall arrive.
-                served.close();
-                return core.note_stranger(format!("{} is refused: {error}", served.name()));
-            }
-            _ => return core.note_stranger(format!("{} does not finish the handshake", served.name())),
-        };
-        if let Some(notice) = served.take_notice() {
-            core.note_page(&format!("{} is connected, though {notice}", served.name()));
-        }
-        let key = core.bus.borrow_mut().connect();
-        let connection = Rc::new(Connection {
-            key,
-            served: RefCell::new(served),
-            frames: RefCell::default(),
-            paused: RefCell::default(),
-            ended: Cell::new(false),
-            finishing: Cell::new(false),
-            job: RefCell::default(),
-            changed: Notify::new(),
-        });
-        core.add(connection.clone());
-        // Messages may have come with the end of the handshake.
-        let turn = match connection.hand_over(&core, first) {
-            Turn::Done | Turn::More => connection.run(&core).await,
-            over => over,
-        };
-        if connection.served.borrow().is_half_closed() {
-            connection.finish(&core).await;
-        }
-        core.remove(key);
-        connection.close();
-        if matches!(turn, Turn::Refused) {
-            // Ignores what takes too long.
-            let _ = timeout(DRAIN_TIMEOUT, connection.drain()).await;
-        }
-    }
+/// A connection and what only its task needs.
+struct Task {
+    link: Rc<Link>,
+    hub: Rc<Hub>,
+    /// A read whose messages are not all handled: their count so far, and the result of the read.
+    paused: Option<(usize, Result<bool, Error>)>,
+}
 
-    async fn run(&self, core: &Core) -> Turn {
-        let watcher = self.served.borrow().watcher();
-        let is_websocket = self.served.borrow().is_websocket();
+impl Task {
+    async fn run(&mut self) -> Turn {
+        let watcher = self.link.socket().watcher();
+        let is_websocket = self.link.socket().is_websocket();
         let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
-        while !self.ended.get() {
-            let paused = self.paused.take();
-            let turn = match paused {
-                Some((next, result)) => self.go_on(core, next, result),
+        while !self.link.is_ended() {
+            let turn = match self.paused.take() {
+                Some((next, result)) => self.go_on(next, result),
                 None => {
-                    let is_blocked = self.served.borrow().unsent() > 0;
-                    let is_full = core.bus.borrow().is_full(self.key);
+                    let is_blocked = self.link.socket().unsent() > 0;
+                    let is_full = self.hub.bus().is_full(self.link.key());
                     let ready = tokio::select! {
                         ready = watcher.ready(is_blocked), if !is_full => ready,
-                        () = self.changed.notified() => continue,
+                        () = self.link.changed() => continue,
                         _ = pings.tick(), if is_websocket => {
-                            if self.served.borrow_mut().ping().is_err() {
+                            if self.link.socket().ping().is_err() {
                                 return Turn::Over;
                             }
                             continue;
@@ -128,179 +122,109 @@ impl Connection {
                     };
                     let Ok(ready) = ready else { return Turn::Over };
                     if ready.writable && is_blocked {
-                        self.flush(&mut core.bus.borrow_mut());
-                        core.touched();
+                        self.link.flush(&mut self.hub.bus());
+                        self.hub.touched();
                     }
                     if !ready.readable {
                         continue;
                     }
-                    self.read(core)
+                    self.read()
                 }
             };
             match turn {
                 Turn::Done => {}
-                Turn::More => core.let_others_read().await,
+                Turn::More => self.hub.let_others_read().await,
                 over => return over,
             }
         }
         Turn::Over
     }
 
-    /// Waits until a half-closed connection has got all answers that it is owed, or has broken.
-    async fn finish(&self, core: &Core) {
-        let watcher = self.served.borrow().watcher();
+    /// Waits until all answers owed to a half-closed connection are sent, or it has broken.
+    async fn finish(&self) {
+        let (link, hub, key) = (&self.link, &self.hub, self.link.key());
+        let watcher = link.socket().watcher();
         let login = sleep(LOGIN_PATIENCE);
         tokio::pin!(login);
-        self.finishing.set(true);
-        while !self.ended.get() {
+        link.finish();
+        while !link.is_ended() {
             let (is_owed, is_logging_in) = {
-                let mut bus = core.bus.borrow_mut();
-                bus.end_input(self.key);
-                let is_owed =
-                    bus.is_owed(self.key) || bus.is_waiting(self.key) || !bus.unsent(self.key).is_empty();
-                (is_owed, bus.is_logging_in(self.key))
+                let mut bus = hub.bus();
+                bus.end_input(key);
+                let is_owed = bus.is_owed(key) || bus.is_waiting(key) || !bus.unsent(key).is_empty();
+                (is_owed, bus.is_logging_in(key))
             };
-            let is_blocked = self.served.borrow().unsent() > 0;
+            let is_blocked = link.socket().unsent() > 0;
             if !is_owed && !is_blocked {
                 return;
             }
-            core.touched();
+            hub.touched();
             tokio::select! {
                 ready = watcher.writable(), if is_blocked => match ready {
-                    Ok(()) => self.flush(&mut core.bus.borrow_mut()),
+                    Ok(()) => link.flush(&mut hub.bus()),
                     Err(_) => return,
                 },
-                () = self.changed.notified() => {}
+                () = link.changed() => {}
                 () = &mut login, if is_logging_in => return,
             }
         }
     }
 
-    /// Reads what a refused peer still sends. Closing a socket with unread input would reset it, and the reset
+    /// Reads and drops what a refused peer still sends. Closing a socket with unread input would reset it, and the reset
     /// can overtake the reason.
     async fn drain(&self) {
-        let watcher = self.served.borrow().watcher();
-        while watcher.ready(false).await.is_ok() && self.served.borrow_mut().discard() {
+        let watcher = self.link.socket().watcher();
+        while watcher.ready(false).await.is_ok() && self.link.socket().discard() {
             tokio::task::yield_now().await;
         }
     }
 
-    fn read(&self, core: &Core) -> Turn {
-        let result = self.served.borrow_mut().read();
-        self.hand_over(core, result)
+    fn read(&mut self) -> Turn {
+        let result = self.link.socket().read();
+        self.hand_over(result)
     }
 
-    /// Hands the messages that were read to the bus, then looks how reading ended.
-    fn hand_over(&self, core: &Core, result: Result<bool, Error>) -> Turn {
-        self.go_on(core, 0, result)
+    /// Hands the messages that were read to the bus, then returns what the result of reading means.
+    fn hand_over(&mut self, result: Result<bool, Error>) -> Turn {
+        self.go_on(0, result)
     }
 
-    /// Hands over the messages from the one with the number `next` on. Where they give the bus more than a slice of
-    /// work, others have their turn before the rest.
-    fn go_on(&self, core: &Core, mut next: usize, result: Result<bool, Error>) -> Turn {
+    /// Hands over the messages from number `next` on. If they cost more than a slice of work, other connections have
+    /// their turn before the rest.
+    fn go_on(&mut self, mut next: usize, result: Result<bool, Error>) -> Turn {
+        let (link, hub) = (&self.link, &self.hub);
         let now = Instant::now();
-        let end = core.bus.borrow().spent() + SLICE;
-        let count = self.served.borrow().messages().len();
+        let end = hub.bus().spent() + SLICE;
+        let count = link.socket().messages().len();
         for first in (next..count).step_by(MESSAGES_BETWEEN_WRITES) {
             if first > 0 {
-                core.flush();
+                hub.flush();
             }
-            for message in self.served.borrow().messages().skip(first).take(MESSAGES_BETWEEN_WRITES) {
-                if core.bus.borrow().spent() >= end {
-                    self.paused.replace(Some((next, result)));
-                    core.touched();
+            for message in link.socket().messages().skip(first).take(MESSAGES_BETWEEN_WRITES) {
+                if hub.bus().spent() >= end {
+                    self.paused = Some((next, result));
+                    hub.touched();
                     return Turn::More;
                 }
                 next += 1;
-                // An empty one is an old way to keep a connection alive.
+                // Old peers send empty messages to keep a connection alive.
                 if !message.is_empty() {
-                    core.bus.borrow_mut().receive(self.key, message, now);
+                    hub.bus().receive(link.key(), message, now);
                 }
             }
         }
-        self.served.borrow_mut().release();
-        core.touched();
+        link.socket().release();
+        hub.touched();
         match result {
             Ok(false) => Turn::Done,
             Ok(true) => Turn::More,
+            Err(error) if error.kind() != ErrorKind::Protocol => Turn::Over,
             Err(error) => {
-                if error.kind() != ErrorKind::Protocol {
-                    return Turn::Over;
-                }
-                let mut bus = core.bus.borrow_mut();
-                bus.refuse_frame(self.key, &error.to_string());
-                self.flush(&mut bus);
+                let mut bus = hub.bus();
+                bus.refuse_frame(link.key(), &error.to_string());
+                link.flush(&mut bus);
                 Turn::Refused
             }
         }
     }
-
-    /// Sends what the bus has for this connection, as far as the socket takes it. While it does not,
-    /// the rest stays with the bus, where it counts towards the limit.
-    pub fn flush(&self, bus: &mut Bus) {
-        let mut served = self.served.borrow_mut();
-        let mut result = served.flush();
-        // More than once only where the encoding changes.
-        while result.is_ok() && served.unsent() == 0 && !bus.unsent(self.key).is_empty() {
-            let mut frames = self.frames.borrow_mut();
-            served.set_binary(bus.unsent_encoding(self.key) == Encoding::Msgpack);
-            bus.take_unsent(self.key, &mut frames);
-            result = served.write(&mut frames);
-        }
-        match result {
-            // The reading side hears of it as well.
-            Err(_) => self.end(),
-            Ok(()) if served.unsent() > 0 || self.finishing.get() => self.changed.notify_one(),
-            Ok(()) => {}
-        }
-    }
-
-    /// Has the task end the connection.
-    pub fn end(&self) {
-        self.ended.set(true);
-        self.wake();
-    }
-
-    /// Has the task look again at what it waits for.
-    pub fn wake(&self) {
-        self.changed.notify_one();
-    }
-
-    /// Notes what ends with the connection.
-    pub fn set_job(&self, job: Option<AbortHandle>) {
-        self.job.replace(job);
-    }
-
-    /// Who it is, for the log.
-    pub fn name(&self) -> String {
-        self.served.borrow().name().to_owned()
-    }
-
-    /// Where it comes from; none for Unix sockets.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.served.borrow().name().parse().ok().map(|address: SocketAddr| address.ip())
-    }
-
-    /// Ends it in order; what the socket takes at once is still sent.
-    pub fn close(&self) {
-        self.job.take().into_iter().for_each(|job| job.abort());
-        self.served.borrow_mut().close();
-    }
-}
-
-/// Goes through the handshakes. As [`Served::read`]; messages may have come with their end.
-async fn open(served: &mut Served) -> Result<bool, Error> {
-    let watcher = served.watcher();
-    while !served.is_open() {
-        if watcher.ready(served.unsent() > 0).await.is_err() {
-            return Ok(false);
-        }
-        served.flush()?;
-        let read = served.read();
-        if served.is_open() {
-            return read;
-        }
-        read?;
-    }
-    Ok(false)
 }

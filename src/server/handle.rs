@@ -11,9 +11,9 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::LocalSet;
 
+use super::accounts::HASHING_THREADS;
 use super::gate::Gate;
-use super::logins::HASHING_THREADS;
-use super::{Accounts, BoundListener, LogSink, Options, serve};
+use super::{BoundListener, LogSink, Options, Registry, serve};
 use crate::daemon::{Config, Level, LogLine};
 use crate::ownership::{Owner, Ownership};
 use crate::sys::signals;
@@ -41,7 +41,7 @@ struct Origin {
     listeners: Vec<BoundListener>,
     log: Arc<Mutex<LogSink>>,
     /// As the thread has changed them.
-    accounts: Option<Arc<Mutex<Accounts>>>,
+    accounts: Option<Arc<Mutex<Registry>>>,
     bell: Arc<OnceLock<UnixStream>>,
 }
 

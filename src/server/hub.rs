@@ -1,6 +1,6 @@
-//! What the tasks of a daemon share: the bus, the connections, and the housekeeper that writes.
+//! [`Hub`]: what the tasks of a daemon share. It has the bus and the connections, and a housekeeper that writes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,96 +9,102 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::LogSink;
-use super::connection::Connection;
-use super::logins::Logins;
+use super::accounts::Accounts;
+use super::link::Link;
 use crate::daemon::accounts::{Job, Task, Verdict};
 use crate::daemon::{Bus, ClientKey};
 use crate::daemon::{Level, LogLine};
 use crate::net::ServerTls;
 
-/// How long what is due waits for input to be read.
+/// The time that a deadline which has passed waits for input to be read.
 const READING_BEFORE_EXPIRY: Duration = Duration::from_millis(200);
 
-/// Shared by all tasks of one daemon; they are on one thread.
-pub struct Core {
-    pub bus: RefCell<Bus>,
-    connections: RefCell<HashMap<ClientKey, Rc<Connection>>>,
+/// Shared by all tasks of one daemon, which run on one thread.
+pub struct Hub {
+    bus: RefCell<Bus>,
+    links: RefCell<HashMap<ClientKey, Rc<Link>>>,
     /// Wakes the housekeeper: a message has been handled.
     work: Notify,
-    /// Connections that have read something and have more to read.
+    /// The count of connections that have more to read.
     reading: Cell<usize>,
-    /// When something was first seen to be due that has not been done.
+    /// The time at which a deadline was first seen to have passed, until it is handled.
     due_since: Cell<Option<Instant>>,
     stopping: Cell<bool>,
     log: LogSink,
-    /// Whether the log has been told that a foreign Web page is connected.
+    /// The connection of a foreign Web page has been logged.
     page_noted: Cell<bool>,
-    /// Whoever may log in, if anybody has to.
-    logins: Option<Logins>,
+    /// The users, if peers have to log in.
+    accounts: Option<Accounts>,
 }
 
-impl Core {
-    pub fn new(bus: Bus, log: LogSink, logins: Option<Logins>) -> Rc<Core> {
-        Rc::new(Core {
+impl Hub {
+    /// Makes the hub of a bus. `log` gets all lines for the log.
+    pub fn new(bus: Bus, log: LogSink, accounts: Option<Accounts>) -> Rc<Hub> {
+        Rc::new(Hub {
             bus: RefCell::new(bus),
-            connections: RefCell::default(),
+            links: RefCell::default(),
             work: Notify::new(),
             reading: Cell::new(0),
             due_since: Cell::new(None),
             stopping: Cell::new(false),
             log,
             page_noted: Cell::new(false),
-            logins,
+            accounts,
         })
     }
 
-    /// Takes a connection up.
-    pub fn add(&self, connection: Rc<Connection>) {
-        self.connections.borrow_mut().insert(connection.key, connection);
+    /// Borrows the bus. The borrow must not be held over an await or a call of the hub.
+    pub fn bus(&self) -> RefMut<'_, Bus> {
+        self.bus.borrow_mut()
     }
 
-    /// A connection has ended.
+    /// Adds a connection.
+    pub fn add(&self, link: Rc<Link>) {
+        self.links.borrow_mut().insert(link.key(), link);
+    }
+
+    /// Removes a connection that has ended.
     pub fn remove(&self, key: ClientKey) {
-        if self.connections.borrow_mut().remove(&key).is_some() && !self.stopping.get() {
+        if self.links.borrow_mut().remove(&key).is_some() && !self.stopping.get() {
             self.bus.borrow_mut().disconnect(key);
             self.touched();
         }
     }
 
-    /// The bus has been given something: there may be something to send.
+    /// Wakes the housekeeper, because the bus may have something to send.
     pub fn touched(&self) {
         self.work.notify_one();
     }
 
-    /// Sends and keeps deadlines until the daemon stops. It is woken behind everything else that
-    /// is ready, so each connection gets one write for all that a turn brought.
-    pub async fn keep_house(core: Rc<Core>) {
+    /// Sends and handles deadlines until the daemon stops. It is woken behind everything else that is ready, so each
+    /// connection gets one write for everything that a turn brought.
+    pub async fn keep_house(hub: Rc<Hub>) {
         loop {
-            let deadline = core.bus.borrow().next_deadline();
+            let deadline = hub.bus.borrow().next_deadline();
             match deadline {
                 Some(deadline) => {
                     let due = tokio::time::sleep_until(deadline.into());
                     tokio::select! {
-                        () = core.work.notified() => {}
+                        () = hub.work.notified() => {}
                         () = due => {}
                     }
                 }
-                None => core.work.notified().await,
+                None => hub.work.notified().await,
             }
             let now = Instant::now();
-            let is_overdue = core.expire(now);
-            core.bus.borrow_mut().work(now);
-            core.begin_jobs();
-            core.flush();
-            if is_overdue || core.bus.borrow().has_work() {
-                core.touched();
+            let is_overdue = hub.expire(now);
+            hub.bus.borrow_mut().work(now);
+            hub.begin_jobs();
+            hub.flush();
+            if is_overdue || hub.bus.borrow().has_work() {
+                hub.touched();
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Does what is due. What lies in the sockets is read before: it may be the answer whose time is up, which
-    /// came in time while this thread had no time. So this returns whether it has to be called again soon.
+    /// Handles deadlines that have passed. Input in the sockets is read before: it may be the answer whose time is up, which
+    /// came in time while this thread was busy. So this returns whether it has to be called again soon.
     fn expire(&self, now: Instant) -> bool {
         if self.bus.borrow().next_deadline().is_none_or(|deadline| deadline > now) {
             self.due_since.set(None);
@@ -124,54 +130,52 @@ impl Core {
         self.reading.set(self.reading.get() - 1);
     }
 
-    /// Begins what the bus wants done. A login ends with the connection that waits for it; a change that has
-    /// begun is made.
-    fn begin_jobs(self: &Rc<Core>) {
+    /// Starts the jobs of the bus. A login ends with the connection that waits for it; a change that has begun is made.
+    fn begin_jobs(self: &Rc<Hub>) {
         let jobs = self.bus.borrow_mut().take_jobs();
         for job in jobs {
-            if let Some(connection) = self.connections.borrow().get(&job.ticket.client) {
+            if let Some(link) = self.links.borrow().get(&job.ticket.client) {
                 let is_login = matches!(job.task, Task::Verify { .. });
-                let task = tokio::task::spawn_local(self.clone().do_job(job, connection.clone()));
-                connection.set_job(Some(task.abort_handle()).filter(|_| is_login));
+                let task = tokio::task::spawn_local(self.clone().do_job(job, link.clone()));
+                link.set_job(Some(task.abort_handle()).filter(|_| is_login));
             }
         }
     }
 
-    async fn do_job(self: Rc<Core>, job: Job, connection: Rc<Connection>) {
-        let Some(logins) = &self.logins else {
+    async fn do_job(self: Rc<Hub>, job: Job, link: Rc<Link>) {
+        let Some(accounts) = &self.accounts else {
             return;
         };
-        let verdict = logins.carry_out(job.task, connection.address()).await;
+        let verdict = accounts.carry_out(job.task, link.address()).await;
         if matches!(verdict, Verdict::InvalidUser | Verdict::InvalidPassword) {
-            let text = format!("a login from {} is refused", connection.name());
-            self.bus.borrow_mut().note(Some(connection.key), text, Instant::now());
+            let text = format!("a login from {} is refused", link.name());
+            self.bus.borrow_mut().note(Some(link.key()), text, Instant::now());
         }
         if matches!(verdict, Verdict::TooMany(_)) {
-            let text = format!("a login from {} is refused: too many logins", connection.name());
-            self.bus.borrow_mut().note(Some(connection.key), text, Instant::now());
+            let text = format!("a login from {} is refused: too many logins", link.name());
+            self.bus.borrow_mut().note(Some(link.key()), text, Instant::now());
         }
         self.bus.borrow_mut().conclude(job.ticket, verdict, Instant::now());
-        connection.wake();
+        link.wake();
         self.touched();
     }
 
-    /// Gives each connection with something to send one write, ends those that were given up, and
-    /// hands out the log.
+    /// Gives each connection with something to send one write, ends those that the bus has closed, and writes the log.
     pub fn flush(&self) {
         let dirty = self.bus.borrow_mut().take_dirty();
         for key in dirty {
-            if let Some(connection) = self.connections.borrow().get(&key) {
-                connection.flush(&mut self.bus.borrow_mut());
+            if let Some(link) = self.links.borrow().get(&key) {
+                link.flush(&mut self.bus.borrow_mut());
             }
         }
         for key in self.bus.borrow_mut().take_resumed() {
-            if let Some(connection) = self.connections.borrow().get(&key) {
-                connection.wake();
+            if let Some(link) = self.links.borrow().get(&key) {
+                link.wake();
             }
         }
         for key in self.bus.borrow_mut().take_closing() {
-            if let Some(connection) = self.connections.borrow().get(&key) {
-                connection.end();
+            if let Some(link) = self.links.borrow().get(&key) {
+                link.end();
             }
         }
         for line in self.bus.borrow_mut().take_log() {
@@ -179,28 +183,28 @@ impl Core {
         }
     }
 
-    /// Reads the users file and the certificates again whenever it is asked to.
-    pub async fn keep_files(core: Rc<Core>, certificates: Vec<ServerTls>, asked: Arc<Notify>) {
+    /// Reads the users file and the certificates again each time that `asked` is notified.
+    pub async fn keep_files(hub: Rc<Hub>, certificates: Vec<ServerTls>, asked: Arc<Notify>) {
         loop {
             asked.notified().await;
-            if let Some(logins) = &core.logins {
-                core.note(logins.reread().await);
+            if let Some(accounts) = &hub.accounts {
+                hub.note(accounts.reread().await);
             }
             for text in reread(certificates.clone()).await {
-                core.note(text);
+                hub.note(text);
             }
-            if core.logins.is_none() && certificates.is_empty() {
-                core.note("there are no users and certificates to read again".to_owned());
+            if hub.accounts.is_none() && certificates.is_empty() {
+                hub.note("there are no users and certificates to read again".to_owned());
             }
         }
     }
 
-    /// Says something about a connection that never came to the bus.
+    /// Logs a line.
     pub fn note(&self, text: String) {
         (self.log)(LogLine::new(Level::Info, text));
     }
 
-    /// Logs why a connection never came to the bus.
+    /// Logs the reason why a connection was never added to the bus. These lines are limited.
     pub fn note_stranger(&self, text: String) {
         self.bus.borrow_mut().note(None, text, Instant::now());
         self.touched();
@@ -213,17 +217,17 @@ impl Core {
         }
     }
 
-    /// Sends what the sockets take without waiting, and lets go of all connections.
+    /// Sends what the sockets take without waiting, and closes all connections.
     pub fn shut_down(&self) {
         self.stopping.set(true);
         self.flush();
-        for (_, connection) in self.connections.borrow_mut().drain() {
-            connection.close();
+        for (_, link) in self.links.borrow_mut().drain() {
+            link.close();
         }
     }
 }
 
-/// Reads certificates again, off this thread. Returns what came of it, and what is wrong with them.
+/// Reads certificates again, off this thread. Returns lines for the log: the results, and warnings.
 async fn reread(certificates: Vec<ServerTls>) -> Vec<String> {
     let work = move || {
         let mut texts: Vec<_> = certificates.iter().map(ServerTls::reread).collect();

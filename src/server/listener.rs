@@ -7,9 +7,9 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::connection::Connection;
+use super::connection;
 use super::gate::Gate;
-use super::hub::Core;
+use super::hub::Hub;
 use crate::net::{Bound, Error, ServeOptions, ServerTls};
 
 /// A socket that listens already, before the daemon's thread is there.
@@ -88,14 +88,14 @@ pub fn bind_unix(name: &[u8], mode: u32) -> io::Result<BoundListener> {
 ///
 /// # Errors
 /// The listener is broken.
-pub async fn accept(listener: BoundListener, core: Rc<Core>, gate: Arc<Gate>) -> io::Result<()> {
-    let max_message = core.bus.borrow().config().max_message;
+pub async fn accept(listener: BoundListener, hub: Rc<Hub>, gate: Arc<Gate>) -> io::Result<()> {
+    let max_message = hub.bus().config().max_message;
     let listener = listener.0.listen(max_message)?;
     loop {
-        let served = listener.accept(|text| core.note(text)).await?;
-        let (socket, core) = (gate.hold(served.as_fd()), core.clone());
+        let served = listener.accept(|text| hub.note(text)).await?;
+        let (socket, hub) = (gate.hold(served.as_fd()), hub.clone());
         tokio::task::spawn_local(async move {
-            Connection::serve(served, core).await;
+            connection::serve(served, hub).await;
             drop(socket);
         });
     }

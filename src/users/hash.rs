@@ -8,10 +8,10 @@ use std::fmt;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
-use zeroize::Zeroizing;
 
 use super::Error;
 use crate::sys::pages::Blocks;
+use crate::util::password::Password;
 
 /// Longest password in bytes. Nobody types more; a hash of megabytes would be a load nobody pays for.
 pub const MAX_PASSWORD_BYTES: usize = 4096;
@@ -55,34 +55,12 @@ impl Cost {
     }
 }
 
-/// A password in the clear. Its memory is overwritten when it is dropped.
-#[derive(Clone)]
-pub struct Password(Zeroizing<String>);
-
-impl Password {
-    /// The password, for who sends it.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        match self.0.len() {
-            0 => Err(Error::new("the password is empty")),
-            1..=MAX_PASSWORD_BYTES => Ok(()),
-            _ => Err(Error::new(format!("the password is longer than {MAX_PASSWORD_BYTES} bytes"))),
-        }
-    }
-}
-
-impl From<String> for Password {
-    fn from(text: String) -> Password {
-        Password(Zeroizing::new(text))
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
+/// Checks the length of a new password.
+fn check(password: &Password) -> Result<(), Error> {
+    match password.text().len() {
+        0 => Err(Error::new("the password is empty")),
+        1..=MAX_PASSWORD_BYTES => Ok(()),
+        _ => Err(Error::new(format!("the password is longer than {MAX_PASSWORD_BYTES} bytes"))),
     }
 }
 
@@ -104,7 +82,7 @@ impl Hash {
     /// # Errors
     /// As [`of`](Self::of); argon2 knows no such cost, or it is above [`Cost::MAX`].
     pub fn with_cost(password: &Password, cost: Cost) -> Result<Hash, Error> {
-        password.check()?;
+        check(password)?;
         if !cost.is_bearable() {
             return Err(too_costly());
         }
@@ -152,7 +130,7 @@ impl Hash {
 
     /// Whether it is the hash of that password. Takes as long for a wrong one.
     pub fn verify(&self, password: &Password) -> bool {
-        password.0.len() <= MAX_PASSWORD_BYTES
+        password.text().len() <= MAX_PASSWORD_BYTES
             && self.output_for(password).is_some_and(|output| {
                 // Compared in constant time.
                 self.0.hash == Some(output)
@@ -194,7 +172,7 @@ fn output(hasher: &Argon2, password: &Password, salt: &[u8]) -> Result<Output, E
     let length = params.output_len().unwrap_or(OUTPUT_BYTES);
     let mut bytes = [0; Output::MAX_LENGTH];
     let bytes = bytes.get_mut(..length).ok_or_else(|| unhashable(&"its hash would be too long"))?;
-    let password = password.0.as_bytes();
+    let password = password.text().as_bytes();
     let hashed = hasher.hash_password_into_with_memory(password, salt, bytes, blocks);
     hashed.map_err(|error| unhashable(&error))?;
     Output::new(bytes).map_err(|error| unhashable(&error))

@@ -14,27 +14,15 @@ use std::ops::Bound;
 
 pub use error::Error;
 pub use file::{MAX_FILE_BYTES, exposure, read, update};
-pub use hash::{Cost, Hash, MAX_PASSWORD_BYTES, Password};
+pub use hash::{Cost, Hash, MAX_PASSWORD_BYTES};
+
+pub use crate::util::password::Password;
+pub use crate::wire::auth::Auth;
 
 /// Longest name of a user in bytes. It is a word that people type and that every log line may hold.
 pub const MAX_NAME_BYTES: usize = 256;
 
-/// What a user may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Auth {
-    /// Groups whose elements the user may fetch and get.
-    pub fetch_groups: Vec<String>,
-    /// Groups whose states the user may set.
-    pub set_groups: Vec<String>,
-    /// Groups whose methods the user may call.
-    pub call_groups: Vec<String>,
-    /// Whether the user may add users and change their passwords.
-    pub admin: bool,
-    /// Whether the password stays as it is: over the bus nobody can change it, not even an admin.
-    pub readonly: bool,
-}
-
-/// One who may log in.
+/// A user who may log in.
 #[derive(Debug, Clone)]
 pub struct User {
     /// What the password is compared with.

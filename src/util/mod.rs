@@ -2,6 +2,7 @@
 
 pub mod deadlines;
 pub mod nearest;
+pub mod password;
 
 // These need no Lua, so their tests run without one.
 #[cfg(any(test, feature = "lua51", feature = "lua52", feature = "lua53", feature = "lua54"))]

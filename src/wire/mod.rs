@@ -1,5 +1,6 @@
-//! What is on the wire, without I/O: [`frame`], [`encoding`], [`message`]s, [`changes`], [`error`] objects, [`latin1`] text and [`msgpack`].
+//! What is on the wire, without I/O: [`frame`], [`encoding`], [`message`]s, [`changes`], [`error`] objects, the rights of a user ([`auth`]), [`latin1`] text and [`msgpack`].
 
+pub mod auth;
 pub mod changes;
 pub mod encoding;
 pub mod error;

@@ -1,6 +1,6 @@
 //! An echo server on the daemon's transports, for the Autobahn suite. Prints its port.
 
-use jet::net::{Bound, ServeOptions, Served};
+use jet::net::{Bound, ServeOptions, ServerConnection};
 use tokio::task::LocalSet;
 
 /// The size of the suite's largest message is 16 MiB.
@@ -21,7 +21,7 @@ fn main() {
     });
 }
 
-async fn echo(mut served: Served) {
+async fn echo(mut served: ServerConnection) {
     let watcher = served.watcher();
     while watcher.ready(served.unsent() > 0).await.is_ok() {
         if served.flush().is_err() {

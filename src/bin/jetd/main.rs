@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use jet::daemon::{Config, Level, LogLine};
 use jet::server::log_writer::LogWriter;
 use jet::server::{
-    self, Accounts, BoundListener, Handle, Interfaces, Options, Places, TlsPlaces, UpgradePolicy,
+    self, BoundListener, Handle, Interfaces, Options, Places, Registry, TlsPlaces, UpgradePolicy,
 };
 use jet::sys::allocator::return_large_blocks;
 use jet::sys::background::{Background, background};
@@ -246,9 +246,9 @@ fn start(arguments: &Serve, log: LogWriter) -> io::Result<Handle> {
     server::start(Options { config, listeners: listeners(arguments)?, log, accounts })
 }
 
-fn accounts(file: &Path) -> io::Result<Accounts> {
+fn accounts(file: &Path) -> io::Result<Registry> {
     let users = jet::users::read(file).map_err(io::Error::other)?;
-    Ok(Accounts { users, file: Some(file.to_owned()) })
+    Ok(Registry { users, file: Some(file.to_owned()) })
 }
 
 fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::fields::{Any, Bytes, Callback, Count, FileMode, OneOrMany, Port, Seconds, Secret};
 use super::reader::{self, Refusal};
 use crate::daemon::Config;
-use crate::server::{Accounts, Interfaces, Places, TlsPlaces, UpgradePolicy};
+use crate::server::{Interfaces, Places, Registry, TlsPlaces, UpgradePolicy};
 use crate::users::{self, Auth, Hash, Users};
 
 /// The options of a daemon. `jet.DaemonOptions` in `lua/jet/daemon.lua` documents them for programs.
@@ -223,10 +223,10 @@ impl DaemonOptions {
     ///
     /// # Errors
     /// Which user is wrong, or why the file cannot be read.
-    pub fn accounts(&self) -> Result<Option<Accounts>, String> {
+    pub fn accounts(&self) -> Result<Option<Registry>, String> {
         if let Some(file) = &self.users_file {
             let users = users::read(file).map_err(|error| format!("option 'users_file': {error}"))?;
-            return Ok(Some(Accounts { users, file: Some(file.clone()) }));
+            return Ok(Some(Registry { users, file: Some(file.clone()) }));
         }
         let Some(given) = &self.users else {
             return Ok(None);
@@ -236,7 +236,7 @@ impl DaemonOptions {
             let user = options.user().map_err(|error| format!("option 'users.{name}': {error}"))?;
             users.insert(name, user).map_err(|error| format!("option 'users': {error}"))?;
         }
-        Ok(Some(Accounts { users, file: None }))
+        Ok(Some(Registry { users, file: None }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 use super::reader::{ANY, CALLBACK, ONE_OR_MANY, SWITCH};
-use crate::users::Password;
+use crate::util::password::Password;
 use crate::wire::latin1;
 
 /// The number below which Lua's floats hold every integer.

@@ -1,8 +1,14 @@
-//! [`Logins`]: who may log in, and carrying out what the bus wants to know about that.
+//! Accounts: everything about users of a running daemon, behind [`Accounts`].
 //!
-//! Passwords are hashed off the daemon's thread, two at a time, as each takes many megabytes and tens of
-//! milliseconds. One of the two is for attempts from places where nobody has failed lately, so that a
-//! flood of wrong passwords keeps only its own kind waiting.
+//! The bus asks for a [`Task`] and gets a [`Verdict`]; it knows no hash. [`Accounts`] verifies passwords, changes users
+//! and their file, and delays guesses: `queue` decides which login is next, `throttle` what failed logins cost.
+//!
+//! Passwords are hashed off the daemon's thread, two at a time, as each takes many megabytes and tens of milliseconds.
+//! One of the two lanes is for sources without recent failures, so that a flood of wrong passwords delays only others
+//! of its kind.
+
+mod queue;
+mod throttle;
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -14,71 +20,69 @@ use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 
-use super::login_throttle::{Attempts, Place};
-use super::turns::{Step, Turns};
 use crate::daemon::accounts::{Task, Verdict};
-use crate::users::{self, Auth, Hash, Password, User, Users};
+use crate::users::{self, Hash, User, Users};
+use crate::util::password::Password;
+use crate::wire::auth::Auth;
+use queue::{LoginQueue, Step};
+use throttle::{Source, Throttle};
 
-/// Threads for hashing: one for each of the two queues.
+/// Threads for hashing: one for each lane.
 pub const HASHING_THREADS: usize = 2;
 
-/// Who may log in.
+/// The users that a daemon is started with.
 #[derive(Debug, Clone)]
-pub struct Accounts {
+pub struct Registry {
     /// The users.
     pub users: Users,
-    /// The file they were read from. Passwords that are changed, and users that are added, are written
-    /// there; without, they are kept for as long as the daemon runs.
+    /// The file that they were read from. Changed passwords and added users are written there; without a file, they are
+    /// kept for as long as the daemon runs.
     pub file: Option<PathBuf>,
 }
 
-/// The users of a running daemon.
-pub struct Logins {
+/// The users of a running daemon, and their logins.
+pub struct Accounts {
     users: RefCell<Users>,
     file: Option<PathBuf>,
-    attempts: RefCell<Attempts>,
-    turns: RefCell<Turns>,
+    throttle: RefCell<Throttle>,
+    queue: RefCell<LoginQueue>,
     /// Wakes the logins that wait: a lane is free, or another login has come, begun or left.
     changed: Arc<Notify>,
     trusted: Arc<Semaphore>,
     suspect: Arc<Semaphore>,
-    /// Held by who changes users.
+    /// Held while users are changed.
     change: Mutex<()>,
-    /// What a process that was forked goes on with.
-    noted: Option<Arc<std::sync::Mutex<Accounts>>>,
+    /// A copy with all changes, for a process that is forked.
+    copy: Option<Arc<std::sync::Mutex<Registry>>>,
 }
 
-impl Logins {
-    pub fn new(accounts: Accounts) -> Logins {
-        Logins {
-            users: RefCell::new(accounts.users),
-            file: accounts.file,
-            attempts: RefCell::default(),
-            turns: RefCell::default(),
+impl Accounts {
+    /// Starts with these users. `copy` gets all changes as well.
+    pub fn new(registry: Registry, copy: Option<Arc<std::sync::Mutex<Registry>>>) -> Accounts {
+        Accounts {
+            users: RefCell::new(registry.users),
+            file: registry.file,
+            throttle: RefCell::default(),
+            queue: RefCell::default(),
             changed: Arc::new(Notify::new()),
             trusted: Arc::new(Semaphore::new(1)),
             suspect: Arc::new(Semaphore::new(1)),
             change: Mutex::new(()),
-            noted: None,
+            copy,
         }
     }
 
-    /// Has `accounts` get all changes as well.
-    pub fn noting_changes(self, accounts: Option<Arc<std::sync::Mutex<Accounts>>>) -> Logins {
-        Logins { noted: accounts, ..self }
-    }
-
     fn replace(&self, users: Users) {
-        if let Some(accounts) = &self.noted {
-            accounts.lock().unwrap_or_else(PoisonError::into_inner).users = users.clone();
+        if let Some(copy) = &self.copy {
+            copy.lock().unwrap_or_else(PoisonError::into_inner).users = users.clone();
         }
         self.users.replace(users);
     }
 
-    /// Carries out a job of the bus for a connection from that address.
+    /// Carries out a task of the bus for a connection from that address.
     pub async fn carry_out(&self, task: Task, from: Option<IpAddr>) -> Verdict {
         match task {
-            Task::Verify { user, password } => self.verify(&user, password, Place::of(from)).await,
+            Task::Verify { user, password } => self.verify(&user, password, Source::of(from)).await,
             Task::SetPassword { user, password } => self.change(Change { user, password, auth: None }).await,
             Task::AddUser { user, password, auth } => {
                 self.change(Change { user, password, auth: Some(auth) }).await
@@ -86,15 +90,15 @@ impl Logins {
         }
     }
 
-    async fn verify(&self, user: &str, password: Password, place: Place) -> Verdict {
+    async fn verify(&self, user: &str, password: Password, source: Source) -> Verdict {
         let hash = self.users.borrow().hash_for(user);
-        let is_right = self.in_turn(user, place, move || hash.verify(&password)).await;
+        let is_right = self.in_turn(user, source, move || hash.verify(&password)).await;
         let auth = self.users.borrow().get(user).map(|user| user.auth.clone());
         match (is_right, auth) {
             (Err(verdict), _) => verdict,
             (Ok(true), Some(auth)) => {
-                self.attempts.borrow_mut().succeeded(user, place);
-                self.turns.borrow_mut().succeeded(user, place, Instant::now());
+                self.throttle.borrow_mut().succeeded(user, source);
+                self.queue.borrow_mut().succeeded(user, source, Instant::now());
                 Verdict::Verified(auth)
             }
             (Ok(_), Some(_)) => Verdict::InvalidPassword,
@@ -102,12 +106,12 @@ impl Logins {
         }
     }
 
-    /// Reads the users file again; says what came of it.
+    /// Reads the users file again. Returns a line for the log.
     pub async fn reread(&self) -> String {
         let Some(file) = self.file.clone() else {
             return "the users are in no file".to_owned();
         };
-        // A password that is just being changed is in the file afterwards.
+        // After a change of the file that is under way.
         let _only = self.change.lock().await;
         let read = spawn_blocking(move || users::read(&file)).await;
         match read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()))
@@ -121,15 +125,15 @@ impl Logins {
         }
     }
 
-    /// Does that off this thread when it is the turn of the attempt, which counts from then on.
+    /// Does `work` off this thread when the attempt is next. From then on it counts.
     async fn in_turn<R: Send + 'static>(
         &self,
         user: &str,
-        place: Place,
+        source: Source,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, Verdict> {
-        let entered = self.turns.borrow_mut().enter(user, place, Instant::now());
-        let waiting = Waiting { logins: self, id: entered.map_err(Verdict::TooMany)? };
+        let entered = self.queue.borrow_mut().enter(user, source, Instant::now());
+        let waiting = Waiting { accounts: self, id: entered.map_err(Verdict::TooMany)? };
         self.changed.notify_waiters();
         let lane = loop {
             // Before looking: what changes from then on wakes it.
@@ -147,12 +151,12 @@ impl Logins {
         };
         // It is free, and only this thread takes it.
         let turn = self.lanes()[lane].clone().acquire_owned().await.map_err(failed)?;
-        self.attempts.borrow_mut().begun(user, place, Instant::now());
+        self.throttle.borrow_mut().begun(user, source, Instant::now());
         drop(waiting);
         self.hash_off_thread(turn, work).await
     }
 
-    /// Does that on another thread. The turn ends when it is done, also if nobody waits for it any more.
+    /// Does `work` on another thread. The lane is free when it is done, also if its result is not awaited any more.
     async fn hash_off_thread<R: Send + 'static>(
         &self,
         turn: OwnedSemaphorePermit,
@@ -170,8 +174,8 @@ impl Logins {
 
     fn step(&self, id: u64, now: Instant) -> Step {
         let free = self.lanes().map(|lane| lane.available_permits() > 0);
-        let attempts = self.attempts.borrow();
-        self.turns.borrow_mut().step(id, now, free, |user, place| attempts.trust(user, place, now))
+        let throttle = self.throttle.borrow();
+        self.queue.borrow_mut().step(id, now, free, |user, source| throttle.terms(user, source, now))
     }
 
     fn lanes(&self) -> [&Arc<Semaphore>; 2] {
@@ -197,15 +201,15 @@ impl Logins {
 }
 
 /// A login that waits; it leaves when this is dropped.
-struct Waiting<'l> {
-    logins: &'l Logins,
+struct Waiting<'a> {
+    accounts: &'a Accounts,
     id: u64,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.logins.turns.borrow_mut().leave(self.id);
-        self.logins.changed.notify_waiters();
+        self.accounts.queue.borrow_mut().leave(self.id);
+        self.accounts.changed.notify_waiters();
     }
 }
 
@@ -217,7 +221,7 @@ struct Change {
 }
 
 impl Change {
-    /// Makes the change in the file, as it is now, or else in these users; gives all users.
+    /// Makes the change in the file as it is now, or without a file in these users. Returns all users.
     fn make(self, mut users: Users, file: Option<&Path>) -> Result<Users, Verdict> {
         let hash = Hash::of(&self.password).map_err(unfit)?;
         let Some(file) = file else {
@@ -267,18 +271,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_leaves_before_the_answer_is_counted() {
+    fn a_login_that_is_abandoned_is_counted() {
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
-            let logins = Logins::new(Accounts { users: Users::default(), file: None });
+            let accounts = Accounts::new(Registry { users: Users::default(), file: None }, None);
             for _ in 0..2 {
-                let guess = logins.verify("ann", Password::from("wrong".to_owned()), Place::Here);
+                let guess = accounts.verify("ann", Password::from("wrong".to_owned()), Source::Local);
                 // Long enough to begin.
                 let _ = timeout(Duration::from_millis(1), guess).await;
-                // Only when that is done is it the turn of the next.
-                let _turn = logins.trusted.acquire().await;
+                // The next one begins when that is done.
+                let _turn = accounts.trusted.acquire().await;
             }
-            assert!(logins.attempts.borrow().trust("bob", Place::Here, Instant::now()).is_suspect);
+            assert!(accounts.throttle.borrow().terms("bob", Source::Local, Instant::now()).is_suspect);
         });
     }
 }
