@@ -34,6 +34,8 @@ type Handle = *const Bridge;
 /// # Safety
 /// `state` must be a valid Lua state in protected mode with those two tables on it.
 pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
+    // SAFETY: the caller promises the state and the two tables; the slots that are needed are checked first. The
+    // SAFETY: handle is initialised before `release` can see it.
     unsafe {
         ffi::luaL_checkstack(state, 8, ptr::null());
         let handle = ffi::lua_newuserdata(state, size_of::<Handle>()).cast::<Handle>();
@@ -66,7 +68,12 @@ pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
 }
 
 /// `__gc` of the handle: lets go of the bridge.
+///
+/// # Safety
+/// To be called by Lua only, with the userdata of [`install`].
 unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with the userdata as its argument. It holds null or a pointer from `Rc::into_raw`, which
+    // SAFETY: is replaced by null, so it is released once.
     unsafe {
         let handle = ffi::lua_touserdata(state, 1).cast::<Handle>();
         // A second call finds null.
@@ -81,7 +88,13 @@ unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
 }
 
 /// The bridge of a function called by Lua. Raises when the Lua state is already being closed.
+///
+/// # Safety
+/// `state` must be a valid Lua state inside a function of [`install`], in protected mode. The bridge must not be used
+/// after that function returns.
 unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
+    // SAFETY: upvalue 1 is the handle of `install`. A pointer in it is that of a bridge that lives until `release`,
+    // SAFETY: which does not run while a function with this upvalue does.
     unsafe {
         let handle = ffi::lua_touserdata(state, BRIDGE).cast::<Handle>();
         if handle.is_null() || (*handle).is_null() {
@@ -94,7 +107,12 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
 
 /// `pin(function)`: keeps the library that has this C function loaded until the process ends; nothing for a Lua
 /// function or another value.
+///
+/// # Safety
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. The address is only
+    // SAFETY: compared with those of loaded libraries.
     unsafe {
         if let Some(function) = ffi::lua_tocfunction(state, 1) {
             pin_library::pin_library_of(function as usize);
@@ -106,7 +124,12 @@ unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
 /// `stage(value [, name [, max_bytes [, max_depth [, refuse]]]])`: reads a value for the next
 /// call of a function made by mlua. Gives its number, or nil and what cannot be sent. `name`
 /// stands for the value in that message; `refuse`: strings that are no UTF-8 cannot be sent.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         let bridge = bridge(state);
         let mut stage = ManuallyDrop::new(bridge.staged.begin());
@@ -121,7 +144,12 @@ unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
 }
 
 /// `encode(value, ...)`, arguments as for `stage`: the JSON of a value, or nil and a message.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         let bridge = bridge(state);
         let mut stage = ManuallyDrop::new(bridge.staged.begin());
@@ -138,7 +166,12 @@ unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
 }
 
 /// Reads the first argument into `stage`. At a fault pushes nil and the message.
+///
+/// # Safety
+/// `state` must be a valid Lua state inside a function of [`install`], in protected mode.
 unsafe fn read_argument(state: *mut lua_State, stage: &mut Stage) -> bool {
+    // SAFETY: the caller promises the state, which has LUA_MINSTACK free slots in a function that Lua has called.
+    // SAFETY: Arguments that are missing read as none.
     unsafe {
         ffi::lua_settop(state, 5);
         let refuse = ffi::lua_toboolean(state, 5) != 0;
@@ -161,7 +194,11 @@ unsafe fn read_argument(state: *mut lua_State, stage: &mut Stage) -> bool {
 }
 
 /// A limit among the arguments; `default` unless it is a positive number.
+///
+/// # Safety
+/// `state` must be a valid Lua state.
 unsafe fn limit(state: *mut lua_State, index: c_int, default: usize) -> usize {
+    // SAFETY: lua_tonumber only reads, and takes any index of an argument.
     unsafe {
         let number = if ffi::lua_type(state, index) == ffi::LUA_TNUMBER {
             ffi::lua_tonumber(state, index)
@@ -175,7 +212,12 @@ unsafe fn limit(state: *mut lua_State, index: c_int, default: usize) -> usize {
 
 /// `decode(text [, max_depth])`: the value of a JSON text, or nil and what is wrong with the text.
 /// Bytes that are no UTF-8 are taken as Latin-1, as in what peers receive.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TSTRING);
         ffi::lua_settop(state, 2);
@@ -210,7 +252,12 @@ unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
 
 /// `take(number, table)`: writes the fields posted under that number to `table[1]`, `table[2]`,
 /// ... Gives how many there were.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn take(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TNUMBER);
         ffi::luaL_checktype(state, 2, ffi::LUA_TTABLE);
@@ -233,7 +280,12 @@ unsafe extern "C-unwind" fn take(state: *mut lua_State) -> c_int {
 }
 
 /// `array([t])`: marks `t`, or a new table, as an array also while it is empty; gives it back.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         ffi::lua_settop(state, 1);
         if ffi::lua_isnil(state, 1) != 0 {
@@ -259,7 +311,12 @@ unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
 /// nothing but that table, in a metatable of its own.
 ///
 /// Called by Lua only: `state` is valid and in protected mode. Nothing of Rust's is here when Lua raises.
+///
+/// # Safety
+/// To be called by Lua only, as a function of [`install`].
 unsafe extern "C-unwind" fn object(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
+    // SAFETY: dropping is alive while Lua may raise an error.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
         ffi::lua_settop(state, 1);

@@ -42,6 +42,7 @@ const LEVELS_AT_ONCE: usize = 8;
 /// # Safety
 /// `state` must be a valid Lua state in protected mode.
 unsafe fn reserve(state: *mut ffi::lua_State, level: usize) -> bool {
+    // SAFETY: lua_checkstack takes any valid state.
     unsafe {
         // Two slots a level, and what a leaf needs on top: less than LUA_MINSTACK.
         let slots = (2 * LEVELS_AT_ONCE) as c_int + ffi::LUA_MINSTACK;

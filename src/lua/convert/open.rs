@@ -39,6 +39,8 @@ fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
 /// To be called by Lua only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state. The reserve stays in its box until its end, which this function
+    // SAFETY: reaches, as all that can raise an error between runs in protected calls.
     unsafe {
         ffi::luaL_checkstack(state, 4, ptr::null());
         // mlua's start leaves things half done when it fails, so it must not.
@@ -66,7 +68,11 @@ pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int
 }
 
 /// Calls a function that leaves one value, or an error. Even to make the function of it takes memory.
+///
+/// # Safety
+/// `state` must be a valid Lua state with a free slot.
 unsafe fn call(state: *mut lua_State, function: ffi::lua_CFunction) -> c_int {
+    // SAFETY: the state is valid, as the caller promises, and errors of the function end in lua_pcall.
     unsafe {
         ffi::lua_settop(state, 0);
         ffi::lua_pushcclosure(state, function, 0);
@@ -75,7 +81,11 @@ unsafe fn call(state: *mut lua_State, function: ffi::lua_CFunction) -> c_int {
 }
 
 /// Starts mlua.
+///
+/// # Safety
+/// To be called by Lua only, in a protected call.
 unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state. mlua's start needs no more, and its panics end in `quietly`.
     unsafe {
         let started = quietly(|| {
             let _: &Lua = Lua::get_or_init_from_ptr(state);
@@ -89,7 +99,11 @@ unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
 }
 
 /// Makes the module.
+///
+/// # Safety
+/// To be called by Lua only, in a protected call.
 unsafe extern "C-unwind" fn make(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state, in which mlua was started before.
     unsafe {
         Lua::entrypoint1(state, |lua| Ok(module_or_text(lua)));
         if ffi::lua_istable(state, -1) != 0 {
@@ -112,7 +126,11 @@ fn module_or_text(lua: &Lua) -> Value {
 }
 
 /// Raises what Lua itself raises.
+///
+/// # Safety
+/// `state` must be a valid Lua state in a function that Lua has called.
 unsafe fn out_of_memory(state: *mut lua_State) -> c_int {
+    // SAFETY: the state is valid, as the caller promises; this raises the error as any C function does.
     unsafe {
         ffi::lua_pushstring(state, c"not enough memory".as_ptr());
         ffi::lua_error(state)

@@ -10,7 +10,11 @@ const TYPE_CDATA: c_int = 10;
 /// The bytes of the string at `index`.
 ///
 /// The lifetime is the caller's promise: the string stays on the stack while they are used.
+///
+/// # Safety
+/// `state` must be a valid Lua state with a string at `index`, which stays on the stack while the bytes are used.
 pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+    // SAFETY: Lua returns null or a pointer to `length` bytes, which live as long as the string is on the stack.
     unsafe {
         let mut length = 0;
         let start = ffi::lua_tolstring(state, index, &mut length);
@@ -22,7 +26,11 @@ pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
 }
 
 /// The key at `index` if it can be a position in an array: a whole number from 1 on. Else 0.
+///
+/// # Safety
+/// `state` must be a valid Lua state, `index` a valid index.
 pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
+    // SAFETY: both functions only read a value at a valid index.
     unsafe {
         if ffi::lua_type(state, index) != ffi::LUA_TNUMBER {
             return 0.0;
@@ -34,7 +42,12 @@ pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
 }
 
 /// Whether the metatable on top of the stack has `__jsontype = 'array'`, looked up without making a string.
+///
+/// # Safety
+/// `state` must be a valid Lua state in protected mode with a table on top of the stack and three free slots.
 pub unsafe fn says_array(state: *mut lua_State) -> bool {
+    // SAFETY: the caller promises the table and the slots. lua_next gets nil or a key of the same table, which does
+    // SAFETY: not change meanwhile.
     unsafe {
         let metatable = ffi::lua_gettop(state);
         let mut found = false;

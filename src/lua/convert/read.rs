@@ -86,6 +86,8 @@ pub unsafe fn read(
     out: &mut Vec<u8>,
     notes: &mut Notes,
 ) -> Result<(), Fault> {
+    // SAFETY: the caller promises the state and the index. `reserve` makes room before the first push, and the stack
+    // SAFETY: is as before at the end.
     unsafe {
         notes.repaired = false;
         notes.place.clear();
@@ -147,7 +149,12 @@ enum Shape {
 
 impl Reader<'_> {
     /// Writes the value on top of the stack and leaves it there.
+    ///
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn value(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             match ffi::lua_type(self.state, -1) {
                 ffi::LUA_TSTRING => return self.string(-1),
@@ -167,7 +174,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn string(&mut self, index: c_int) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             let bytes = bytes_at(self.state, index);
             self.fits(bytes.len())?;
@@ -185,7 +196,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn number(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             if HAS_INTEGERS && ffi::lua_isinteger(self.state, -1) != 0 {
                 write_integer(self.out, self.state, -1);
@@ -204,7 +219,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn table(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             if self.level >= self.limits.max_depth || !reserve(self.state, self.level) {
                 return Err(Fault::Deep(self.level));
@@ -228,7 +247,12 @@ impl Reader<'_> {
     }
 
     /// Looks at the keys of the table on top.
+    ///
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn shape(&mut self) -> Result<Shape, Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             let mut entries = 0;
             let mut last = 0.0;
@@ -256,7 +280,12 @@ impl Reader<'_> {
 
     /// Whether the empty table on top is an array: it has our metatable, or one of the
     /// program's that says so the way dkjson's do.
+    ///
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn is_marked(&mut self) -> bool {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             if ffi::lua_getmetatable(self.state, -1) == 0 {
                 return false;
@@ -267,7 +296,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn array(&mut self, last: ffi::lua_Integer) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             self.out.push(b'[');
             for position in 1..=last {
@@ -286,7 +319,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn object(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             // At a fault deeper values stay on the stack, so keys are found from the table upwards.
             let key = ffi::lua_gettop(self.state) + 1;
@@ -318,7 +355,12 @@ impl Reader<'_> {
     }
 
     /// Refuses the table on top if two of its keys have the same text.
+    ///
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn refuse_same_keys(&mut self, key: c_int) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             let mut texts = HashSet::new();
             let end = self.out.len();
@@ -339,7 +381,12 @@ impl Reader<'_> {
     }
 
     /// Writes a key; numbers as strings, since JSON has no other keys.
+    ///
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn key(&mut self, index: c_int) -> Result<(), Fault> {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             match ffi::lua_type(self.state, index) {
                 ffi::LUA_TSTRING => self.string(index),
@@ -361,7 +408,11 @@ impl Reader<'_> {
         }
     }
 
+    /// # Safety
+    /// As for [`read`], with room for the value's level on the stack.
     unsafe fn under_key(&mut self, index: c_int) {
+        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
+        // SAFETY: every slot that is pushed is removed again.
         unsafe {
             match ffi::lua_type(self.state, index) {
                 ffi::LUA_TSTRING => self.notes.place.under_name(bytes_at(self.state, index)),
@@ -371,7 +422,11 @@ impl Reader<'_> {
     }
 }
 
+/// # Safety
+/// As for [`read`], with room for the value's level on the stack.
 unsafe fn write_integer(out: &mut Vec<u8>, state: *mut lua_State, index: c_int) {
+    // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and every
+    // SAFETY: slot that is pushed is removed again.
     unsafe {
         // lua_Integer has the width of a pointer before 5.3.
         #[allow(clippy::unnecessary_cast)]

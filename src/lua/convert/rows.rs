@@ -83,6 +83,8 @@ impl Rows {
         array: c_int,
         scratch: &mut String,
     ) -> c_int {
+        // SAFETY: the caller promises the state and both tables. One value is pushed at a time, and stored right
+        // SAFETY: after.
         unsafe {
             let mut position = 0;
             for field in &self.fields {
