@@ -206,6 +206,18 @@ describe('docs/api.md', function()
     assert.is_false(is_key 'path.startsWithout')
   end)
 
+  it('has the options that the modules read', function()
+    for class, names in pairs { ['jet.Config'] = core.option_names.peer, ['jet.DaemonOptions'] = core.option_names.daemon } do
+      local declared = {}
+      for _, name in ipairs(names) do
+        declared[name] = true
+      end
+      -- An option of the earlier daemon that has no effect.
+      declared.print = nil
+      check_names(declared, table_of(class), class)
+    end
+  end)
+
   for _, class in ipairs {
     'jet.Config', 'jet.TlsConfig', 'jet.DaemonLimits', 'jet.Callbacks', 'jet.StateDescription', 'jet.MethodDescription',
     'jet.SetReply', 'jet.Access', 'jet.DaemonOptions', 'jet.DaemonTls', 'jet.User', 'jet.Auth',
