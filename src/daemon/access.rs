@@ -1,9 +1,8 @@
-//! Who may fetch, set and call what: the groups that `access` on `add` names, and those of a login.
+//! Permissions: the groups in the `access` of an element, and the groups of a login.
 //!
-//! What lives here: reading `access`, and comparing. Where it is asked: `publish` and `fetching` before an
-//! element is shown, `conditions` before one decides over another, `routing` before a set or call goes on.
-//! Names of groups are kept once, so groups are compared by address and an element without `access` costs
-//! nothing.
+//! This module reads and compares them. `live` and `get` ask it before an element is reported or decides about another
+//! one, `routing` before a set or call is forwarded. The name of a group is stored once, so groups are compared by
+//! address.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,23 +10,23 @@ use std::sync::Arc;
 use crate::json::{Kind, Raw};
 use crate::wire::auth::Auth;
 
-/// What may be done with an element.
+/// A use of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Know that it is there and what value it has.
+    /// Receiving its path and value.
     Fetch,
-    /// Set it, if it is a state.
+    /// Setting it, if it is a state.
     Set,
-    /// Call it, if it is a method.
+    /// Calling it, if it is a method.
     Call,
 }
 
-/// Groups, in the order of the addresses of their names.
+/// A set of groups, ordered by the addresses of their names.
 #[derive(Debug, Clone, Default)]
 pub struct GroupSet(Box<[Arc<str>]>);
 
 impl GroupSet {
-    /// Whether a group is in both.
+    /// Returns `true` if both have a group in common.
     fn meets(&self, other: &GroupSet) -> bool {
         let (few, many) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
         few.0.iter().any(|group| many.0.binary_search_by_key(&address(group), address).is_ok())
@@ -38,19 +37,19 @@ fn address(group: &Arc<str>) -> usize {
     group.as_ptr() as usize
 }
 
-/// The names of groups, each once.
+/// The names of all groups, each stored once.
 #[derive(Debug, Default)]
 pub struct Groups {
     names: HashSet<Arc<str>>,
-    /// With so many, those that nobody uses any more are looked for.
+    /// Number of names at which unused ones are removed.
     sweep_at: usize,
 }
 
-/// Fewest names that are worth looking through.
+/// Number of names below which unused ones are not removed.
 const FEWEST_TO_SWEEP: usize = 64;
 
 impl Groups {
-    /// The set of these groups.
+    /// Returns the set of groups with these names.
     pub fn set<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> GroupSet {
         let mut groups: Vec<_> = names.into_iter().map(|name| self.group(name)).collect();
         groups.sort_unstable_by_key(address);
@@ -76,7 +75,7 @@ impl Groups {
         }
         if self.names.len() >= self.sweep_at {
             self.names.retain(|name| Arc::strong_count(name) > 1);
-            // Looking costs as much as so many new names did.
+            // The names that were added since pay for this pass.
             self.sweep_at = (self.names.len() * 2).max(FEWEST_TO_SWEEP);
         }
         let group: Arc<str> = name.into();
@@ -85,14 +84,14 @@ impl Groups {
     }
 }
 
-/// What a login allows.
+/// The rights of a connection that has logged in.
 #[derive(Debug)]
 pub struct Rights {
-    /// Who logged in.
+    /// The name of the user.
     pub user: Box<str>,
-    /// Whether the user may change what others log in with.
+    /// Whether the user may add users and change their passwords.
     pub admin: bool,
-    /// The groups for each action.
+    /// The groups of the user that count for fetching.
     pub fetch: GroupSet,
     /// See [`fetch`](Self::fetch).
     pub set: GroupSet,
@@ -100,7 +99,7 @@ pub struct Rights {
     pub call: GroupSet,
 }
 
-/// The groups that an element is for. An action without a list is for everybody who is logged in.
+/// The groups that may use an element. A use without groups is permitted after any login.
 #[derive(Debug, Default)]
 pub struct Access {
     fetch: Option<GroupSet>,
@@ -109,17 +108,17 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads `access` of `add`: `{fetchGroups, setGroups, callGroups}` as of node-jet 1 and 2, or the
-    /// `{read, write}` of node-jet 3, which count where there is no list. None for null: the element is
-    /// for everybody.
+    /// Reads the member `access` of `add`: `{fetchGroups, setGroups, callGroups}` of node-jet 1 and 2, or
+    /// `{read, write}` of node-jet 3, which count if there is no list. Returns `None` for null: all connections may use
+    /// the element.
     ///
     /// # Errors
-    /// The place that has a wrong type, or a member that means nothing: it might be what protects.
+    /// A member has the wrong type or is unknown. An unknown member could be meant to protect the element.
     pub fn read(access: Raw, groups: &mut Groups) -> Result<Option<Access>, Fault> {
         match access.kind() {
             Kind::Null => return Ok(None),
             Kind::Object => {}
-            // Some write an empty table as an array.
+            // Some encoders write an empty Lua table as an array.
             Kind::Array if access.elements().next().is_none() => {}
             _ => return Err(Fault::WrongType("access")),
         }
@@ -141,7 +140,7 @@ impl Access {
         Ok(Some(read))
     }
 
-    /// Whether who logged in with these rights may do that; without a login nobody may do anything.
+    /// Returns `true` if a connection with these rights may use the element so. Without rights it may not.
     pub fn allows(&self, rights: Option<&Rights>, action: Permission) -> bool {
         let Some(rights) = rights else {
             return false;
@@ -155,21 +154,21 @@ impl Access {
     }
 }
 
-/// What is wrong about an `access`.
+/// The reason why an `access` cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// What is in that place has a wrong type.
+    /// The member at this place has the wrong type.
     WrongType(&'static str),
-    /// There is nothing of that name.
+    /// There is no such member.
     Unknown(String),
 }
 
-/// A list of groups; null is none.
+/// Reads a list of groups. Null is no list.
 fn list(value: Raw, place: &'static str, groups: &mut Groups) -> Result<Option<GroupSet>, Fault> {
     match value.kind() {
         Kind::Null => return Ok(None),
         Kind::Array => {}
-        // An empty table of Lua is an object.
+        // Other encoders write an empty Lua table as an object.
         Kind::Object if value.members().next().is_none() => {}
         _ => return Err(Fault::WrongType(place)),
     }
@@ -178,7 +177,7 @@ fn list(value: Raw, place: &'static str, groups: &mut Groups) -> Result<Option<G
     Ok(Some(groups.set(names.iter().map(|name| &**name))))
 }
 
-/// One group; an empty name is none, as with node-jet 3.
+/// Reads one group. An empty name is no group, as in node-jet 3.
 fn one(value: Raw, place: &'static str, groups: &mut Groups) -> Result<Option<GroupSet>, Fault> {
     if value.is_null() {
         return Ok(None);
@@ -192,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_nobody_uses_are_forgotten() {
+    fn unused_names_are_removed() {
         let mut groups = Groups::default();
         let kept = groups.set(["kept", "also kept", "kept"]);
         assert_eq!(kept.0.len(), 2);

@@ -1,8 +1,8 @@
-//! [`FetcherSets`]: which fetchers watch which elements, shared between elements.
+//! [`FetcherSets`]: the fetchers of elements, as sets that elements share.
 //!
-//! Most elements are watched by the same few fetchers, so an element holds only the key of a set. A fetcher that
-//! matches 200,000 elements makes one set more, not 200,000 entries. A fetcher that ends leaves its key behind in
-//! the sets; [`FetcherSets::sweep`] takes such keys out later, for many fetchers in one pass.
+//! Most elements have the same few fetchers, so an element has only the key of a set. A fetcher that matches 200,000
+//! elements adds one set, not 200,000 entries. The key of a fetcher that ends stays in the sets until
+//! [`FetcherSets::sweep`] removes it, for many fetchers in one pass.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use super::keys::{FetcherKey, SetKey};
 
 /// A set of fetchers.
 #[derive(Debug)]
-pub struct FetcherSet {
+struct FetcherSet {
     members: Members,
-    /// How many elements and merged sets refer to this set.
+    /// The number of elements and merged sets that refer to this set.
     references: usize,
 }
 
@@ -23,28 +23,29 @@ pub struct FetcherSet {
 enum Members {
     /// The keys in ascending order.
     Listed(Arc<[FetcherKey]>),
-    /// A sweep has left this set with the members of that one.
+    /// After a sweep the set has the members of this one.
     MergedInto(SetKey),
 }
 
-/// All sets that elements refer to, none twice.
+/// All sets that elements refer to, each once.
 #[derive(Debug, Default)]
 pub struct FetcherSets {
     map: SlotMap<SetKey, FetcherSet>,
     by_members: HashMap<Arc<[FetcherKey]>, SetKey>,
-    /// A set, the fetcher that joined it, and the set with both: most elements have the set of the one before.
+    /// The last set that was extended, the new fetcher, and the resulting set. Most elements have the same set as the
+    /// element before.
     last_join: Option<(SetKey, FetcherKey, SetKey)>,
-    /// How many members all sets have together, and how many they had after the last sweep.
+    /// The number of members of all sets, now and after the last sweep.
     entries: usize,
     entries_swept: usize,
-    /// Fetchers that have ended since the last sweep began.
+    /// The number of fetchers that have ended since the last sweep started.
     ended: usize,
-    /// The sets that the sweep under way has not seen.
+    /// The sets that the current sweep has not come to.
     unswept: Vec<SetKey>,
 }
 
 impl FetcherSets {
-    /// Returns the set with these members, which must be in ascending order, for one more element.
+    /// Returns the set with these members and counts one more reference. The members must be in ascending order.
     pub fn acquire(&mut self, members: &[FetcherKey]) -> SetKey {
         let key = match self.by_members.get(members) {
             Some(key) => *key,
@@ -61,7 +62,7 @@ impl FetcherSets {
         key
     }
 
-    /// Takes back that an element refers to a set.
+    /// Removes a reference to a set.
     pub fn release(&mut self, key: SetKey) {
         let Some(set) = self.map.get_mut(key) else {
             return;
@@ -82,7 +83,7 @@ impl FetcherSets {
         }
     }
 
-    /// Moves an element from its set to the one that has `fetcher` as well. Returns how many members were copied.
+    /// Replaces the set of an element by the one that also has `fetcher`. Returns the number of copied members.
     pub fn join(&mut self, key: &mut SetKey, fetcher: FetcherKey) -> usize {
         if let Some((before, joined)) =
             self.last_join.filter(|(_, by, _)| *by == fetcher).map(|(a, _, b)| (a, b))
@@ -107,13 +108,13 @@ impl FetcherSets {
         extended.len()
     }
 
-    /// Moves an element from its set to `other`, which another element refers to.
+    /// Replaces the set of an element by `other`, to which something else refers.
     fn switch(&mut self, key: &mut SetKey, other: SetKey) {
         self.refer(other);
         self.release(std::mem::replace(key, other));
     }
 
-    /// Returns the members of an element's set; some may have ended. `key` is updated where sets were merged.
+    /// Returns the members of the set of an element. Some may have ended. `key` is updated if the set was merged.
     pub fn members(&mut self, key: &mut SetKey) -> Arc<[FetcherKey]> {
         loop {
             match self.map.get(*key).map(|set| &set.members) {
@@ -127,11 +128,11 @@ impl FetcherSets {
         }
     }
 
-    /// Notes that a fetcher has ended. Returns whether a sweep should begin.
+    /// Notes that a fetcher has ended. Returns `true` if a sweep has to be started.
     pub fn note_ended(&mut self) -> bool {
         self.ended += 1;
-        // A sweep looks at each set, so it waits until that is little for each fetcher, or for each member that
-        // has come since the last one.
+        // A sweep looks at each set. It is due when that is little work for each fetcher that has ended, or for each
+        // member that was added since the last one.
         let is_worth_it = self.ended * SETS_PER_FETCHER >= self.map.len()
             || self.entries > 2 * self.entries_swept + self.map.len();
         let is_due = self.unswept.is_empty() && is_worth_it;
@@ -142,8 +143,8 @@ impl FetcherSets {
         is_due
     }
 
-    /// Takes fetchers that have ended out of one more set. Returns how many members that set had, or `None`
-    /// when the sweep is over.
+    /// Removes fetchers that have ended from one more set. Returns the number of its members, or `None` if the sweep is
+    /// finished.
     pub fn sweep(&mut self, is_live: impl Fn(FetcherKey) -> bool) -> Option<usize> {
         let Some(key) = self.unswept.pop() else {
             self.entries_swept = self.entries;
@@ -160,7 +161,7 @@ impl FetcherSets {
         Some(members.len())
     }
 
-    /// Gives a set other members, or merges it into the set that has them already.
+    /// Replaces the members of a set, or merges it into the set that has them already.
     fn replace(&mut self, key: SetKey, before: &Arc<[FetcherKey]>, after: Arc<[FetcherKey]>) {
         self.by_members.remove(before);
         self.entries -= before.len();
@@ -188,14 +189,14 @@ impl FetcherSets {
     }
 }
 
-/// A sweep begins when no more than so many sets are to be looked at for each fetcher that has ended.
+/// Maximum number of sets that a sweep looks at for each fetcher that has ended.
 const SETS_PER_FETCHER: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As many fetcher keys, in ascending order.
+    /// Returns fetcher keys in ascending order.
     fn keys<const N: usize>() -> [FetcherKey; N] {
         let mut map = SlotMap::with_key();
         std::array::from_fn(|_| map.insert(()))

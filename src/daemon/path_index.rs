@@ -1,15 +1,15 @@
-//! [`PathIndex`]: the fetchers that can match a path, found without trying the others.
+//! [`PathIndex`]: finds the fetchers that may match a path without testing the others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::rules::PathHint;
 
-/// Fetchers by what their path rules say. A fetcher is in one list for each path or prefix.
+/// Fetchers by the hints of their path rules. A fetcher is in one list for each path or prefix.
 #[derive(Debug)]
 pub struct PathIndex<F> {
     exact: HashMap<Box<str>, BTreeSet<F>>,
     prefixes: HashMap<Box<str>, BTreeSet<F>>,
-    /// The lengths of the prefixes in bytes, and how many prefixes have each.
+    /// The lengths of the prefixes in bytes, with the number of prefixes of each.
     lengths: BTreeMap<usize, usize>,
     others: BTreeSet<F>,
 }
@@ -26,7 +26,7 @@ impl<F> Default for PathIndex<F> {
 }
 
 impl<F: Copy + Ord> PathIndex<F> {
-    /// Notes a fetcher.
+    /// Adds a fetcher.
     pub fn insert(&mut self, hint: PathHint<'_>, fetcher: F) {
         match hint {
             PathHint::Exact(path) => {
@@ -50,7 +50,7 @@ impl<F: Copy + Ord> PathIndex<F> {
         }
     }
 
-    /// Forgets a fetcher, given the hint it came with.
+    /// Removes a fetcher. `hint` is the one it was added with.
     pub fn remove(&mut self, hint: PathHint<'_>, fetcher: F) {
         match hint {
             PathHint::Exact(path) => self.remove_exact(path, fetcher),
@@ -88,7 +88,7 @@ impl<F: Copy + Ord> PathIndex<F> {
         }
     }
 
-    /// The fetchers whose hint fits the path; whether all of their rules do is for them to say.
+    /// Returns the fetchers whose hint matches the path. Their rules may not.
     pub fn candidates<'i>(&'i self, path: &'i str) -> impl Iterator<Item = F> + 'i {
         let exact = self.exact.get(path).into_iter().flatten();
         let lengths = self.lengths.range(..=path.len()).map(|(length, _)| *length);

@@ -1,27 +1,28 @@
-//! [`PeerKind`]: which peer this is, as far as it needs to be spoken to in its own way. How each
-//! differs is in here; everybody else is spoken to in the classic way.
+//! [`PeerKind`]: the kinds of foreign peers, and what each expects that others do not.
+//!
+//! On the wire the member `dialect` of `config` names the kind.
 
 use crate::json::Raw;
 use crate::rules::Event;
 use crate::wire::error::{Code, INTERNAL_ERROR, RESPONSE_TIMEOUT};
 
-/// The largest message that peers of the C++ library take; they close the connection otherwise.
+/// Maximum size of a message for peers of the C++ library. They close the connection if it is exceeded.
 const CPP_MAX_MESSAGE: usize = 256 * 1024;
 
-/// The dialect of a peer.
+/// The kind of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PeerKind {
-    /// The peers of Lua and of node-jet 1 and 2, and whoever says nothing else.
+    /// Peers in Lua, peers of node-jet 1 and 2, and all that are not recognised.
     #[default]
     Classic,
-    /// The peers of node-jet 3: other requests to owners, events in capitals, no sorting.
+    /// Peers of node-jet 3. They expect other requests to owners, events in capitals, and no sorting.
     NodeJet3,
-    /// The peers of the C++ library: results of set are objects, and messages short.
+    /// Peers of the C++ library. They expect objects as results of sets, and short messages.
     Cpp,
 }
 
 impl PeerKind {
-    /// The dialect of that name, for peers that say what they want.
+    /// Returns the kind with that name, as peers request it.
     pub fn named(name: &str) -> Option<PeerKind> {
         match name {
             "classic" => Some(PeerKind::Classic),
@@ -31,8 +32,8 @@ impl PeerKind {
         }
     }
 
-    /// The dialect of a peer by its first request: peers of node-jet 3 begin with `info` under
-    /// the string "1", those of the C++ library write the version of JSON-RPC into everything.
+    /// Recognises a peer by its first request. Peers of node-jet 3 start with `info` under the id `"1"`, peers of the C++
+    /// library send the version of JSON-RPC in each message.
     pub fn recognised(message: Raw, method: Raw, id: Option<Raw>) -> Option<PeerKind> {
         if message.get("jsonrpc").and_then(Raw::as_str).as_deref() == Some("2.0") {
             return Some(PeerKind::Cpp);
@@ -41,7 +42,7 @@ impl PeerKind {
         begins.then_some(PeerKind::NodeJet3)
     }
 
-    /// The name of an event as the peer compares it.
+    /// Returns the name of an event as the peer compares it.
     pub fn event_name(self, event: Event) -> &'static str {
         match (self, event) {
             (PeerKind::NodeJet3, Event::Add) => "Add",
@@ -51,34 +52,34 @@ impl PeerKind {
         }
     }
 
-    /// Whether a sorted fetch gets what has changed in its window; else it gets single events.
+    /// Returns `true` if a sorted fetch is notified of changes in its window, and not of single events.
     pub fn sorts(self) -> bool {
         self != PeerKind::NodeJet3
     }
 
-    /// Whether requests for its elements name the service and carry the path in their params.
+    /// Returns `true` if requests for its elements have the service as their method and the path in their params.
     pub fn is_asked_by_service(self) -> bool {
         self == PeerKind::NodeJet3
     }
 
-    /// Whether only an object will do as the result of a set.
+    /// Returns `true` if the result of a set must be an object.
     pub fn wants_objects_from_set(self) -> bool {
         self == PeerKind::Cpp
     }
 
-    /// Returns whether `get` lists methods beside states. Tools of the C++ library cannot tell a method
-    /// from a state that is null.
+    /// Returns `true` if the response to `get` has methods as well as states. Tools of the C++ library take a method for
+    /// a state that is null.
     pub fn gets_methods(self) -> bool {
         self != PeerKind::Cpp
     }
 
-    /// Returns whether the response to fetch comes after the initial adds: peers of the C++ library take what
-    /// follows the response for later news.
+    /// Returns `true` if the initial adds precede the response to a fetch. Peers of the C++ library take adds behind the
+    /// response for elements that are new.
     pub fn wants_adds_first(self) -> bool {
         self == PeerKind::Cpp
     }
 
-    /// The error for an owner that does not answer in time.
+    /// Returns the error for an owner that does not answer in time.
     pub fn timeout_error(self) -> Code {
         match self {
             PeerKind::Cpp => INTERNAL_ERROR,
@@ -86,7 +87,7 @@ impl PeerKind {
         }
     }
 
-    /// The largest message it takes, in bytes.
+    /// Returns the maximum size of a message in bytes.
     pub fn max_message(self, limit: usize) -> usize {
         match self {
             PeerKind::Cpp => limit.min(CPP_MAX_MESSAGE),

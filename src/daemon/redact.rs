@@ -1,4 +1,4 @@
-//! What the log shows of messages that may have a password in them.
+//! Removes passwords from messages before they are logged.
 
 use std::ops::Range;
 
@@ -6,14 +6,13 @@ use crate::json::scan::skip_blanks;
 use crate::json::{Quoted, Raw, Token, Tokens};
 use crate::wire::latin1::{is_unsafe_to_show, shown};
 
-/// The services that are given passwords: of messages that name one, no params are shown.
+/// The services with passwords in their params. The params of a message that names one are hidden.
 const SECRET_SERVICES: [&str; 3] = ["authenticate", "passwd", "addUser"];
 
-/// What is shown in place of what is not.
+/// The JSON text that replaces hidden values.
 const HIDDEN: &str = "\"(hidden)\"";
 
-/// A message as the log shows it: [`redacted`], complete, and on one line without control characters. What is no
-/// JSON is shortened.
+/// Returns a message as a log line: [`redacted`], and without control characters. Text that is no JSON is cut.
 pub fn on_one_line(json: &str) -> String {
     let safe = redacted(json);
     if !safe.contains(is_unsafe_to_show) {
@@ -25,9 +24,9 @@ pub fn on_one_line(json: &str) -> String {
     let mut line = String::with_capacity(safe.len() + 16);
     for c in safe.chars() {
         match c {
-            // JSON has these between values only.
+            // In JSON these are between values only.
             '\n' | '\r' | '\t' => line.push(' '),
-            // And these in strings only. None of them needs a pair of escapes.
+            // And these in strings only. One escape is enough for each.
             c if is_unsafe_to_show(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => line.push(c),
         }
@@ -35,11 +34,10 @@ pub fn on_one_line(json: &str) -> String {
     line
 }
 
-/// A message as the log may show it: without what is called `password` anywhere in it, and without params
-/// of services that are given one.
+/// Returns a message with its passwords hidden: all members `password`, and the params of services that take one.
 pub fn redacted(json: &str) -> String {
     if Raw::parse(json, usize::MAX).is_err() {
-        // What cannot be read may be such a message with a mistake.
+        // It may be such a message with a mistake.
         return if is_suspicious(json) { HIDDEN.to_owned() } else { json.to_owned() };
     }
     let hides_params = Tokens::new(json).any(|token| text_of(token).is_some_and(names_secret_service));
@@ -87,7 +85,7 @@ fn names_secret_service(text: Quoted<'_>) -> bool {
     SECRET_SERVICES.contains(&&*text.unescape())
 }
 
-/// Whether there may be a password in what is no JSON.
+/// Returns `true` if there may be a password in text that is no JSON.
 fn is_suspicious(text: &str) -> bool {
     text.contains("password") || SECRET_SERVICES.iter().any(|name| text.contains(name))
 }
