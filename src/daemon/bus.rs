@@ -11,9 +11,10 @@ use crate::wire::error::INVALID_REQUEST;
 use crate::wire::message::Message;
 
 use super::accounts::{self, Accounts, Ticket, Verdict};
+use super::client::Client;
 use super::config::Config;
 use super::decode::{decode, refuse_garbage, text_of};
-use super::held::HeldMessage;
+use super::held::{Held, HeldMessage};
 use super::job::Job;
 use super::keys::ClientKey;
 use super::leave::Leave;
@@ -160,13 +161,17 @@ impl Bus {
         let id = message.id.filter(|id| id.is_truthy());
         match message {
             Message { method: Some(method), params, .. } if !method.is_null() => {
-                self.live.clients.recognise(key, raw, method, id);
+                if let Some(client) = self.live.clients.get_mut(key) {
+                    client.recognise(raw, method, id);
+                }
                 let request = Request { client: key, id, params, now };
                 match self.services().serve(method, request) {
                     Answer::Reply(reply) => self.live.clients.reply(key, id, &reply),
                     Answer::Job(job) => self.begin(key, job),
                 }
-                self.live.clients.change_encoding(key);
+                if let Some(client) = self.live.clients.get_mut(key) {
+                    client.output_mut().change_encoding();
+                }
             }
             Message { result: Some(_), .. } | Message { error: Some(_), .. } => {
                 self.router().answered(key, raw, &message);
@@ -234,7 +239,7 @@ impl Bus {
         self.queue_follow_ups();
         if progress != Progress::Done {
             self.put_away(job, progress);
-            self.live.clients.set_busy(key, true);
+            self.hold_messages(key);
         }
     }
 
@@ -286,12 +291,23 @@ impl Bus {
 
     /// Returns `true` if so many messages of a connection are held that the server should not read it for now.
     pub fn is_full(&self, key: ClientKey) -> bool {
-        self.is_waiting(key) && self.live.clients.held(key).is_some_and(|held| held.is_full())
+        self.is_waiting(key) && self.held(key).is_some_and(Held::is_full)
+    }
+
+    fn held(&self, key: ClientKey) -> Option<&Held> {
+        self.live.clients.get(key).map(Client::held)
+    }
+
+    /// Holds the messages of a connection until its job is finished.
+    fn hold_messages(&mut self, key: ClientKey) {
+        if let Some(client) = self.live.clients.get_mut(key) {
+            client.set_busy(true);
+        }
     }
 
     /// Returns `true` if a held message may change an element.
     fn holds_changes(&self, key: ClientKey) -> bool {
-        self.live.clients.held(key).is_some_and(|held| held.may_change())
+        self.held(key).is_some_and(Held::may_change)
     }
 
     /// Holds the rest of an array. It is processed in slices if the connection waits for nothing else.
@@ -305,11 +321,11 @@ impl Bus {
 
     /// Processes the held messages of a connection in slices.
     fn end_hold(&mut self, key: ClientKey) {
-        let Some(held) = self.live.clients.held(key) else {
+        let Some(client) = self.live.clients.get_mut(key) else {
             return;
         };
-        let is_busy = !held.is_empty();
-        self.live.clients.set_busy(key, is_busy);
+        let is_busy = !client.held().is_empty();
+        client.set_busy(is_busy);
         match is_busy {
             true => self.work.push(Job::Held(key)),
             false => self.live.clients.resume(key),
@@ -323,12 +339,12 @@ impl Bus {
             if self.accounts.is_pending(key) {
                 break Progress::Done;
             }
-            let Some(held) = self.live.clients.held_mut(key) else {
+            let Some(client) = self.live.clients.get_mut(key) else {
                 break Progress::Done;
             };
-            let mut rest = std::mem::take(held);
+            let mut rest = std::mem::take(client.held_mut());
             let next = if is_over { None } else { rest.pop() };
-            self.live.clients.set_busy(key, is_over && !rest.is_empty());
+            client.set_busy(is_over && !rest.is_empty());
             match next {
                 Some(HeldMessage::Frame(bytes)) => self.receive(key, &bytes, now),
                 Some(HeldMessage::Rest(json, at)) => {
@@ -339,11 +355,11 @@ impl Bus {
                 None => {}
             }
             // What was held meanwhile, such as the rest of an array, precedes the other messages.
-            let Some(held) = self.live.clients.held_mut(key) else {
+            let Some(client) = self.live.clients.get_mut(key) else {
                 break Progress::Done;
             };
-            held.append(rest);
-            if held.is_empty() || (self.live.clients.is_busy(key) && !is_over) {
+            client.held_mut().append(rest);
+            if client.held().is_empty() || (client.is_busy() && !is_over) {
                 break Progress::Done;
             }
             if is_over {
@@ -351,7 +367,7 @@ impl Bus {
             }
             self.live.units.spend(5);
         };
-        if self.live.clients.held(key).is_some_and(|held| !held.is_full()) {
+        if self.held(key).is_some_and(|held| !held.is_full()) {
             self.live.clients.resume(key);
         }
         progress
@@ -374,7 +390,9 @@ impl Bus {
         let (reply, rights) = self.accounts.conclude(&pending, verdict);
         if pending.is_login() {
             // A login that failed leaves no rights: the peer must not continue as the user it was before.
-            self.live.clients.set_rights(client, rights);
+            if let Some(client) = self.live.clients.get_mut(client) {
+                client.set_rights(rights);
+            }
         }
         self.live.clients.reply(client, pending.id(), &reply);
         let until = self.live.units.spent() + AT_ONCE;
@@ -438,20 +456,24 @@ impl Bus {
 
     /// Returns the encoding of the first [unsent](Self::unsent) message.
     pub fn unsent_encoding(&self, key: ClientKey) -> Encoding {
-        self.live.clients.unsent_encoding(key)
+        self.live.clients.get(key).map_or(Encoding::Json, |client| client.output().unsent_encoding())
     }
 
     /// Removes that many [unsent](Self::unsent) bytes, which have been sent.
     pub fn advance(&mut self, key: ClientKey, count: usize) {
-        self.live.clients.advance(key, count);
-        self.unpark(key);
+        if let Some(client) = self.live.clients.get_mut(key) {
+            client.output_mut().advance(count);
+            self.unpark(key);
+        }
     }
 
     /// Moves the [unsent](Self::unsent) bytes to the end of `out`, to be sent now. If the encoding has changed, it moves
     /// only those in the first encoding.
     pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
-        self.live.clients.take_unsent(key, out);
-        self.unpark(key);
+        if let Some(client) = self.live.clients.get_mut(key) {
+            client.output_mut().take(out);
+            self.unpark(key);
+        }
     }
 
     /// Returns the name of a connection for the log.

@@ -14,14 +14,13 @@ use crate::wire::message::{ErrorResponse, write_notification, write_response};
 use crate::wire::msgpack::Packer;
 
 use super::access::Rights;
+use super::client::{Client, Leaving};
 use super::config::Config;
 use super::held::{Held, HeldMessage};
 use super::item_list::{Envelope, ItemList};
 use super::keys::ClientKey;
 use super::log::{Level, Log, LogLine};
 use super::notification::Params;
-use super::output::Output;
-use super::pattern_cost::PatternCost;
 use super::peer_kind::PeerKind;
 use super::reply::{Outcome, Refusal, Reply};
 
@@ -31,67 +30,6 @@ const READY_BYTES: usize = 256 * 1024;
 /// Bytes that a connection may have held in addition to twice the maximum message. The server stops reading at
 /// [`Held::is_full`], so it is never more than that, one message, the rest of one array and the rest of one read.
 const HELD_BESIDE: usize = 2 << 20;
-
-/// How far the end of a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Leaving {
-    /// It may send messages.
-    #[default]
-    Not,
-    /// It sends no more messages, and a job removes what it had.
-    Underway,
-    /// It had nothing left when the job ended.
-    Done,
-}
-
-/// One connection.
-#[derive(Debug, Default)]
-struct Client {
-    /// The name it set; the JSON text of one that is no string.
-    name: Option<Box<str>>,
-    kind: PeerKind,
-    /// Whether its kind is known, as it has sent a request.
-    is_known: bool,
-    rights: Option<Box<Rights>>,
-    output: Output,
-    held: Held,
-    /// Whether its messages are held because of a job.
-    is_busy: bool,
-    /// Whether a job writes the window of one of its sorted fetches.
-    is_writing_window: bool,
-    leaving: Leaving,
-    /// Whether the server has forgotten it.
-    is_gone: bool,
-    /// Whether its messages are logged.
-    debug: bool,
-    /// The steps of matching its patterns with new paths.
-    pattern_cost: PatternCost,
-    /// Whether it was logged that it sends invalid UTF-8.
-    latin1_logged: bool,
-    /// Whether it is in the list of connections with unsent bytes.
-    is_dirty: bool,
-    /// Whether nothing is sent to it any more and the server closes it.
-    is_closing: bool,
-}
-
-impl Client {
-    fn title(&self) -> &str {
-        self.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or("unnamed peer")
-    }
-}
-
-/// Settings of a connection. What is `None` is left as it is.
-#[derive(Debug, Default)]
-pub struct Settings {
-    /// The name for the log.
-    pub name: Option<Box<str>>,
-    /// The kind of the peer.
-    pub kind: Option<PeerKind>,
-    /// The encoding of messages after the response.
-    pub encoding: Option<Encoding>,
-    /// Whether messages are logged.
-    pub debug: Option<bool>,
-}
 
 /// All connections, with what the engine has for the server: output, lists of connections, and the log.
 #[derive(Debug)]
@@ -134,67 +72,35 @@ impl Clients {
 
     // --- Properties of a connection.
 
+    /// Returns the record of a connection.
+    pub fn get(&self, key: ClientKey) -> Option<&Client> {
+        self.map.get(key)
+    }
+
+    /// Returns the record of a connection.
+    pub fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.map.get_mut(key)
+    }
+
     /// Returns the name of a connection for the log.
     pub fn title(&self, key: ClientKey) -> &str {
         self.map.get(key).map_or("a vanished peer", Client::title)
     }
 
-    /// Returns `true` if the connection has this name.
-    pub fn is_named(&self, key: ClientKey, name: &str) -> bool {
-        self.map.get(key).is_some_and(|client| client.name.as_deref() == Some(name))
-    }
-
     /// Returns the kind of a peer.
     pub fn kind(&self, key: ClientKey) -> PeerKind {
-        self.map.get(key).map(|client| client.kind).unwrap_or_default()
-    }
-
-    /// Looks at a message of a peer whose kind is not known yet. With its first request it is.
-    pub fn recognise(&mut self, key: ClientKey, message: Raw, method: Raw, id: Option<Raw>) {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_known) else {
-            return;
-        };
-        client.kind = PeerKind::recognised(message, method, id).unwrap_or(client.kind);
-        client.is_known = id.is_some();
-    }
-
-    /// Changes settings of a connection.
-    pub fn configure(&mut self, key: ClientKey, settings: Settings) {
-        let Some(client) = self.map.get_mut(key) else {
-            return;
-        };
-        if settings.name.is_some() {
-            client.name = settings.name;
-        }
-        if let Some(kind) = settings.kind {
-            client.kind = kind;
-            client.is_known = true;
-        }
-        if let Some(encoding) = settings.encoding {
-            client.output.set_next_encoding(encoding);
-        }
-        client.debug = settings.debug.unwrap_or(client.debug);
+        self.map.get(key).map(Client::kind).unwrap_or_default()
     }
 
     /// Returns the rights of a connection that has logged in.
     pub fn rights(&self, key: ClientKey) -> Option<&Rights> {
-        self.map.get(key).and_then(|client| client.rights.as_deref())
-    }
-
-    /// Sets or takes the rights of a connection.
-    pub fn set_rights(&mut self, key: ClientKey, rights: Option<Box<Rights>>) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.rights = rights;
-        }
+        self.map.get(key).and_then(Client::rights)
     }
 
     /// Charges a connection with the steps of matching its patterns with a new path. It is closed if they are too many.
     pub fn charge(&mut self, key: ClientKey, steps: Steps) {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
-            return;
-        };
-        client.pattern_cost.add(steps);
-        if client.pattern_cost.is_too_much() {
+        let client = self.map.get_mut(key).filter(|client| !client.is_closing());
+        if client.is_some_and(|client| client.charge(steps)) {
             self.close(key, "matching its patterns takes too long");
         }
     }
@@ -203,58 +109,42 @@ impl Clients {
 
     /// Returns the encoding of the messages of a connection.
     pub fn encoding(&self, key: ClientKey) -> Encoding {
-        self.map.get(key).map_or(Encoding::Json, |client| client.output.encoding())
+        self.map.get(key).map_or(Encoding::Json, |client| client.output().encoding())
     }
 
     /// Logs once that a connection sends bytes that are no UTF-8.
     pub fn log_latin1(&mut self, key: ClientKey) {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.latin1_logged) else {
-            return;
-        };
-        client.latin1_logged = true;
-        let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
-        self.log.push_about(Some(key), Level::Info, line);
+        if let Some(client) = self.map.get_mut(key)
+            && client.note_latin1()
+        {
+            let line = format!("{} sends invalid UTF-8, read as Latin-1", client.title());
+            self.log.push_about(Some(key), Level::Info, line);
+        }
     }
 
     /// Logs a received message if the connection is debugged.
     pub fn log_received(&mut self, key: ClientKey, json: &str) {
-        if let Some(client) = self.map.get(key).filter(|client| client.debug) {
+        if let Some(client) = self.map.get(key).filter(|client| client.is_debugged()) {
             self.log.push_traffic(client.title(), true, json);
         }
     }
 
     /// Returns `true` if the messages of a connection are held because of a job.
     pub fn is_busy(&self, key: ClientKey) -> bool {
-        self.map.get(key).is_some_and(|client| client.is_busy)
-    }
-
-    /// Sets whether the messages of a connection are held because of a job.
-    pub fn set_busy(&mut self, key: ClientKey, is_busy: bool) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.is_busy = is_busy;
-        }
-    }
-
-    /// Returns the held messages of a connection.
-    pub fn held(&self, key: ClientKey) -> Option<&Held> {
-        self.map.get(key).map(|client| &client.held)
-    }
-
-    /// Returns the held messages of a connection, to take or append some.
-    pub fn held_mut(&mut self, key: ClientKey) -> Option<&mut Held> {
-        self.map.get_mut(key).map(|client| &mut client.held)
+        self.map.get(key).is_some_and(Client::is_busy)
     }
 
     /// Holds a message. The connection is closed if it has sent too much.
     pub fn hold(&mut self, key: ClientKey, message: HeldMessage) {
         let limit = self.config.max_message.saturating_mul(2).saturating_add(HELD_BESIDE);
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing()) else {
             return;
         };
-        client.held.push(message);
-        if client.held.bytes() > limit {
-            client.held = Held::default();
-            self.close(key, "it sends too much while a request of its own is worked on");
+        let held = client.held_mut();
+        held.push(message);
+        if held.bytes() > limit {
+            *held = Held::default();
+            self.close(key, "it sends too much before its own request is finished");
         }
     }
 
@@ -278,7 +168,7 @@ impl Clients {
     /// Returns `true` if a job may write to a connection. One that is gone accepts everything.
     pub fn has_room(&self, key: ClientKey) -> bool {
         let ready = self.ready_bytes();
-        self.map.get(key).is_none_or(|client| client.is_closing || client.output.unsent().len() < ready)
+        self.map.get(key).is_none_or(|client| client.is_closing() || client.output().unsent().len() < ready)
     }
 
     /// Returns `true` if a job that waited until the connection has read may continue.
@@ -291,27 +181,15 @@ impl Clients {
         READY_BYTES.min(self.config.max_unsent / 2).max(2)
     }
 
-    /// Returns `true` if a job writes a window of this connection, which has one at a time as windows are long.
-    pub fn is_writing_window(&self, key: ClientKey) -> bool {
-        self.map.get(key).is_some_and(|client| client.is_writing_window)
-    }
-
-    /// Sets whether a job writes a window of a connection.
-    pub fn set_writing_window(&mut self, key: ClientKey, is_writing: bool) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.is_writing_window = is_writing;
-        }
-    }
-
     /// Sends a message, of which `write` appends the JSON. A message that exceeds the limit is dropped and logged;
     /// then it returns `false`.
     pub fn send(&mut self, key: ClientKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.deliver(key, |client, packer, limit| {
-            let encoding = client.output.encoding();
-            let frames = client.output.frames();
+            let (encoding, is_debugged) = (client.output().encoding(), client.is_debugged());
+            let frames = client.output_mut().frames();
             let mark = frame::begin(frames);
             write(frames);
-            let traffic = client.debug.then(|| latin1::from_bytes(&frames[mark.message()..]).into_owned());
+            let traffic = is_debugged.then(|| latin1::from_bytes(&frames[mark.message()..]).into_owned());
             match encoding {
                 Encoding::Json => frame::end(frames, mark, limit)?,
                 Encoding::Msgpack => packer.end_frame(frames, mark, limit)?,
@@ -326,7 +204,7 @@ impl Clients {
             return self.send(key, |out| write_notification(out, id, params.json()));
         }
         self.deliver(key, |client, packer, limit| {
-            params.packed_frame(id, packer, client.output.frames(), limit)?;
+            params.packed_frame(id, packer, client.output_mut().frames(), limit)?;
             Ok(None)
         })
     }
@@ -335,7 +213,7 @@ impl Clients {
     /// JSON is needed as a whole.
     pub fn packs(&self, key: ClientKey) -> bool {
         let client = self.map.get(key);
-        client.is_some_and(|client| client.output.encoding() == Encoding::Msgpack && !client.debug)
+        client.is_some_and(|client| client.output().encoding() == Encoding::Msgpack && !client.is_debugged())
     }
 
     /// Sends the response to a request with an id, with a list as [`send`](Self::send) does.
@@ -358,7 +236,7 @@ impl Clients {
             return self.send(key, |out| items.write_json(envelope, out));
         }
         self.deliver(key, |client, packer, limit| {
-            items.write_packed(envelope, packer, client.output.frames(), limit)?;
+            items.write_packed(envelope, packer, client.output_mut().frames(), limit)?;
             Ok(None)
         })
     }
@@ -369,13 +247,13 @@ impl Clients {
         key: ClientKey,
         write: impl FnOnce(&mut Client, &mut Packer, usize) -> Result<Option<String>, TooLong>,
     ) -> bool {
-        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing) else {
+        let Some(client) = self.map.get_mut(key).filter(|client| !client.is_closing()) else {
             return true;
         };
-        let limit = client.kind.max_message(self.config.max_message);
+        let limit = client.kind().max_message(self.config.max_message);
         let written = write(client, &mut self.packer, limit);
-        let overflow = client.output.unsent().len() > self.config.max_unsent;
-        if !std::mem::replace(&mut client.is_dirty, true) {
+        let overflow = client.output().unsent().len() > self.config.max_unsent;
+        if client.mark_dirty() {
             self.dirty.push(key);
         }
         let sent = written.is_ok();
@@ -436,42 +314,16 @@ impl Clients {
         }
     }
 
-    /// Switches a connection to the encoding it has asked for.
-    pub fn change_encoding(&mut self, key: ClientKey) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.output.change_encoding();
-        }
-    }
-
     /// Returns the unsent bytes of a connection.
     pub fn unsent(&self, key: ClientKey) -> &[u8] {
-        self.map.get(key).map_or(&[], |client| client.output.unsent())
-    }
-
-    /// Returns the encoding of the first unsent message of a connection.
-    pub fn unsent_encoding(&self, key: ClientKey) -> Encoding {
-        self.map.get(key).map_or(Encoding::Json, |client| client.output.unsent_encoding())
-    }
-
-    /// Removes unsent bytes of a connection that have been sent.
-    pub fn advance(&mut self, key: ClientKey, count: usize) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.output.advance(count);
-        }
-    }
-
-    /// Moves unsent bytes of a connection to the end of `out`.
-    pub fn take_unsent(&mut self, key: ClientKey, out: &mut Vec<u8>) {
-        if let Some(client) = self.map.get_mut(key) {
-            client.output.take(out);
-        }
+        self.map.get(key).map_or(&[], |client| client.output().unsent())
     }
 
     // --- The end of a connection.
 
     /// Returns `true` if nothing is sent to a connection any more.
     pub fn is_closing(&self, key: ClientKey) -> bool {
-        self.map.get(key).is_none_or(|client| client.is_closing)
+        self.map.get(key).is_none_or(Client::is_closing)
     }
 
     /// Sends nothing more to a connection and has the server close it.
@@ -479,31 +331,27 @@ impl Clients {
         let Some(client) = self.map.get_mut(key) else {
             return;
         };
-        client.is_closing = true;
+        client.close();
         self.log.push(Level::Crit, format!("closing {}: {reason}", client.title()));
         self.closing.push(key);
     }
 
     /// Notes that the server has forgotten a connection: nothing is sent, and its record is removed when it has left.
     pub fn abandon(&mut self, key: ClientKey) {
-        let Some(client) = self.map.get_mut(key) else {
-            return;
-        };
-        client.is_closing = true;
-        client.is_gone = true;
-        client.is_busy = false;
-        client.held = Held::default();
-        client.output.clear();
-        self.log.summarise(Some(key), client.title());
+        if let Some(client) = self.map.get_mut(key) {
+            client.abandon();
+            self.log.summarise(Some(key), client.title());
+        }
     }
 
     /// Notes that a connection sends no more messages. Returns `false` if a job removes what it had already.
     pub fn begin_leaving(&mut self, key: ClientKey) -> bool {
-        let Some(client) = self.map.get_mut(key).filter(|client| client.leaving != Leaving::Underway) else {
+        let client = self.map.get_mut(key).filter(|client| client.leaving() != Leaving::Underway);
+        let Some(client) = client else {
             return false;
         };
-        self.leaving += usize::from(client.leaving == Leaving::Not);
-        client.leaving = Leaving::Underway;
+        self.leaving += usize::from(client.leaving() == Leaving::Not);
+        client.set_leaving(Leaving::Underway);
         true
     }
 
@@ -513,8 +361,8 @@ impl Clients {
         let Some(client) = self.map.get_mut(key) else {
             return false;
         };
-        client.leaving = Leaving::Done;
-        if client.is_gone {
+        client.set_leaving(Leaving::Done);
+        if client.is_gone() {
             self.map.remove(key);
             self.log.forget(key);
             self.leaving -= 1;
@@ -525,7 +373,7 @@ impl Clients {
 
     /// Returns `true` if a connection is leaving or has left. Its elements count as removed.
     pub fn is_leaving(&self, key: ClientKey) -> bool {
-        self.leaving > 0 && self.map.get(key).is_none_or(|client| client.leaving != Leaving::Not)
+        self.leaving > 0 && self.map.get(key).is_none_or(|client| client.leaving() != Leaving::Not)
     }
 
     // --- For the server.
@@ -535,7 +383,7 @@ impl Clients {
         let dirty = std::mem::take(&mut self.dirty);
         for key in &dirty {
             if let Some(client) = self.map.get_mut(*key) {
-                client.is_dirty = false;
+                client.unmark_dirty();
             }
         }
         dirty

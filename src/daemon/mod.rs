@@ -17,6 +17,7 @@
 pub mod access;
 pub mod accounts;
 pub mod bus;
+mod client;
 mod clients;
 mod config;
 mod decode;

@@ -131,7 +131,7 @@ impl Router<'_> {
         let clients = &mut self.live.clients;
         let Some(route) = number.and_then(|number| self.routes.end(from, number)) else {
             let id = shown(message.id.map_or("none", Raw::text));
-            let text = format!("{} answers what it was not asked, or too late: id {id}", clients.title(from));
+            let text = format!("{} answers a request that is not open: id {id}", clients.title(from));
             return clients.log_about(Some(from), Level::Info, text);
         };
         let wants_object = route.is_set && clients.kind(route.requester).wants_objects_from_set();

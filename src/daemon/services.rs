@@ -11,7 +11,7 @@ use crate::wire::error::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::wire::latin1::shown;
 
 use super::accounts::Accounts;
-use super::clients::Settings;
+use super::client::Settings;
 use super::config::Config;
 use super::elements::Description;
 use super::fetchers::Fetcher;
@@ -239,9 +239,11 @@ impl Services<'_> {
     fn configure(&mut self, request: Request) -> Reply {
         let [peer, name, kind, encoding, debug] =
             members(request.params, ["peer", "name", "dialect", "encoding", "debug"]);
-        let clients = &mut self.live.clients;
+        let Some(client) = self.live.clients.get_mut(request.client) else {
+            return Ok(Outcome::Done);
+        };
         if let Some(peer) = peer
-            && !clients.is_named(request.client, &shown(&name_text(peer)))
+            && !client.is_named(&shown(&name_text(peer)))
         {
             #[derive(Serialize)]
             struct Data {
@@ -256,7 +258,7 @@ impl Services<'_> {
             encoding: encoding.and_then(Raw::as_str).and_then(|name| Encoding::named(&name)),
             debug: debug.map(Raw::is_truthy),
         };
-        clients.configure(request.client, settings);
+        client.configure(settings);
         Ok(Outcome::Done)
     }
 }

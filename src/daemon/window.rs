@@ -9,6 +9,7 @@ use crate::rules::SortedView;
 use crate::wire::changes::push_entry;
 
 use super::access::Rights;
+use super::client::Client;
 use super::clients::Clients;
 use super::elements::Elements;
 use super::fetchers::Fetchers;
@@ -68,7 +69,7 @@ impl WindowWriter<'_> {
                 return Progress::Blocked;
             }
             if job.message.is_none() {
-                if self.clients.is_writing_window(job.client) {
+                if self.clients.get(job.client).is_some_and(Client::is_writing_window) {
                     return Progress::Unfinished;
                 }
                 let fetcher = self.fetchers.get_mut(job.fetcher);
@@ -76,7 +77,7 @@ impl WindowWriter<'_> {
                     return Progress::Done;
                 };
                 job.message = Some(self.begin(job.client, ranks));
-                self.clients.set_writing_window(job.client, true);
+                self.set_writing(job.client, true);
             }
             if let Some(message) = &mut job.message
                 && !self.write(job.fetcher, message, until)
@@ -84,7 +85,7 @@ impl WindowWriter<'_> {
                 return Progress::Unfinished;
             }
             job.message = None;
-            self.clients.set_writing_window(job.client, false);
+            self.set_writing(job.client, false);
         }
     }
 
@@ -92,6 +93,12 @@ impl WindowWriter<'_> {
     pub fn send(&mut self, client: ClientKey, fetcher: FetcherKey, ranks: Range<usize>) {
         let mut message = self.begin(client, ranks);
         self.write(fetcher, &mut message, u64::MAX);
+    }
+
+    fn set_writing(&mut self, client: ClientKey, is_writing: bool) {
+        if let Some(client) = self.clients.get_mut(client) {
+            client.set_writing_window(is_writing);
+        }
     }
 
     fn begin(&self, client: ClientKey, ranks: Range<usize>) -> WindowMessage {

@@ -1,8 +1,7 @@
 //! From JSON text to msgpack. msgpack says how many items follow before they do, so the text is
 //! gone through twice: to count what is in each array and object, and to write.
 
-use crate::json::Raw;
-use crate::json::{Numeral, Token, Tokens};
+use crate::json::{Numeral, Raw, Token, Tokens};
 use crate::wire::frame::{self, Mark, TooLong};
 
 /// Bytes of memory that are kept between two messages.
