@@ -3,8 +3,6 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::json::{Raw, write};
-
 /// What went wrong, as the `code` and `message` of an error object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
@@ -77,42 +75,18 @@ impl<V: Serialize> Serialize for Tag<'_, V> {
     }
 }
 
-/// Appends an error object. `data` is left out when there is none.
-pub fn object(out: &mut Vec<u8>, code: Code, data: Option<Raw>) {
-    out.extend_from_slice(b"{\"code\":");
-    write::integer(out, code.code);
-    out.extend_from_slice(b",\"message\":");
-    write::string(out, code.message);
-    if let Some(data) = data {
-        out.extend_from_slice(b",\"data\":");
-        out.extend_from_slice(data.text().as_bytes());
-    }
-    out.push(b'}');
-}
-
-/// Appends an object with one member that is a string, the usual `data`: `{"pathNotExists":"a"}`.
-pub fn tag(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.push(b'{');
-    write::string(out, key);
-    out.push(b':');
-    write::string(out, value);
-    out.push(b'}');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::{Raw, to_text};
 
     #[test]
     fn an_error_object_has_code_message_and_optional_data() {
-        let mut out = Vec::new();
-        object(&mut out, METHOD_NOT_FOUND, None);
-        assert_eq!(out, br#"{"code":-32601,"message":"Method not found"}"#);
-        let (mut data, mut out) = (Vec::new(), Vec::new());
-        tag(&mut data, "pathNotExists", "a\"b");
-        let data = String::from_utf8(data).expect("UTF-8");
-        object(&mut out, INVALID_PARAMS, Some(Raw::trusted(&data)));
+        let bare = METHOD_NOT_FOUND.with_optional(None::<&str>);
+        assert_eq!(to_text(&bare), r#"{"code":-32601,"message":"Method not found"}"#);
+        let data = to_text(&Tag("pathNotExists", "a\"b"));
+        let error = INVALID_PARAMS.with(Raw::trusted(&data));
         let text = r#"{"code":-32602,"message":"Invalid params","data":{"pathNotExists":"a\"b"}}"#;
-        assert_eq!(String::from_utf8(out).expect("UTF-8"), text);
+        assert_eq!(to_text(&error), text);
     }
 }
