@@ -64,7 +64,7 @@ describe('batch', function()
     assert.are.equal(1, #texts)
   end)
 
-  it('whose action raises sends what was queued, and the error goes on (D19)', function()
+  it('whose action raises sends what was queued, and the error goes on', function()
     local p, texts = noted()
     local raised = { 'any value' }
     local ok, got = pcall(p.batch, p, function()
@@ -81,7 +81,7 @@ describe('batch', function()
     assert.is_truthy(message:find '^spec/peer_batch_spec.lua:%d+: text$')
   end)
 
-  it('loses nothing when something in it cannot be sent (D32)', function()
+  it('loses nothing when something in it cannot be sent', function()
     local p, texts = noted()
     support.raises_here(function()
       p:batch(function()
@@ -118,7 +118,7 @@ describe('batch', function()
   end)
 end)
 
-describe('What cannot be sent (D32)', function()
+describe('What cannot be sent', function()
   after_each(support.cleanup)
 
   it('raises at the caller, stays nowhere and harms nothing that follows', function()

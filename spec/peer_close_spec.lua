@@ -26,7 +26,7 @@ describe('The end of a connection', function()
   end)
 
   for _, how in ipairs { 'close', 'reset' } do
-    it('by the daemon (' .. how .. '): on_close(peer, reason) once, requests fail at once (D3)', function()
+    it('by the daemon (' .. how .. '): on_close(peer, reason) once, requests fail at once', function()
       local order = {}
       local server = wire.daemon(function(connection)
         connection:greet()
@@ -71,7 +71,7 @@ describe('The end of a connection', function()
     assert.are.same({ 'done', 'close' }, order)
   end)
 
-  it('leaves a peer that can be used without harm (D2)', function()
+  it('leaves a peer that can be used without harm', function()
     local closed = recorder()
     local server = wire.daemon(function(connection)
       connection:greet()
@@ -167,7 +167,7 @@ end)
 describe('peer:loop', function()
   after_each(support.cleanup)
 
-  it('returns when the peer closes, and prints nothing (D29)', function()
+  it('returns when the peer closes, and prints nothing', function()
     local print_before = print
     local printed = 0
     _G.print = function() printed = printed + 1 end

@@ -229,7 +229,7 @@ describe('peer.new', function()
   end)
 end)
 
-describe('A connection that does not come up (D20)', function()
+describe('A connection that does not come up', function()
   after_each(support.cleanup)
 
   it('is told to on_close with the reason, never to on_connect', function()

@@ -9,10 +9,7 @@ local count = support.count
 describe('Errors', function()
   local owner, other, prefix
 
-  before_each(function()
-    owner, other = support.pair()
-    prefix = support.prefix()
-  end)
+  before_each(support.setup(function(...) owner, other, prefix = ... end))
   after_each(support.cleanup)
 
   local function is_error(err, code, message, data)
@@ -33,7 +30,7 @@ describe('Errors', function()
     end
   end)
 
-  it('of adding a path twice: pathAlreadyExists, for every kind of element (D13)', function()
+  it('of adding a path twice: pathAlreadyExists, for every kind of element', function()
     local path = prefix .. 's'
     owner:state { path = path, value = 1 }
     support.settle(owner)
@@ -46,14 +43,14 @@ describe('Errors', function()
     end
   end)
 
-  it('of removing the path of another peer: foreignPath (D14)', function()
+  it('of removing the path of another peer: foreignPath', function()
     owner:state { path = prefix .. 's', value = 1 }
     support.settle(owner)
     local err = refusal(function(cbs) other:remove(prefix .. 's', cbs) end)
     is_error(err, -32602, 'Invalid params', { foreignPath = prefix .. 's' })
   end)
 
-  it('of call on a state and set on a method: wrongKind (D25)', function()
+  it('of call on a state and set on a method: wrongKind', function()
     owner:state { path = prefix .. 's', value = 1, set = error }
     owner:method { path = prefix .. 'm', call = error }
     support.settle(owner)
@@ -73,7 +70,7 @@ describe('Errors', function()
     assert.are.equal(5, got)
   end)
 
-  it('of a rejected fetch: the object with the reason, never a bare string (D12)', function()
+  it('of a rejected fetch: the object with the reason, never a bare string', function()
     local err = refusal(function(cbs) other:fetch({ path = { contains = 5 } }, function() end, cbs) end)
     assert.are.equal(-32602, err.code)
     assert.is_table(err.data)
@@ -104,7 +101,7 @@ describe('Errors', function()
     assert.is_nil(late)
   end)
 
-  it('when the owner goes away: -32000 at once with ownerGone (D3)', function()
+  it('when the owner goes away: -32000 at once with ownerGone', function()
     owner:state { path = prefix .. 's', value = 1, set_async = function() end }
     owner:method { path = prefix .. 'm', call_async = function() end }
     support.settle(owner)

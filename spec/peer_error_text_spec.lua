@@ -14,10 +14,7 @@ local refusal = support.refusal
 describe('The text of an error', function()
   local owner, other, prefix
 
-  before_each(function()
-    owner, other = support.pair()
-    prefix = support.prefix()
-  end)
+  before_each(support.setup(function(...) owner, other, prefix = ... end))
   after_each(support.cleanup)
 
   it('is its message, code and cause', function()

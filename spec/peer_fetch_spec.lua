@@ -9,10 +9,7 @@ local count = support.count
 
 local owner, other, prefix
 
-local function setup_peers()
-  owner, other = support.pair()
-  prefix = support.prefix()
-end
+local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
 --- The events a fetch of `other` records, after its answer.
 local function fetch(expression)
@@ -60,7 +57,7 @@ describe('The fetch callback', function()
     assert.are.equal(4, events[1].n)
   end)
 
-  it('that raises is reported and gets the next event (D22)', function()
+  it('that raises is reported and gets the next event', function()
     local log, seen = recorder(), {}
     local p = support.connected { log = log }
     p:fetch({ path = { startsWith = prefix } }, function(path)
@@ -117,7 +114,7 @@ describe('A fetcher ref', function()
     assert.is_false(fetcher:is_fetching())
   end)
 
-  it('is not fetching after a refused fetch (D18), and it can be refused again', function()
+  it('is not fetching after a refused fetch, and it can be refused again', function()
     local fetcher
     refusal(function(cbs) fetcher = other:fetch({ path = { contains = 5 } }, error, cbs) end)
     assert.is_false(fetcher:is_fetching())
@@ -176,7 +173,7 @@ describe('A fetcher ref', function()
     assert.are.equal('add', events[2][2])
   end)
 
-  it('fetch() while fetching tells all anew and each change once (D17)', function()
+  it('fetch() while fetching tells all anew and each change once', function()
     local state = owner:state { path = prefix .. 's', value = 1 }
     support.settle(owner)
     local events, fetcher = fetch { path = { startsWith = prefix } }

@@ -9,10 +9,7 @@ local count = support.count
 
 local owner, other, path
 
-local function setup_peers()
-  owner, other = support.pair()
-  path = support.prefix() .. 'm'
-end
+local setup_peers = support.setup(function(first, second, prefix) owner, other, path = first, second, prefix .. 'm' end)
 
 local function method(description, options)
   description.path = path
@@ -195,7 +192,7 @@ describe('call_async', function()
   end
 
   row('result', { result = { 1 } }, { result = { 1 } })
-  row('result false (D4)', { result = false }, { result = false })
+  row('result false', { result = false }, { result = false })
   row('result null', { result = null }, { result = null })
   row('error object', { error = { code = 5, message = 'm' } }, { error = { code = 5, message = 'm' } })
   row('error text becomes an object', { error = 'text' }, { error = { code = -32603, data = 'text' } })

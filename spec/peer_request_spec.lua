@@ -12,10 +12,7 @@ local count = support.count
 describe('Results', function()
   local owner, other, prefix
 
-  before_each(function()
-    owner, other = support.pair()
-    prefix = support.prefix()
-  end)
+  before_each(support.setup(function(...) owner, other, prefix = ... end))
   after_each(support.cleanup)
 
   it('of set are true, of call what the method returned; exactly one argument', function()
@@ -27,7 +24,7 @@ describe('Results', function()
     assert.are.same({ 'success', 42, 1 }, { kind, value, n })
   end)
 
-  it('of add, remove, fetch, unfetch and config are true (D13)', function()
+  it('of add, remove, fetch, unfetch and config are true', function()
     local s, m, f
     local asks = {
       function(cbs) s = owner:state({ path = prefix .. 's', value = 1 }, cbs) end,
@@ -49,7 +46,7 @@ describe('Results', function()
     end
   end)
 
-  it('false, null, 0, empty text and empty containers arrive as they are (D4)', function()
+  it('false, null, 0, empty text and empty containers arrive as they are', function()
     local values = { false, null, 0, '', {}, require('jet').array {}, { null, 1 } }
     local current
     result(function(cbs) owner:method({ path = prefix .. 'm', call = function() return current end }, cbs) end)
@@ -61,7 +58,7 @@ describe('Results', function()
     end
   end)
 
-  it('of set are the new value with valueAsResult or value_as_result, false included (D4)', function()
+  it('of set are the new value with valueAsResult or value_as_result, false included', function()
     local handler
     result(function(cbs)
       owner:state({ path = prefix .. 's', value = 1, set = function(v) return handler(v) end }, cbs)
@@ -87,10 +84,7 @@ end)
 describe('Callbacks', function()
   local owner, other, prefix
 
-  before_each(function()
-    owner, other = support.pair()
-    prefix = support.prefix()
-  end)
+  before_each(support.setup(function(...) owner, other, prefix = ... end))
   after_each(support.cleanup)
 
   it('may be missing, empty, or only one of both', function()
@@ -107,7 +101,7 @@ describe('Callbacks', function()
     support.wait_log("^setting '" .. prefix .. "no' failed: path does not exist")
   end)
 
-  it('tables, params and expressions of the caller are never changed (D26)', function()
+  it('tables, params and expressions of the caller are never changed', function()
     local success, failure = function() end, function() end
     local callbacks = { success = success, error = failure, timeout = 3, value_as_result = true }
     local params, args = { debug = false }, { 1 }
@@ -145,7 +139,7 @@ describe('Callbacks', function()
     assert.are.equal(5, #calls)
   end)
 
-  it('that raise are reported with their traceback and stop nothing (D1)', function()
+  it('that raise are reported with their traceback and stop nothing', function()
     local log, answers = recorder(), recorder()
     local p = support.connected { log = log }
     p:config({}, { success = function() error 'raised in success' end })
@@ -219,7 +213,7 @@ describe('On the wire, requests', function()
     return seen
   end
 
-  it('carry path, value, args, timeout and valueAsResult as the document says', function()
+  it('carry path, value, args, timeout and valueAsResult', function()
     local seen = sent(5, function(p)
       p:set('s', 5, { timeout = 2, value_as_result = true })
       p:set('s', null, {})

@@ -9,10 +9,7 @@ local count = support.count
 
 local owner, other, path
 
-local function setup_peers()
-  owner, other = support.pair()
-  path = support.prefix() .. 'm'
-end
+local setup_peers = support.setup(function(first, second, prefix) owner, other, path = first, second, prefix .. 'm' end)
 
 describe('peer:add and peer:remove', function()
   before_each(setup_peers)
@@ -101,7 +98,7 @@ describe('Messages for what a peer does not have', function()
   end)
 end)
 
-describe('Routed requests (D15)', function()
+describe('Routed requests', function()
   after_each(support.cleanup)
 
   --- What a peer with a state and a method answers to such params.

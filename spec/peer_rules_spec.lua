@@ -9,10 +9,7 @@ local count = support.count
 
 local owner, other, prefix
 
-local function setup_peers()
-  owner, other = support.pair()
-  prefix = support.prefix()
-end
+local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
 --- The events a fetch of `other` records, after its answer.
 local function fetch(expression)
@@ -102,7 +99,7 @@ describe('Path rules', function()
     end
   end)
 
-  it('with one-byte and nested paths find all of them (D5, D6)', function()
+  it('with one-byte and nested paths find all of them', function()
     local names = { '1', '11', 'a1', 'a11', 'a1b', 'foo/1', 'foo/2', 's1' }
     for _, name in ipairs(names) do owner:state { path = prefix .. name, value = 1 } end
     support.settle(owner)
@@ -217,7 +214,7 @@ describe('Value rules', function()
     end
   end)
 
-  it('are never compiled as a program (D11)', function()
+  it('are never compiled as a program', function()
     states()
     local expression = { path = { startsWith = prefix }, valueField = { ['zz or 42'] = { equals = 42 } } }
     local kind = support.outcome(function(cbs) other:fetch(expression, error, cbs) end)
@@ -253,7 +250,7 @@ describe('Value rules', function()
     assert.are.same({ 'add 11', 'change 12', 'remove 3', 'add 20', 'remove 20' }, seen)
   end)
 
-  it('without a path rule look at every element on every change (D7)', function()
+  it('without a path rule look at every element on every change', function()
     local mark = prefix .. 'mark'
     local state = owner:state { path = prefix .. 's', value = 'no' }
     support.settle(owner)

@@ -8,11 +8,10 @@ local count = support.count
 
 local owner, other, prefix, path
 
-local function setup_peers()
-  owner, other = support.pair()
-  prefix = support.prefix()
+local setup_peers = support.setup(function(...)
+  owner, other, prefix = ...
   path = prefix .. 's'
-end
+end)
 
 local function watched(description)
   description.path = path
@@ -238,7 +237,7 @@ describe('set_async', function()
     { error = { code = 77, message = 'no', data = 'why' }, value = 'old' })
   row('error as text becomes -32603', { error = 'why' },
     { error = { code = -32603, message = 'Internal error', data = 'why' }, value = 'old' })
-  row('error wins over result and posts nothing (D21)', { error = 'why', result = true, value = 5 },
+  row('error wins over result and posts nothing', { error = 'why', result = true, value = 5 },
     { error = { code = -32603, message = 'Internal error', data = 'why' }, value = 'old' })
   row('neither is an error object', {}, { error = { code = -32603, message = 'Internal error' }, value = 'old' })
   row('a value that cannot be sent is an error that names the place', { value = { print } },
@@ -294,7 +293,7 @@ describe('set_async', function()
     assert.is_truthy(log[1][1]:find('raised', 1, true))
   end)
 
-  it('without a value answers -32602 (D15)', function()
+  it('without a value answers -32602', function()
     watched { value = 1, set_async = error }
     assert.are.equal(-32602, refusal(function(cbs) other:set(path, nil, cbs) end).code)
   end)

@@ -8,10 +8,7 @@ local count = support.count
 
 local owner, other, prefix
 
-local function setup_peers()
-  owner, other = support.pair()
-  prefix = support.prefix()
-end
+local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
 --- The states of the owner by name.
 local function states(list)
@@ -70,7 +67,7 @@ describe('The callback of a sorted fetch', function()
     assert.are.equal('a@1 n=1', shape(events[1]))
   end)
 
-  it('follows the example of the contract (from 1, to 4)', function()
+  it('follows every add and remove inside a window (from 1, to 4)', function()
     local s = states { a = 1, b = 1, c = 1, d = 1, e = 1 }
     local events = fetch { from = 1, to = 4 }
     assert.are.equal('a@1 b@2 c@3 d@4 n=4', shape(events[1]))
@@ -128,7 +125,7 @@ describe('sort', function()
     assert.are.equal('b@1 c@2 n=2', first { byValue = true, prop = 'score', to = 2 })
   end)
 
-  it('across types: numbers, strings, booleans, the rest; ties by path (D9)', function()
+  it('across types: numbers, strings, booleans, the rest; ties by path', function()
     states { a = true, b = 'x', c = 7, d = { 1 }, e = null, f = 'x', g = 7 }
     assert.are.equal('c@1 g@2 b@3 f@4 a@5 d@6 e@7 n=7', first { byValue = true })
   end)
@@ -208,7 +205,7 @@ describe('A client that merges the changes', function()
     return table.concat(shown, ' ')
   end
 
-  it('sees the right window after every step, for all from and to (D8, D9)', function()
+  it('sees the right window after every step, for all from and to', function()
     local windows, views = {}, {}
     for from = 1, 5 do
       for to = from, 6 do

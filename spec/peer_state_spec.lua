@@ -8,11 +8,10 @@ local count = support.count
 
 local owner, other, prefix, path
 
-local function setup_peers()
-  owner, other = support.pair()
-  prefix = support.prefix()
+local setup_peers = support.setup(function(...)
+  owner, other, prefix = ...
   path = prefix .. 's'
-end
+end)
 
 local function watched(description)
   description.path = path
@@ -93,7 +92,7 @@ describe('A state ref', function()
     assert.is_false(state:is_added())
   end)
 
-  it('a refused add is not added, with callbacks or without (D16)', function()
+  it('a refused add is not added, with callbacks or without', function()
     owner:state { path = path, value = 1 }
     support.settle(owner)
     local mine
@@ -108,7 +107,7 @@ describe('A state ref', function()
     support.settle(other)
   end)
 
-  it('a refused remove calls error and changes nothing (D14)', function()
+  it('a refused remove calls error and changes nothing', function()
     local state
     result(function(cbs) state = owner:state({ path = path, value = 1 }, cbs) end)
     owner:batch(function()
@@ -174,7 +173,7 @@ describe('A state ref', function()
     assert.are.equal(nil, events[1][3])
   end)
 
-  it('paths like fetch ids and like each other are different things (D5, D24)', function()
+  it('paths like fetch ids and like each other are different things', function()
     local events = recorder()
     other:fetch({ path = { startsWith = '__f__' } }, events)
     local states = {}

@@ -153,7 +153,7 @@ describe('A sync peer', function()
     assert.are.equal(-32602, refusal(p.fetch, p, { path = { contains = 5 } }).code)
   end)
 
-  it('adds states and methods that are served while it waits (D27)', function()
+  it('adds states and methods that are served while it waits', function()
     local state = p:state { path = prefix .. 'mine', value = 1, set = function(v)
       if v == 'bad' then error('refused', 0) end
     end }
@@ -196,7 +196,7 @@ describe('A sync peer', function()
     support.wait(function() return answered end, 'the answer')
   end)
 
-  it('leaves the tables of the caller alone (D26)', function()
+  it('leaves the tables of the caller alone', function()
     local args, description = { 2, 3 }, { path = prefix .. 'mine', value = 1, set = print }
     p:call(prefix .. 'sum', args, 3)
     p:state(description, 3)

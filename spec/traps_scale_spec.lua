@@ -69,7 +69,7 @@ describe('A hundred thousand', function()
     assert.are.equal(N * (N + 1) / 2, sum)
   end)
 
-  it('open requests end at once, in order, when the connection does (D3)', function()
+  it('open requests end at once, in order, when the connection does', function()
     local owner, other = support.pair()
     local path = support.prefix() .. 'm'
     support.result(function(cbs) owner:method({ path = path, call_async = function() end }, cbs) end)

@@ -167,6 +167,16 @@ function support.prefix()
   return ('spec%d/'):format(paths)
 end
 
+--- Returns a function for `before_each` that connects two peers and hands them over with a prefix for paths.
+---@param use fun(owner: jet.Peer, other: jet.Peer, prefix: string)
+---@return fun()
+function support.setup(use)
+  return function()
+    local owner, other = support.pair()
+    use(owner, other, support.prefix())
+  end
+end
+
 --- Checks that a call raises a string at a line inside of `f` that matches the pattern.
 ---@param f function
 ---@param pattern string
