@@ -1,4 +1,4 @@
---- The Jet bus: `require 'jet'` gives the peer and the daemon, and what both need for values.
+--- `require 'jet'`: the peer, the daemon, and functions for JSON values.
 
 require 'jet.built_for'
 local core = require 'jet.core'
@@ -10,8 +10,8 @@ local peer = require 'jet.peer'
 ---@field new fun(config?: jet.Config): jet.Peer same as `jet.peer.new`
 ---@field null lightuserdata JSON null; the same value as `cjson.null`
 ---@field array fun(t?: table): table marks a table as a JSON array, also when it is empty
----@field encode fun(value: any): string|nil, string|nil a value as JSON text, or nil and why not
----@field decode fun(text: string): any, string|nil the value of JSON text, or nil and why not
+---@field encode fun(value: any): string|nil, string|nil returns a value as JSON text, or nil and the reason
+---@field decode fun(text: string): any, string|nil returns the value of JSON text, or nil and the reason
 return {
   peer = peer,
   daemon = require 'jet.daemon',

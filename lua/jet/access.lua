@@ -9,14 +9,14 @@ local access = {}
 
 --- An action without a list is open to every user who has logged in; an empty list closes it to all.
 ---@class jet.Access
----@field fetchGroups? string[] sees the element who is in one of these groups
----@field setGroups? string[] sets it, if it is a state
----@field callGroups? string[] calls it, if it is a method
+---@field fetchGroups? string[] the groups whose users see the element
+---@field setGroups? string[] the groups whose users set it, if it is a state
+---@field callGroups? string[] the groups whose users call it, if it is a method
 
 --- Checks `desc.access` and returns it as JSON. An unknown member is refused, as is the list of the other kind of
 -- element without the one of this kind: it may be the one that is meant to protect.
 ---@param given any
----@param func 'state'|'method'|'add' the function that got it
+---@param func 'state'|'method'|'add' the function that the program called
 ---@return string|nil json nil if there is none
 function access.encode(given, func)
   if given == nil then

@@ -14,7 +14,7 @@ local State = require 'jet.state'
 
 local SIGINT, SIGQUIT = 2, 3
 
--- Linux has 64 of them, others have fewer; the system refuses those it does not have.
+-- The largest signal number of Linux. A system with fewer refuses the others itself.
 local LAST_SIGNAL = 64
 
 ---@class jet.Peer
@@ -22,8 +22,8 @@ local LAST_SIGNAL = 64
 local Peer = {}
 Peer.__index = Peer
 
---- Closes the connection. States, methods and fetchers of this peer are gone at the daemon;
--- open requests get their `error`, then `on_close` is called, both from the loop.
+--- Closes the connection. The daemon removes the states, methods and fetchers of this peer. Then the loop calls `error`
+-- of the open requests and `on_close`.
 function Peer:close()
   check.self(self, 'close')
   self._driver:flush()
@@ -32,7 +32,7 @@ end
 
 --- Runs the event loop. Returns when the peer closes, on a signal, or when the loop is stopped.
 ---@param signals? integer[]|false signal numbers, default SIGINT and SIGQUIT; `false` or `{}` for none
----@return true|nil done nil if the connection could not be made or was lost
+---@return true|nil done nil if the connection could not be opened or was lost
 ---@return string|nil reason
 function Peer:loop(signals)
   check.self(self, 'loop')
@@ -57,7 +57,7 @@ function Peer:loop(signals)
   return true
 end
 
---- Sends what `action` queues in one piece, also if it raises.
+--- Calls `action` and sends the messages that it queues in one write, even if it raises.
 ---@param action fun()
 function Peer:batch(action)
   check.self(self, 'batch')
@@ -74,13 +74,13 @@ function Peer:batch(action)
   end
 end
 
---- Sends what is queued now, for programs that block afterwards.
+--- Sends queued messages now, for programs that block afterwards.
 function Peer:flush()
   check.self(self, 'flush')
   self._driver:flush()
 end
 
---- Gets every message for something this peer does not have.
+--- Sets the function that gets each message for a path or fetcher that this peer does not have.
 ---@param f fun(message: table)|nil
 function Peer:on_no_dispatcher(f)
   check.self(self, 'on_no_dispatcher')
@@ -90,17 +90,16 @@ function Peer:on_no_dispatcher(f)
   self._driver.no_dispatcher = f or nil
 end
 
---- Tells what daemon this is: `daemon` (its family), `features`, `name`, `version` as it says,
--- in `stands_in` a list of what the peer does because that daemon cannot (`'sort'`, …), and in
--- `encoding` what messages are written in, `'json'` or `'msgpack'`. If the peer has a `user`, that too, in
--- `authentication` whether the daemon took the login (`'accepted'`) or has no users (`'not offered'`), and in
--- `groups` what the user may do, as far as the daemon tells.
----@return table|nil info nil before the daemon has said what it is, or the connection is ready without that
+--- Returns what is known about the daemon: `daemon` (its family), `features`, `name` and `version` as it reports them,
+-- `stands_in` (a list of what this peer does because the daemon cannot: `'sort'`, …) and `encoding` (`'json'` or
+-- `'msgpack'`). For a peer with a `user` also `user`, `authentication` (`'accepted'`, or `'not offered'` by a daemon
+-- without users) and `groups`, if the daemon reports them.
+---@return table|nil info nil before the daemon has reported what it is and before the peer is connected
 function Peer:info()
   check.self(self, 'info')
   local driver = self._driver
   local daemon, text, stands_in, encoding = driver.engine:info()
-  -- With a name or an encoding to tell, answers come before `on_connect`.
+  -- With `name` or `encoding`, responses come before `on_connect`.
   if not driver.up and (driver.closed or daemon == 'unknown' and not text) then
     return nil
   end
@@ -112,12 +111,12 @@ function Peer:info()
   return info
 end
 
---- Sends a request with staged params or value and keeps its callbacks.
+--- Keeps the callbacks of a request, or raises if it could not be sent.
 ---@param self jet.Peer
 ---@param callbacks jet.Callbacks|nil
----@param id integer|boolean|nil what the engine returned
+---@param id integer|boolean|nil as the engine returned it
 ---@param message string|nil
----@param what string names the request if its failure is reported, e.g. 'setting'
+---@param what string names the request in a report of its failure, e.g. 'setting'
 ---@param path? string
 local function finish(self, callbacks, id, message, what, path)
   if not id then
@@ -135,12 +134,12 @@ local function finish(self, callbacks, id, message, what, path)
   driver:sent(id, callbacks, hook)
 end
 
---- Refuses a request that was not sent, through its callbacks and from the loop.
+--- Refuses a request with wrong arguments: the loop calls its `error`.
 ---@param self jet.Peer
----@param func string what the program called
+---@param func string the function that the program called
 ---@param callbacks jet.Callbacks
----@param fault table what is wrong, see `check.request`
----@param params table what the program gave
+---@param fault table from `check.request`
+---@param params table the arguments of the program
 local function refuse(self, func, callbacks, fault, params)
   fault.got = params
   params.timeout = callbacks.timeout
@@ -168,7 +167,7 @@ end
 
 --- Calls a method.
 ---@param path string
----@param args? any an array is spread over the parameters of the method, anything else is its one parameter
+---@param args? any an array of arguments, or any other value as the only argument
 ---@param callbacks? jet.Callbacks
 function Peer:call(path, args, callbacks)
   check.self(self, 'call')
@@ -195,7 +194,7 @@ end
 --- Sets a state.
 ---@param path string
 ---@param value any
----@param callbacks? jet.Callbacks with `valueAsResult`, success gets the new value
+---@param callbacks? jet.Callbacks with `valueAsResult`, `success` gets the new value
 function Peer:set(path, value, callbacks)
   check.self(self, 'set')
   local fault
@@ -219,8 +218,8 @@ function Peer:set(path, value, callbacks)
   finish(self, callbacks, id, message, 'setting', path)
 end
 
---- Starts a live query.
----@param expression string|table a string matches paths that contain it or that it matches as a Lua pattern
+--- Starts a live query. The callback is called for each element that matches, now and later.
+---@param expression string|table a string matches each path that contains it, or that it matches as a Lua pattern
 ---@param callback fun(path: string, event: string, value: any, fetcher: jet.Fetcher) sorted: `(changes, n, fetcher)`
 ---@param callbacks? jet.Callbacks
 ---@return jet.Fetcher
@@ -273,7 +272,7 @@ function Peer:method(desc, callbacks)
   return Method.new(self._driver, desc, callbacks)
 end
 
---- Adds an element whose requests the program handles itself.
+--- Adds a raw element: the program receives its requests as whole messages.
 ---@param desc table `path`, optional `value` and `access`
 ---@param dispatch fun(peer: jet.Peer, message: table, reply: fun(response: table))
 ---@param callbacks? jet.Callbacks
@@ -288,7 +287,7 @@ function Peer:add(desc, dispatch, callbacks)
   return RawElement.new(self._driver, desc, dispatch, callbacks)
 end
 
---- Removes whatever this peer has under a path.
+--- Removes the element of this peer under a path.
 ---@param path string
 ---@param callbacks? jet.Callbacks
 function Peer:remove(path, callbacks)
@@ -306,7 +305,7 @@ function Peer:remove(path, callbacks)
   elseif driver.closed then
     return driver.requests:refuse_closed(callbacks, 'removing', path)
   end
-  -- The answer is wanted in any case: it may be a refusal.
+  -- Always a request: the response may be a refusal, which is reported.
   local id, message = driver.engine:remove(path, true, driver:timeout_of(callbacks, 'remove', path))
   finish(self, callbacks, id, message, 'removing', path)
 end

@@ -1,6 +1,6 @@
---- Loads `jet.core`. Where that fails because it was built for another Lua, the error says so.
+--- Loads `jet.core`. If it was built for another Lua, the error says so.
 
---- The first file that `require 'jet.core'` could have loaded.
+--- Returns the first file that `require 'jet.core'` could have loaded.
 ---@return string|nil path
 ---@return string|nil content
 local function find()

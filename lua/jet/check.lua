@@ -1,6 +1,4 @@
---- Argument checks: errors at the caller's line that name the argument.
---
--- What lives here knows nothing of peers and daemons.
+--- Checks of arguments, with errors at the program's line that name the argument.
 
 local caller = require 'jet.caller'
 local core = require 'jet.core'
@@ -18,8 +16,8 @@ local function kind(value)
   return value == nil and 'no value' or type(value)
 end
 
--- By lists of types as callers write them: the set of those types. There are a dozen lists, all in our own
--- files; to take a list apart in each call would cost more than the rest of the call.
+-- Sets of types by their lists, such as 'string|nil'. Splitting a list in each call would cost more than the rest of the
+-- call. There are a dozen lists, all in the files of this module.
 local accepted = setmetatable({}, {
   __index = function(lists, expected)
     local types = {}
@@ -31,10 +29,10 @@ local accepted = setmetatable({}, {
   end,
 })
 
---- Checks the type of an argument of a function the program called.
+--- Checks the type of an argument.
 ---@param value any
----@param expected string types separated by '|', as `type` names them; 'nil' allows to leave it out
----@param name string the name of the argument as the documentation has it
+---@param expected string types separated by '|', as `type` names them; 'nil' makes it optional
+---@param name string the name of the argument in the documentation
 ---@param func string the name of the function
 function check.type(value, expected, name, func)
   if accepted[expected][type(value)] then
@@ -45,7 +43,7 @@ function check.type(value, expected, name, func)
   check.fail(message)
 end
 
---- Whether a value is a number of seconds. NaN and infinities cannot be sent in a message.
+--- Returns whether a value is a finite number. NaN and infinities cannot be sent in a message.
 ---@param value any
 ---@return boolean
 local function is_seconds(value)
@@ -53,7 +51,7 @@ local function is_seconds(value)
 end
 
 --- Checks an optional number of seconds.
----@param value any nil or false if the program gave none
+---@param value any nil or false for none
 ---@param name string the name of the argument
 ---@param func string the name of the function
 function check.seconds(value, name, func)
@@ -94,7 +92,7 @@ function check.receiver(is_receiver, func)
   end
 end
 
---- Whether a value can be called.
+--- Returns whether a value can be called.
 ---@param value any
 ---@return boolean
 function check.callable(value)
@@ -105,7 +103,7 @@ function check.callable(value)
   return type(meta) == 'table' and meta.__call ~= nil
 end
 
---- Checks a field of a table argument that has to be a function where it is given.
+--- Checks an optional function in a table argument.
 ---@param holder table
 ---@param field string
 ---@param name string the name of the table argument
@@ -118,8 +116,8 @@ function check.callback(holder, field, name, func)
   end
 end
 
---- Checks the table of callbacks that many functions take last. Programs write `cond and {...}`, so false
--- stands for no table.
+--- Checks the table of callbacks that many functions take last. Programs write `cond and {...}`, so false stands for no
+-- table.
 ---@param callbacks any nil, false, or a table with optional `success`, `error`, `timeout`
 ---@param func string the name of the function
 ---@return jet.Callbacks|nil
@@ -132,7 +130,7 @@ function check.callbacks(callbacks, func)
   return callbacks
 end
 
---- The part of `check.callbacks` that also functions use whose wrong time-outs do not raise.
+--- Checks the functions in a table of callbacks.
 ---@param callbacks any
 ---@param func string
 function check.functions(callbacks, func)
@@ -141,13 +139,13 @@ function check.functions(callbacks, func)
   check.callback(callbacks, 'error', 'callbacks', func)
 end
 
---- Checks path and callbacks of a request. With callbacks a wrong path or time-out does not raise: programs
--- expect it in their `error`.
+--- Checks the path and callbacks of a request. With callbacks, a wrong path or timeout does not raise: programs expect it
+-- in their `error`.
 ---@param path any
 ---@param callbacks any as in `check.callbacks`
 ---@param func string the name of the function
 ---@return jet.Callbacks|nil
----@return table|nil fault `data` of the error for the callbacks
+---@return table|nil fault the `data` of the error for the callbacks
 function check.request(path, callbacks, func)
   if not callbacks then
     check.type(path, 'string', 'path', func)
@@ -166,7 +164,7 @@ end
 --- Returns a warning for each unknown key of a table, with the nearest known one.
 ---@param given table
 ---@param known table<string, any> the known keys
----@param what string what the keys are, e.g. 'config key'
+---@param what string what the warning calls a key, e.g. 'config key'
 ---@return string[]
 function check.unknown_keys(given, known, what)
   local names = {}

@@ -15,36 +15,36 @@ local config = {}
 ---@field unix? string path of a Unix domain socket, or '@name' of an abstract one, instead of ip and port
 ---@field headers? table<string, string> further headers of a WebSocket's upgrade request
 ---@field tls? boolean|jet.TlsConfig encrypts the connection
----@field name? any how the daemon shows this peer in its logs
----@field user? string logs in on connect, which fails if the daemon refuses it
----@field password? string goes with `user`
----@field encoding? 'msgpack' what messages are written in; JSON where the daemon does not know it
+---@field name? any the name of this peer in the logs of the daemon
+---@field user? string logs in on connect; the connection fails if the daemon refuses it
+---@field password? string the password of `user`
+---@field encoding? 'msgpack' the encoding of messages; JSON if the daemon does not know it
 ---@field loop? any an event loop, see `jet.loop`; default lua-ev's, or the built-in one
----@field on_connect? fun(peer: jet.Peer) the peer can be used
----@field on_close? fun(peer: jet.Peer, reason: string, err?: table) the connection is gone; `err` if a login failed
+---@field on_connect? fun(peer: jet.Peer) called when the peer is connected
+---@field on_close? fun(peer: jet.Peer, reason: string, err?: table) called when the connection has ended; `err` if a login failed
 ---@field sync? boolean makes a peer that blocks instead of calling back
----@field timeout? number seconds a `sync` peer waits for an answer at most
----@field log? false|fun(text: string) gets warnings and failures that no callback gets; default standard error, false for nowhere
+---@field timeout? number seconds that a `sync` peer waits for a response at most
+---@field log? false|fun(text: string) gets warnings, and failures that no callback gets; default standard error, false drops them
 ---@field event_first? boolean fetch callbacks get `(event, path, value, fetcher)`
 ---@field invalid_utf8? string 'latin1' (default) or 'error'
 ---@field max_message? integer bytes of one message, default 10000000
----@field daemon_limits? jet.DaemonLimits what the daemon takes, where it is known to take less
+---@field daemon_limits? jet.DaemonLimits limits of the daemon, if they are known to be smaller
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait to be sent
----@field max_requests? integer requests that may wait for an answer
----@field connect_timeout? number seconds for the name, every address and all handshakes, default 10
+---@field max_requests? integer requests that may wait for a response
+---@field connect_timeout? number seconds for the look-up of the name, every address and all handshakes, default 10
 
---- What the daemon takes. What exceeds it is refused here instead of ending the connection.
+--- Limits of the daemon. Larger messages are refused by this peer instead of ending the connection.
 ---@class jet.DaemonLimits
----@field message? integer bytes of one message: 512 on a cjet as it is delivered
+---@field message? integer bytes of one message: 512 for cjet with its default configuration
 
---- Whom to trust. Without `ca_file` and `pins` the system's authorities.
+--- Options of TLS. Without `ca_file` and `pins` the authorities of the system are trusted.
 ---@class jet.TlsConfig
 ---@field ca_file? string PEM file with the authorities to trust instead
 ---@field pins? string|string[] SHA-256 fingerprints: the daemon's certificate must be one of these
----@field certificate? string PEM file with the own certificate, for daemons that ask for one
+---@field certificate? string PEM file with the certificate of this peer, for daemons that ask for one
 ---@field key? string PEM file with its key
----@field server_name? string the name the daemon's certificate must be for, default the host
+---@field server_name? string the name that the daemon's certificate must be for, default the host
 
 --- The options where false means 'off' and not 'not given'.
 local OFF = { log = true }

@@ -15,60 +15,60 @@ local daemon = {}
 ---@class jet.DaemonOptions
 ---@field port? integer|string TCP port, default 11122; 0 chooses a free one
 ---@field ws_port? integer|string WebSocket port; none by default
----@field all_ports? boolean `start` raises where the WebSocket port is taken, instead of going on without
----@field unix? string|string[] Unix domain sockets: paths, or abstract names behind a leading '@'
+---@field all_ports? boolean `start` raises if the WebSocket port is in use, instead of starting without it
+---@field unix? string|string[] Unix domain sockets: paths, or abstract names with a leading '@'
 ---@field unix_mode? integer|string permissions of the files of Unix sockets in octal digits, default '0660'
 ---@field tls? jet.DaemonTls encrypts the ports
 ---@field allow_origin? string|string[] origins of Web pages that may open a WebSocket beside those of the same host; '*' for all
 ---@field allow_host? string|string[] host names by which WebSockets may address the daemon beside addresses and 'localhost'
----@field users? table<string, jet.User> who may log in, by name; without users nobody has to, and `access` protects nothing
----@field users_file? string instead of `users`: a file as `jetd passwd` writes it; passwords that peers change are written there
+---@field users? table<string, jet.User> the users, by name; without users no peer has to log in, and `access` protects nothing
+---@field users_file? string instead of `users`: a file written by `jetd passwd`; changed passwords are written to it
 ---@field interface? string address or name to listen on; all interfaces by default
 ---@field loop? any an event loop as for `jet.peer`; it delivers the log
----@field log? false|fun(...) gets what `info` and `crit` would, if not given; without all three, stderr gets what matters; false: nothing does
----@field info? fun(...) somebody did something odd
----@field crit? fun(...) something was given up
+---@field log? false|fun(...) gets the lines for `info` and `crit` if these are not given; without all three, important lines go to standard error; false drops all
+---@field info? fun(...) gets log lines about peers that did something wrong
+---@field crit? fun(...) gets log lines about failures of the daemon
 ---@field debug? fun(name: string, direction: '->'|'<-', json: string) messages of peers with `config{debug = true}`
----@field timeout? number seconds an owner has to answer, default 5
----@field simple_fetch? boolean gives each peer one fetch of everything, as node-jet's "simple" fetch mode does
+---@field timeout? number seconds that an owner has to respond, default 5
+---@field simple_fetch? boolean gives each peer one fetch of all elements, like the "simple" fetch mode of node-jet
 ---@field max_message? integer bytes of one message, default 10000000
 ---@field max_depth? integer nesting of values, default 1000
 ---@field max_unsent? integer bytes that may wait for one peer, default 256 MiB
 ---@field max_fetches? integer fetches of one peer, default 100000; a pattern counts as 100, a value rule as 10
----@field max_requests? integer requests of one peer that may wait for an answer, default 1000000
+---@field max_requests? integer requests of one peer that may wait for a response, default 1000000
 
---- PEM files. Without `port` and `ws_port` here, those of the daemon are encrypted; else these are, beside
---- the plain ones. Unix sockets never are.
+--- PEM files. With `port` or `ws_port` here, these ports are encrypted and those of the daemon stay plain. Without them,
+--- those of the daemon are encrypted. Unix sockets never are.
 ---@class jet.DaemonTls
 ---@field certificate string the daemon's certificate with its intermediates
 ---@field key string its key
----@field client_ca? string the authorities that sign the certificates peers have to show
+---@field client_ca? string the authorities that sign the certificates of peers; without it peers need none
 ---@field port? integer|string TCP port for TLS
 ---@field ws_port? integer|string WebSocket port for TLS
 
 ---@class jet.Daemon
----@field start fun() listens and serves; raises if the address is in use, the users cannot be read, or the daemon runs already
----@field stop fun() ends all connections; raises unless the daemon runs
----@field reread fun() reads the users file, certificates and keys again, as far as there are some, and logs what came of it; raises unless the daemon runs
----@field port fun(): integer|nil the TCP port it listens on, nil unless it runs
+---@field start fun() listens and serves; raises if the address is in use, the users cannot be read, or the daemon is running already
+---@field stop fun() ends all connections; raises unless the daemon is running
+---@field reread fun() reads the users file, certificates and keys again, and logs the outcome; raises unless the daemon is running
+---@field port fun(): integer|nil the TCP port it listens on, nil unless it is running
 
---- What a user may do, by the names of groups.
+--- The groups of a user.
 ---@class jet.Auth
----@field fetchGroups? string[] sees elements whose `access.fetchGroups` has one of these
----@field setGroups? string[] sets states whose `access.setGroups` has one of these
----@field callGroups? string[] calls methods whose `access.callGroups` has one of these
+---@field fetchGroups? string[] the user sees elements whose `access.fetchGroups` has one of these
+---@field setGroups? string[] the user sets states whose `access.setGroups` has one of these
+---@field callGroups? string[] the user calls methods whose `access.callGroups` has one of these
 
 ---@class jet.User
 ---@field password? string hashed when the daemon starts, which takes some 30 ms for each user
----@field hash? string instead of `password`: an argon2 hash as `jetd passwd` writes it, `'$argon2id$...'`
+---@field hash? string instead of `password`: an argon2 hash from `jetd passwd`, `'$argon2id$...'`
 ---@field auth? jet.Auth
----@field admin? boolean may change everybody's password, and add users
----@field readonly? boolean nobody may change the password
+---@field admin? boolean whether the user may change all passwords and add users
+---@field readonly? boolean whether the password cannot be changed
 
---- How the warning begins that other machines reach a daemon without users.
+--- The beginning of the warning that other machines reach a daemon without users.
 local OPEN = 'without users, whoever reaches '
 
---- Whether standard error gets a line: if the program has no function for the log at all, and it matters.
+--- Returns whether a line is written to standard error: it is important, and the program has no function for the log.
 ---@param options jet.DaemonOptions
 ---@param level string
 ---@param text string
@@ -80,7 +80,7 @@ local function is_alarming(options, level, text)
   return level == 'crit' or text:sub(1, #OPEN) == OPEN
 end
 
---- Hands what the daemon has logged to the program.
+--- Hands the log of the daemon to the program.
 ---@param engine userdata
 ---@param options jet.DaemonOptions
 local function deliver(engine, options)
@@ -106,11 +106,11 @@ end
 ---@field adapter jet.Adapter
 ---@field given jet.DaemonOptions
 ---@field engine userdata|nil the daemon that runs
----@field cancel fun()|nil stops the timer that looks again whose the daemon is, after a fork
+---@field cancel fun()|nil stops the timer that checks, after a fork, which process owns the daemon
 
 local handle
 
---- Has the loop deliver the log.
+--- Makes the loop deliver the log.
 ---@param state jet.DaemonState
 ---@param engine userdata
 local function watch(state, engine)
@@ -131,7 +131,7 @@ local function unwatch(state, engine)
   end
 end
 
---- Delivers the log. In a process that was forked, finds out before whether the daemon belongs to it.
+--- Delivers the log. In a process that was forked, checks first whether it owns the daemon.
 ---@param state jet.DaemonState
 ---@param engine userdata
 function handle(state, engine)
@@ -164,7 +164,7 @@ function handle(state, engine)
   end
 end
 
---- Returns the daemon that runs; raises at the program's line if there is none.
+--- Returns the running daemon, or raises at the program's line.
 ---@param state jet.DaemonState
 ---@return userdata
 local function running(state)

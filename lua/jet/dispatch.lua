@@ -1,7 +1,6 @@
---- Hands each event of the engine to whom it is for: by the number of its kind, a function that takes the
--- driver and the four fields of the event.
+--- Hands each event of the engine to its receiver.
 --
--- What the events mean to states, methods and fetchers is in their own files.
+-- The table has a function for each kind of event, by its number. It takes the driver and the four fields of the event.
 
 local core = require 'jet.core'
 local errors = require 'jet.errors'

@@ -1,7 +1,7 @@
---- Drives one connection: the loop on one side, the engine (`jet.core`) on the other.
+--- The driver connects the engine of one peer to its socket and its event loop.
 --
--- What lives here: when to read, write and give up, and the callbacks of open requests. Whom an event
--- is for is in `jet.dispatch`.
+-- It decides when to read, when to write and when the connection has ended. `jet.dispatch` hands events of the engine
+-- to their receivers, `jet.requests` keeps the callbacks of open requests.
 
 local caller = require 'jet.caller'
 local core = require 'jet.core'
@@ -14,25 +14,24 @@ local peer_loops = require 'jet.peer_loops'
 ---@class jet.Driver
 ---@field engine userdata the engine and its socket
 ---@field adapter jet.Adapter the loop
----@field peer table the peer object the program has
----@field log function|false|nil nil reports to standard error, false nowhere
+---@field peer table the peer object of the program
+---@field log function|false|nil nil writes to standard error, false drops reports
 ---@field requests jet.Requests
 ---@field elements table<integer, table> elements by key, each with `request(self, id, ...)`
----@field owned table<string, table> the element that gets the requests for a path
+---@field owned table<string, table> elements by the path whose requests they handle
 ---@field fetchers table<integer, jet.Fetcher>
----@field warned table<string, boolean> warnings that were reported
----@field closed string|nil why there is no connection any more
----@field failure string|nil the same if the connection could not be made or was lost
----@field refusal table|nil the error of the login if that is why
+---@field warned table<string, boolean> the warnings that have been reported
+---@field closed string|nil why the connection has ended
+---@field failure string|nil the same, if the connection could not be opened or was lost
+---@field refusal table|nil the error of the login, if that ended the connection
 local Driver = {}
 Driver.__index = Driver
 
--- Events come in rows of this many fields; `lua::peer` writes them.
+-- Number of fields of one event; `lua::peer_events` writes them.
 local STRIDE = 5
 
--- What one turn of the loop brings leaves in one write, but after so many events or messages: then the
--- other processes work on the first ones while the rest is handled. With fewer the system calls would
--- cost more than that gains.
+-- Messages or events of one turn of the loop after which the output is written. Then other processes handle the first
+-- messages while this one handles the rest; with a smaller number the system calls cost more than that saves.
 local MESSAGES_BETWEEN_WRITES = 32
 
 --- Makes the driver of a peer.
@@ -67,22 +66,22 @@ function Driver.new(engine, adapter, given)
   }, Driver)
 end
 
---- Makes a value ready to be sent by the next call of the engine.
+--- Converts a value to JSON for a later call of the engine.
 ---@param value any
----@param name string what the value is, for the error
----@return integer|nil staged what that call takes; nil if the value cannot be sent
----@return string|nil message what cannot be sent and where it is
+---@param name string names the value in the error
+---@return integer|nil staged the number to pass to the engine; nil if the value cannot be sent
+---@return string|nil message the part of the value that cannot be sent, and its place
 function Driver:stage(value, name)
   return core.stage(value, name, self.max_message, self.max_depth, self.refuse_latin1)
 end
 
---- Reports something the program did not ask for.
+--- Reports a text to the log.
 ---@param text string
 function Driver:note(text)
   protected.report(self.log, text)
 end
 
---- Reports each of these texts, unless this peer has reported it before.
+--- Reports each of these texts once for this peer.
 ---@param texts string[]
 function Driver:warn(texts)
   for _, text in ipairs(texts) do
@@ -93,26 +92,26 @@ function Driver:warn(texts)
   end
 end
 
---- Begins to connect. A failure is told through `on_close`, like any later one.
+--- Begins to connect. A failure calls `on_close`, like the loss of a connection.
 function Driver:start()
   local ok, reason = self.engine:dial()
   if not ok then
     return self:lost(reason, true)
   end
   if self.introduces and not self.blocking then
-    -- The name and encoding are sent behind what the program asks for in this turn of the loop.
+    -- The name and encoding follow the requests that the program sends in this turn of the loop.
     self.adapter.after(0, function()
       self:ready(false, false)
     end)
     return
   end
-  -- The connection may be there or refused at once; callbacks come from the loop all the same.
+  -- Even if the connection is open or refused at once, callbacks are called from the loop.
   self.starting = true
   self:ready(false, false)
   self.starting = false
 end
 
---- The descriptor to watch and for what. In a process that was forked the loop is told of that before.
+--- Returns the descriptor to watch and the direction. Calls `forked` of the adapter first if this process was forked.
 ---@return integer|nil fd
 ---@return string|nil interest
 function Driver:descriptor()
@@ -123,7 +122,7 @@ function Driver:descriptor()
   return fd, interest
 end
 
---- Tells the loop what the connection waits for now.
+--- Watches the descriptor and starts the timer that the connection needs now.
 function Driver:rearm()
   -- A blocking peer waits for its connection itself.
   if self.closed or self.blocking then
@@ -147,17 +146,17 @@ function Driver:rearm()
     end
     self.adapter.watch(fd, interest, self.on_ready)
     if self.closed then
-      -- A finalizer that ran meanwhile has closed the peer.
+      -- A finalizer that ran in `watch` has closed the peer.
       self.adapter.watch(fd, nil)
     end
   end
   self:rearm_timer()
 end
 
---- Has the loop come back when the engine has something to do without input.
+--- Starts the timer for what the engine does without input, such as deadlines.
 function Driver:rearm_timer()
   if self.blocking then
-    -- Who waits comes back by itself when a deadline is due.
+    -- A blocking call waits until the deadline itself.
     return
   end
   local seconds = not self.closed and self.engine:timer()
@@ -168,7 +167,7 @@ function Driver:rearm_timer()
       self:ready(false, false)
     end)
     if self.closed then
-      -- A finalizer that ran meanwhile has closed the peer: the loop would wait for nothing.
+      -- A finalizer that ran in `after` has closed the peer: the loop must not wait for this timer.
       self:forget_timer()
     end
   end
@@ -182,7 +181,7 @@ function Driver:forget_timer()
   end
 end
 
---- The loop says that the connection can be read or written, or that a deadline has come.
+--- Handles a descriptor that is ready, or a deadline that has passed.
 ---@param readable boolean
 ---@param writable boolean
 function Driver:ready(readable, writable)
@@ -196,34 +195,34 @@ function Driver:ready(readable, writable)
   self:pump(readable)
   self.depth = self.depth - 1
   if not self.closed then
-    -- Also in a nested loop: what it waits for may be the answer to what is queued.
+    -- Also in a nested loop, which may wait for the response to a queued request.
     self:flush()
     self:rearm()
   end
 end
 
---- Lets the engine work and handles what comes of it.
+--- Runs the engine and hands out its events.
 ---@param readable boolean
 function Driver:pump(readable)
-  -- A callback may run a nested loop: what is left of the outer batch comes first.
+  -- In a nested loop, the remaining events of the outer batch come first.
   self:drain()
   if self.closed then
     return
   end
   local posted, reason = self.engine:drive(readable)
   if posted then
-    -- To make the values can run finalizers of the program, and these a nested loop: each batch
-    -- has a table of its own, used again when it was handed out.
+    -- Creating the values can run finalizers, which may run a nested loop. So each batch has its own table, which is
+    -- reused after the batch has been handed out.
     local events = self.spare or {}
     self.spare = nil
     local count = core.take(posted, events)
     if self.closed then
-      -- A finalizer that ran meanwhile has closed the peer.
+      -- A finalizer that ran in `take` has closed the peer.
       return
     end
     self.events, self.cursor, self.count = events, 0, count
     if self.starting and not self.blocking then
-      -- A quick daemon has answered, but the program has not got its peer yet.
+      -- `peer.new` has not returned yet, so the program does not have its peer.
       self.adapter.after(0, function()
         self:ready(false, false)
       end)
@@ -237,8 +236,8 @@ function Driver:pump(readable)
   end
 end
 
---- Hands out the events of the current batch, in order. A nested call goes on where the outer
--- one stands.
+--- Hands out the events of the current batch in order. A nested call continues with the event after that of the outer
+-- call.
 function Driver:drain()
   local events = self.events
   while self.cursor < self.count do
@@ -253,7 +252,7 @@ function Driver:drain()
   end
 end
 
---- Sends what is queued now; what the socket does not take goes when it is writable again.
+--- Writes the output now. The rest follows when the socket is writable again.
 function Driver:flush()
   if self.closed then
     return
@@ -265,8 +264,8 @@ function Driver:flush()
   end
 end
 
---- Something was queued. Outside of everything it leaves at once, and what follows in the same
--- turn of the loop leaves together, when the loop says 'writable' or when it has become many.
+--- Notes that a message was queued. Outside of callbacks and batches the first one of a turn is written at once. Those
+-- that follow in the same turn are written together: when the loop reports 'writable', or when they are many.
 function Driver:kick()
   if self.batching > 0 or not self.up or self.closed then
     return
@@ -276,7 +275,7 @@ function Driver:kick()
     if self.depth == 0 and self.waiting == MESSAGES_BETWEEN_WRITES then
       self.waiting = 0
       self:flush()
-      -- It is the same turn still, and the loop has been told.
+      -- Still the same turn: the descriptor is watched already.
       self.turn = true
     end
     return
@@ -291,8 +290,8 @@ function Driver:kick()
   end
 end
 
---- Returns the time-out of a request. Warns of one that is over at once: the daemon takes it, as earlier programs may
--- count on, but no owner can respond in time.
+--- Returns the timeout of a request. Warns if it is not positive: it is sent, because programs for the earlier module may
+-- use it, but no owner can respond in time.
 ---@param callbacks jet.Callbacks|nil
 ---@param func string the function that the program called
 ---@param path? string
@@ -321,9 +320,9 @@ function Driver:sent(id, callbacks, hook)
   self:kick()
 end
 
---- Ends the connection because it cannot be made or is lost.
+--- Ends the connection because it cannot be opened or is lost.
 ---@param reason string for `on_close`
----@param later boolean|nil whether to call back from the loop instead of right now
+---@param later boolean|nil whether callbacks are called from the loop instead of by this call
 function Driver:lost(reason, later)
   if not self.closed then
     self.failure = reason
@@ -331,9 +330,9 @@ function Driver:lost(reason, later)
   end
 end
 
---- Ends the connection; what is queued is sent as far as the socket takes it.
+--- Ends the connection. Output is sent as far as the socket accepts it at once.
 ---@param reason string for `on_close`
----@param later boolean|nil whether to call back from the loop instead of right now
+---@param later boolean|nil whether callbacks are called from the loop instead of by this call
 function Driver:close(reason, later)
   if self.closed then
     return
@@ -370,7 +369,7 @@ function Driver:finish()
   elseif self.on_close then
     protected.call(self.log, self.on_close, self.peer, self.closed)
   elseif self.failure and self.log == nil and (self.up or not self.blocking) then
-    -- A blocking peer that does not get a connection raises the reason.
+    -- A blocking peer without a connection raises the reason instead.
     protected.report(nil, ('%s: %s'):format(self.up and 'connection lost' or 'no connection', self.failure))
   end
   peer_loops.review(self.adapter)
@@ -378,7 +377,7 @@ end
 
 --- Runs the loop until the connection has ended, a signal comes or the loop is stopped.
 ---@param signals integer[] signal numbers; none are watched if it is empty
----@return boolean|nil done nil if these signals cannot be watched
+---@return boolean|nil done nil if the signals cannot be watched
 ---@return string|nil message
 function Driver:loop(signals)
   local requests = self.requests
@@ -387,7 +386,7 @@ function Driver:loop(signals)
     return true
   end
   self:flush()
-  -- In a process that was forked another one may have the connection; then there is a timer to look again.
+  -- After a fork another process may own the connection; then a timer checks that again.
   self:rearm()
   return peer_loops.run(self.adapter, function()
     return requests:is_over()

@@ -1,8 +1,7 @@
---- What states, methods and low-level elements of a peer have in common: adding and removing.
+--- The base class of states, methods and raw elements: adding and removing.
 --
--- An element is registered under its path as soon as its add is sent, so that no request can
--- slip past it, and counts as added from the daemon's answer on (from the call on if the
--- program gave no callbacks).
+-- An element is registered under its path as soon as its add is sent, so that it gets every request. It is added from
+-- the daemon's response on, or from the call on if the program gave no callbacks.
 
 local access = require 'jet.access'
 local check = require 'jet.check'
@@ -12,12 +11,12 @@ local check = require 'jet.check'
 ---@field _path string
 ---@field _key integer
 ---@field _role string 'state', 'method' or 'raw'
----@field _desc table what the program described it with
----@field _access string|nil who may do what with it, as JSON
+---@field _desc table the description that the program gave
+---@field _access string|nil its access, as JSON
 local Element = {}
 Element.__index = Element
 
---- Makes the class of a kind of element.
+--- Returns a class for a kind of element.
 ---@param role string
 ---@return table
 function Element.extend(role)
@@ -26,11 +25,11 @@ function Element.extend(role)
   return class
 end
 
---- Makes an element, which is not added yet.
+--- Returns an element that is not added yet.
 ---@param class table from `extend`
 ---@param driver jet.Driver
 ---@param desc table `path` and optional `access`
----@param fields table what the kind of element keeps
+---@param fields table the fields of the kind of element
 ---@return table
 function Element.create(class, driver, desc, fields)
   local json = access.encode(desc.access, class._role == 'raw' and 'add' or class._role)
@@ -43,7 +42,7 @@ function Element.create(class, driver, desc, fields)
 end
 
 --- Adds the element again after it was removed.
----@param value? any nil keeps the value there was, if it has one
+---@param value? any nil keeps the value that it had
 ---@param callbacks? jet.Callbacks
 function Element:add(value, callbacks)
   check.self(self, 'add')
@@ -54,19 +53,19 @@ function Element:add(value, callbacks)
   end
   self:_add(value, callbacks)
   if self._role == 'state' then
-    -- The description is the program's table, which shows the state's value.
+    -- Programs read the value of a state in their description.
     self._desc.value = value
   end
 end
 
---- The path the element was made with.
+--- Returns the path of the element.
 ---@return string
 function Element:path()
   check.self(self, 'path')
   return self._path
 end
 
---- Whether this peer has an element under the path.
+--- Returns whether this peer has an element under the path.
 ---@return boolean
 function Element:is_added()
   check.self(self, 'is_added')
@@ -74,7 +73,7 @@ function Element:is_added()
   return owner ~= nil and owner._added == true
 end
 
---- Makes this element the one that gets the requests for its path.
+--- Makes this element handle the requests for its path.
 ---@param self jet.Element
 local function register(self)
   local driver = self._driver
@@ -83,12 +82,12 @@ local function register(self)
   driver.engine:own(self._path, self._key, self._role)
 end
 
---- Undoes `register`, unless another element has taken the path since.
+--- Undoes `register`, unless another element has been registered for the path since.
 ---@param self jet.Element
 local function unregister(self)
   local driver = self._driver
   self._added = false
-  -- The answer to an add that is still under way means nothing any more.
+  -- The response to an add that is still open has no effect any more.
   self._round = self._round + 1
   driver.elements[self._key] = nil
   if driver.owned[self._path] == self then
@@ -97,7 +96,7 @@ local function unregister(self)
   end
 end
 
---- Sends the add. The value is sent if there is one.
+--- Sends the add, with a value if there is one.
 ---@param value any
 ---@param callbacks jet.Callbacks|nil
 function Element:_add(value, callbacks)
@@ -138,8 +137,8 @@ function Element:_add(value, callbacks)
   driver:sent(id, callbacks, answered)
 end
 
---- Removes the element from the daemon. With callbacks its handlers stay until the daemon has
--- answered, without they are gone at once.
+--- Removes the element from the daemon. With callbacks it handles requests until the daemon responds; without them it
+-- stops at once.
 ---@param callbacks? jet.Callbacks
 function Element:remove(callbacks)
   check.self(self, 'remove')
@@ -150,7 +149,7 @@ function Element:remove(callbacks)
   self:_remove(callbacks)
 end
 
---- Sends the remove, see `remove`.
+--- Sends the remove.
 ---@param callbacks jet.Callbacks|nil
 function Element:_remove(callbacks)
   local driver = self._driver
@@ -158,7 +157,7 @@ function Element:_remove(callbacks)
     return driver.requests:refuse_closed(callbacks, 'removing', self._path)
   end
   local owner = driver.owned[self._path]
-  -- The answer is wanted in any case: it may be a refusal.
+  -- Always a request: the response may be a refusal, which is reported.
   local id, message = driver.engine:remove(self._path, true, driver:timeout_of(callbacks, 'remove', self._path))
   if not id then
     check.fail(message)
@@ -179,7 +178,7 @@ function Element:_remove(callbacks)
   end)
 end
 
---- Raises if the element cannot be added now.
+--- Raises if the element is added already.
 function Element:_assert_not_added()
   if self:is_added() then
     check.fail(("path already added: '%s'"):format(self._path))

@@ -1,12 +1,12 @@
 --- Error objects: `{code, message, data}` tables that print as text.
 --
--- The metatable belongs to this process only: values are sent without their metatables.
+-- The metatable exists in this process only: values are sent without metatables.
 
 local core = require 'jet.core'
 
 local errors = {}
 
---- What the protocol has in `data` of an error, in words. The first key that an error has counts.
+--- Words for the keys that `data` of an error may have. The first key that an error has is used.
 ---@type string[][]
 local WORDS = {
   { 'pathAlreadyExists', 'path already exists' },
@@ -26,10 +26,10 @@ local WORDS = {
   { 'encodingNotSupported', 'encoding not supported' },
 }
 
--- Longer texts of unknown data are cut: the whole is in the table.
+-- Longer texts of unknown data are cut; the error object has all of it.
 local MAX_TEXT = 200
 
---- Cuts a text between two characters of UTF-8.
+--- Returns a text of at most `MAX_TEXT` bytes, cut between two characters of UTF-8.
 ---@param text string
 ---@return string
 local function shortened(text)
@@ -39,7 +39,7 @@ local function shortened(text)
   return text:sub(1, MAX_TEXT):gsub('[\192-\255]?[\128-\191]*$', '', 1) .. '...'
 end
 
---- A value as text: a string as it is, anything else as JSON.
+--- Returns a value as text: a string as it is, any other value as JSON.
 ---@param value any
 ---@return string
 local function plain(value)
@@ -49,7 +49,7 @@ local function plain(value)
   return shortened(core.encode(value) or tostring(value))
 end
 
---- The text for a request whose time-out is no number of seconds.
+--- Returns the text for a request whose timeout is not a number of seconds.
 ---@param got table the parameters of the request
 ---@return string
 local function wrong_timeout(got)
@@ -58,9 +58,9 @@ local function wrong_timeout(got)
   return text:format(subject, plain(got.timeout))
 end
 
---- The `data` of an error as text.
+--- Returns the `data` of an error as text.
 ---@param err table
----@param subject? string what the text goes with; it is not named again
+---@param subject? string a path that the text need not name again
 ---@return string|nil text nil if there is no data
 local function reason(err, subject)
   local data = err.data
@@ -89,8 +89,8 @@ local function reason(err, subject)
   return plain(data)
 end
 
---- An error as text, with its code and data.
----@param err any an error object, or anything else that a program raised
+--- Returns an error as text, with its code and data.
+---@param err any an error object or any other raised value
 ---@return string
 function errors.describe(err)
   local meta = getmetatable(err)
@@ -107,16 +107,16 @@ end
 
 errors.META = { __tostring = errors.describe }
 
---- The cause of an error in short: the words for its data, or all of it if there are none.
+--- Returns the cause of an error: the words for its data, or the whole error if there are none.
 ---@param err any
----@param subject? string what the text goes with, e.g. a path; it is not named again
+---@param subject? string a path that the text need not name again
 ---@return string
 function errors.cause(err, subject)
   return type(err) == 'table' and reason(err, subject) or errors.describe(err)
 end
 
---- Gives an error object its text.
----@param err any anything but a table without a metatable stays as it is
+--- Makes an error object print as text.
+---@param err any values that are not tables, and tables with a metatable, stay as they are
 ---@return any err
 function errors.mark(err)
   if type(err) == 'table' and getmetatable(err) == nil then
@@ -125,7 +125,7 @@ function errors.mark(err)
   return err
 end
 
---- Makes an error object.
+--- Returns an error object.
 ---@param code integer
 ---@param message string
 ---@param data? any
@@ -134,21 +134,21 @@ function errors.new(code, message, data)
   return errors.mark { code = code, message = message, data = data }
 end
 
---- The error of every open and every later request of a closed peer.
+--- Returns the error for open and later requests of a closed peer.
 ---@return table
 function errors.closed()
   return errors.new(-32000, 'Connection closed')
 end
 
---- The error of a request that does not fit what it is for.
+--- Returns the error for a request with wrong params.
 ---@param data? any
 ---@return table
 function errors.invalid_params(data)
   return errors.new(-32602, 'Invalid params', data)
 end
 
---- The error of a handler that failed.
----@param data? any what it raised
+--- Returns the error for a handler that failed.
+---@param data? any the value that it raised
 ---@return table
 function errors.internal(data)
   return errors.new(-32603, 'Internal error', data)

@@ -1,9 +1,8 @@
 --- The API of lua-ev on the built-in event loop.
 --
--- For programs written for lua-ev on a machine that has no libev: `package.loaded.ev = require
--- 'jet.ev'` before anything requires `ev`. Offered are Loop, Timer, IO, Signal, Idle and Async,
--- as https://github.com/brimworks/lua-ev documents them; Child and Stat are not. Loops and watchers
--- are userdata there and here.
+-- Runs programs for lua-ev on a machine without libev: call `package.loaded.ev = require 'jet.ev'` before anything
+-- requires `ev`. It has Loop, Timer, IO, Signal, Idle and Async, as https://github.com/brimworks/lua-ev documents them,
+-- but not Child and Stat. Loops and watchers are userdata, as in lua-ev.
 
 require 'jet.built_for'
 local check = require 'jet.check'
@@ -20,7 +19,7 @@ local ev = {
   Idle = watchers.Idle,
   Async = watchers.Async,
 
-  -- The values are those of libev.
+  -- The values of libev.
   READ = 0x01,
   WRITE = 0x02,
   TIMEOUT = 0x100,
@@ -33,7 +32,7 @@ local ev = {
   MINPRI = -2,
   MAXPRI = 2,
 
-  -- The numbers all systems share.
+  -- The signal numbers of all systems.
   SIGHUP = 1,
   SIGINT = 2,
   SIGQUIT = 3,
@@ -47,19 +46,19 @@ local ev = {
   SIGALRM = 14,
   SIGTERM = 15,
 
-  -- Those of Linux.
+  -- The signal numbers of Linux.
   SIGUSR1 = 10,
   SIGUSR2 = 12,
   SIGCHLD = 17,
 }
 
---- How many loops and watchers there are that were not collected yet.
+--- Returns the number of loops and watchers that have not been collected.
 ---@return integer
 function ev.object_count()
   return Watcher.count()
 end
 
---- The version of libev whose behaviour this follows.
+--- Returns the version of libev that this module behaves like.
 ---@return integer major
 ---@return integer minor
 function ev.version()

@@ -7,11 +7,11 @@ local core = require 'jet.core'
 ---@field _driver jet.Driver
 ---@field _callback function
 ---@field _expression string the expression as JSON text
----@field _number integer|nil the engine's number of this fetcher
+---@field _number integer|nil the number of this fetcher in the engine
 local Fetcher = {}
 Fetcher.__index = Fetcher
 
---- The expression as JSON text.
+--- Returns the expression as JSON text, or nil and why it cannot be sent.
 ---@param expression string|table
 ---@return string|nil
 ---@return string|nil message
@@ -22,21 +22,21 @@ local function encode(expression)
   return core.encode(expression, 'expression')
 end
 
--- Bytes of an expression that a report shows.
+-- Number of bytes of an expression that a report shows.
 local SHOWN = 100
 
---- Names a fetch in a report.
+--- Returns the name of a fetch for a report.
 ---@param expression string as JSON
 ---@return string
 local function describe(expression)
   if #expression > SHOWN then
-    -- No part of a character is left at the end.
+    -- The text is cut between two characters.
     expression = expression:sub(1, SHOWN + 1):gsub('[^\128-\191][\128-\191]*$', '') .. '…'
   end
   return 'a fetch of ' .. expression
 end
 
---- Makes a fetcher and starts it.
+--- Makes a fetcher and starts its fetch.
 ---@param driver jet.Driver
 ---@param expression string|table
 ---@param callback function
@@ -79,7 +79,7 @@ function Fetcher:_fetch(callbacks)
     return driver.requests:refuse_closed(callbacks, 'a fetch')
   end
   local timeout = driver:timeout_of(callbacks, 'fetch')
-  -- The answer is wanted in any case: it may be a refusal.
+  -- Always a request: the response may be a refusal, which is reported.
   local number, id = driver.engine:fetch(self._number, self._expression, true, timeout)
   if not number then
     check.fail(id)
@@ -90,7 +90,7 @@ function Fetcher:_fetch(callbacks)
   driver:sent(id, callbacks, answered)
 end
 
---- Starts the fetch again after `unfetch`; while it is active, all that matches is told anew.
+--- Starts the fetch again after `unfetch`. On an active fetch, all matching elements are notified again.
 ---@param callbacks? jet.Callbacks
 function Fetcher:fetch(callbacks)
   check.self(self, 'fetch')
@@ -98,20 +98,20 @@ function Fetcher:fetch(callbacks)
   self:_fetch(callbacks)
 end
 
---- Ends the fetch: the fetch callback is not called any more. To end it twice is a success.
+--- Ends the fetch. Its callback is not called any more. Ending it twice is a success.
 ---@param callbacks? jet.Callbacks
 function Fetcher:unfetch(callbacks)
   check.self(self, 'unfetch')
   callbacks = check.callbacks(callbacks, 'unfetch')
   local driver = self._driver
   if driver.closed then
-    -- The fetch is over: nothing to report.
+    -- The fetch has ended with the connection, so there is nothing to report.
     if callbacks and callbacks.error then
       driver.requests:refuse_closed(callbacks, 'the end of a fetch')
     end
     return
   end
-  -- The answer is wanted in any case: it may be a refusal.
+  -- Always a request: the response may be a refusal, which is reported.
   local id, message = driver.engine:unfetch(self._number, true, driver:timeout_of(callbacks, 'unfetch'))
   if not id then
     check.fail(message)
@@ -119,7 +119,7 @@ function Fetcher:unfetch(callbacks)
   driver.fetchers[self._number] = nil
   if not callbacks then
     self._active = false
-    -- The answer to a fetch that is still under way means nothing any more.
+    -- The response to a fetch request that is still open has no effect any more.
     self._round = self._round + 1
   end
   local round = self._round
@@ -134,7 +134,7 @@ function Fetcher:unfetch(callbacks)
   end)
 end
 
---- Whether the fetch is active: from the daemon's answer on, without callbacks from the start.
+--- Returns whether the fetch is active: from the daemon's response on, or from the call on without callbacks.
 ---@return boolean
 function Fetcher:is_fetching()
   check.self(self, 'is_fetching')

@@ -1,7 +1,6 @@
 --- Unknown keys in the tables that describe elements and in tables of callbacks.
 --
--- A key that nobody knows is a slip, which is reported once. A slip of `access` is an error: the element would be open
--- to everybody.
+-- An unknown key is reported once. A misspelt `access` is an error: without it the element would be open to all users.
 
 local check = require 'jet.check'
 local core = require 'jet.core'
@@ -18,10 +17,10 @@ local DESCRIPTIONS = {
 
 local CALLBACKS = { success = true, error = true, timeout = true, valueAsResult = true, value_as_result = true }
 
---- Raises if an unknown key of a description is at most one edit away from 'access', in any case of letters.
+--- Raises if an unknown key of a description differs from 'access' by at most one edit, whatever its case.
 ---@param desc table
 ---@param known table<string, boolean>
----@param func string the function that got it
+---@param func string the function that the program called
 local function refuse_near_access(desc, known, func)
   for key in next, desc do
     if known[key] == nil and type(key) == 'string' and core.edits(key:lower(), 'access') <= 1 then
@@ -31,10 +30,10 @@ local function refuse_near_access(desc, known, func)
   end
 end
 
---- Looks at the keys of a description. Reports each unknown one once for the peer.
+--- Checks the keys of a description. Reports each unknown one once for the peer.
 ---@param driver jet.Driver
 ---@param desc table
----@param func 'state'|'method'|'add' the function that got it
+---@param func 'state'|'method'|'add' the function that the program called
 function keys.check_description(driver, desc, func)
   local known = DESCRIPTIONS[func]
   for key in next, desc do
@@ -46,7 +45,7 @@ function keys.check_description(driver, desc, func)
   end
 end
 
---- Reports the unknown keys of a table of callbacks. For a table that has none of the known keys.
+--- Reports the unknown keys of a table of callbacks that has none of the known keys.
 ---@param driver jet.Driver
 ---@param callbacks table
 function keys.check_callbacks(driver, callbacks)

@@ -1,6 +1,6 @@
---- Event loops: finds the adapter for whatever loop a program uses.
+--- Finds the adapter for the event loop of a program.
 --
--- An adapter is four functions; the adapters of known libraries are in `jet.loop.*`, each short.
+-- An adapter is a table of four functions. The adapters of known libraries are in `jet.loop.*`.
 
 require 'jet.built_for'
 local builtin = require 'jet.loop.builtin'
@@ -10,15 +10,15 @@ local core = require 'jet.core'
 ---@class jet.Adapter
 ---@field watch fun(fd: integer, interest: 'r'|'w'|'rw'|nil, callback?: fun(readable: boolean, writable: boolean)) level-triggered; nil forgets the descriptor
 ---@field after fun(seconds: number, callback: fun()): fun() calls back once; returns a function that cancels
----@field run fun() runs until nothing is watched or due, or until `stop`
+---@field run fun() runs until there is neither a descriptor nor a timer, or until `stop`
 ---@field stop fun() ends the innermost `run`
----@field forked? fun() this process was forked: the loop has to watch by itself what the parent's loop watches
+---@field forked? fun() called in a process that was forked, if the loop shares kernel objects with the parent's loop
 
 local loops = {}
 
 local FUNCTIONS = { 'watch', 'after', 'run', 'stop' }
 
---- Adapters by the name a program may give, and how to recognise the object it may give instead.
+--- Adapters by the name that a program may give, and how to recognise the object that it may give instead.
 ---@type {name: string, matches: fun(loop: any): boolean}[]
 local KNOWN = {
   {
@@ -54,8 +54,8 @@ local KNOWN = {
   },
 }
 
---- Keeps lua-ev, and libev with it, loaded until the process ends: libev's handler of SIGCHLD stays when a Lua state
--- is closed, and would be code that is gone.
+--- Keeps lua-ev and libev loaded until the process ends: libev's handler of SIGCHLD stays installed when a Lua state is
+-- closed, so its code must not be unloaded.
 ---@param ev table
 local function pin(ev)
   core.pin(ev.version)
@@ -78,10 +78,10 @@ local function load(name, loop)
   return nil, ("bad argument 'config.loop' to 'new' (%s: %s)"):format(name, tostring(adapter))
 end
 
--- Adapters of programs that were tried.
+-- Adapters of programs that have passed `try_after`.
 local tried = setmetatable({}, { __mode = 'k' })
 
---- Tries whether `after` takes its arguments and returns what it has to.
+--- Calls `after` of an adapter to check its arguments and result.
 ---@param loop table
 ---@return string|nil fault
 local function try_after(loop)
@@ -94,7 +94,7 @@ local function try_after(loop)
   cancel()
 end
 
---- What is wrong with `{ uv = luv, schedule = f }`.
+--- Checks a table `{ uv = luv, schedule = f }`.
 ---@param loop table
 ---@return string|nil fault
 local function scheduled_fault(loop)
@@ -108,7 +108,7 @@ local function scheduled_fault(loop)
   end
 end
 
---- Checks a table of the program's own.
+--- Checks an adapter that the program has written.
 ---@param loop table
 ---@return jet.Adapter|nil
 ---@return string|nil message
@@ -127,10 +127,9 @@ local function own(loop)
   return loop
 end
 
---- The adapter for a loop.
----@param loop any nil for lua-ev's default loop if the program has lua-ev, else the built-in one;
--- a loop of lua-ev or `jet.ev`, the module luv or copas, `{ uv = luv, schedule = f }`, a cqueues controller, a
--- table with the four functions of an adapter, or the name of one of them
+--- Returns the adapter for a loop, or nil and why it has none.
+---@param loop any nil for lua-ev's default loop if lua-ev is installed, else the built-in loop; a loop of lua-ev or
+-- `jet.ev`, the module luv or copas, `{ uv = luv, schedule = f }`, a cqueues controller, an adapter, or a name
 ---@return jet.Adapter|nil
 ---@return string|nil message
 function loops.resolve(loop)

@@ -1,4 +1,4 @@
---- Methods: functions of a peer that others call.
+--- Methods: functions of a peer that other peers call.
 
 local replies = require 'jet.replies'
 local Element = require 'jet.element'
@@ -8,8 +8,8 @@ local unpack = table.unpack or unpack
 ---@class jet.MethodDescription
 ---@field path string
 ---@field access? jet.Access
----@field call? fun(...): any called with the arguments of the caller
----@field call_async? fun(reply: fun(response: table), ...) the same, answering later
+---@field call? fun(...): any called with the arguments of the call
+---@field call_async? fun(reply: fun(response: table), ...) the same, with a reply that may come later
 
 ---@class jet.Method: jet.Element
 ---@field _desc jet.MethodDescription
@@ -29,7 +29,7 @@ function Method.new(driver, desc, callbacks)
   return self
 end
 
---- Calls with the elements of an array. They may be more than fit on the stack, which raises.
+--- Calls a function with the elements of an array. Raises if they do not fit on the stack.
 ---@param f function
 ---@param args any[]
 ---@param count integer
@@ -37,7 +37,7 @@ local function spread(f, args, count)
   return f(unpack(args, 1, count))
 end
 
---- The same with one argument in front.
+--- Calls a function with one argument and then the elements of an array.
 ---@param f function
 ---@param args any[]
 ---@param count integer
@@ -47,12 +47,12 @@ local function spread_behind(f, args, count, first)
 end
 
 --- Calls a handler with the arguments of a request: an array is spread, anything else is one argument.
----@param count integer how many arguments an array has; negative for anything else
+---@param count integer the number of elements of an array; negative for any other value
 ---@param args any
 ---@param f function
 ---@param ... any at most one argument in front
 ---@return boolean ok
----@return any result or what was raised
+---@return any result or the error that was raised
 local function invoke(count, args, f, ...)
   local in_front = select('#', ...) > 0
   if count == 0 then

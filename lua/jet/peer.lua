@@ -15,14 +15,14 @@ local module = {
   array = core.array,
 }
 
---- Makes a peer and begins to connect to the daemon. The peer can be used at once; what it is
--- asked before the connection is there goes out with it.
+--- Makes a peer and begins to connect to the daemon. The peer can be used at once: requests are sent when the
+-- connection is open.
 ---@param given? jet.Config
 ---@return jet.Peer
 function module.new(given)
   check.no_self(module, given, 'config', 'peer.new {...}')
   check.type(given or nil, 'table|string|nil', 'config', 'new')
-  -- Earlier versions took a string for an empty table, and programs pass one.
+  -- The earlier module accepted a string as an empty table.
   local all = type(given) == 'table' and given or {}
   given = config.given(all, core.option_names.peer)
   local name, message

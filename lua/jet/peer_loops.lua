@@ -1,8 +1,6 @@
---- The calls of `peer:loop` that are under way, on each event loop: one may be called inside of
--- another, of the same peer or of another one.
+--- The active calls of `peer:loop` on each event loop. They may be nested, for the same peer or different ones.
 --
--- A loop can only be told to end its innermost run. So a call that is over while another one is
--- inside of it ends when that has returned.
+-- An adapter can only end its innermost run. So an outer call that is over returns after the inner ones.
 
 local core = require 'jet.core'
 
@@ -12,11 +10,11 @@ local peer_loops = {}
 ---@field is_over fun(): boolean|nil whether the peer is closed
 ---@field signalled boolean|nil
 
--- For each adapter the calls under way, the innermost last.
+-- The active calls of each adapter, the innermost last.
 ---@type table<jet.Adapter, jet.PeerLoop[]>
 local under_way = setmetatable({}, { __mode = 'k' })
 
---- Ends the innermost run if it has no reason to go on. To be called when a peer has closed.
+--- Ends the innermost run if its peer has closed or it got a signal. Called whenever a peer has closed.
 ---@param adapter jet.Adapter
 function peer_loops.review(adapter)
   local calls = under_way[adapter]
@@ -26,11 +24,11 @@ function peer_loops.review(adapter)
   end
 end
 
---- Listens to signals for a call.
+--- Watches signals for a call.
 ---@param adapter jet.Adapter
 ---@param call jet.PeerLoop
 ---@param signals integer[]
----@return fun()|nil close puts the old handlers back; nil if these signals cannot be watched
+---@return fun()|nil close restores the old handlers; nil if the signals cannot be watched
 ---@return string|nil message
 local function listen(adapter, call, signals)
   if #signals == 0 then
@@ -56,7 +54,7 @@ end
 ---@param adapter jet.Adapter
 ---@param is_over fun(): boolean|nil whether the peer has closed
 ---@param signals integer[] signal numbers; none are watched if it is empty
----@return boolean|nil done nil if these signals cannot be watched
+---@return boolean|nil done nil if the signals cannot be watched
 ---@return string|nil message
 function peer_loops.run(adapter, is_over, signals)
   local call = { is_over = is_over }

@@ -1,4 +1,4 @@
---- Calls into the program: whatever a callback raises is reported and stops nothing.
+--- Calls callbacks of the program. An error that one raises is reported and ends nothing else.
 
 local core = require 'jet.core'
 local errors = require 'jet.errors'
@@ -7,18 +7,18 @@ local protected = {}
 
 local traceback = debug.traceback
 
---- Makes a message out of whatever was raised, with the traceback.
+--- Returns a raised value as text, with the traceback.
 ---@param raised any
 ---@return string
 local function describe(raised)
   return traceback(errors.describe(raised), 2)
 end
 
--- Lua 5.1 passes no arguments through xpcall. There they travel in these locals, which are read
--- before anything else can run, so a nested call may overwrite them.
+-- `xpcall` of Lua 5.1 passes no arguments. There they are passed in these locals. The trampoline reads them before any
+-- other code runs, so a nested call may overwrite them.
 local func, count, a1, a2, a3, a4
 
--- Callbacks may be `print`: they get exactly the arguments that the document promises.
+-- A callback may be `print`, so it gets exactly the documented arguments.
 local function trampoline()
   if count == 1 then
     return func(a1)
@@ -43,8 +43,8 @@ else
   end
 end
 
---- Reports to a log function, or to standard error if there is none or it fails itself. Standard error gets each text
--- at most once a second, and a line that it has no room for is dropped.
+--- Reports a text to a log function, or to standard error if there is none or it raises. Each text is written to standard
+-- error at most once a second, and dropped if standard error would block.
 ---@param log function|false|nil false reports nothing
 ---@param text string
 function protected.report(log, text)
@@ -54,12 +54,12 @@ function protected.report(log, text)
   core.complain(text)
 end
 
---- Calls `f` with one to four arguments. What it raises is reported with its traceback.
+--- Calls `f` with one to four arguments. Reports an error that it raises with the traceback.
 ---@param log function|false|nil where to report, see `report`
 ---@param f function
 ---@param ... any
 ---@return boolean ok whether it returned
----@return any first what it returned first
+---@return any first its first result
 function protected.call(log, f, ...)
   local ok, first = call(f, ...)
   if not ok then

@@ -1,4 +1,4 @@
---- Elements of `peer:add`: the program gets each request as it came.
+--- Raw elements, which `peer:add` makes: the program receives each request as a whole message.
 
 local replies = require 'jet.replies'
 local Element = require 'jet.element'

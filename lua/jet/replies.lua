@@ -1,4 +1,4 @@
---- Answers to requests for the elements of a peer: results, errors, and what handlers raise.
+--- Responses to requests for the elements of a peer: results, errors, and errors that handlers raise.
 
 local check = require 'jet.check'
 local errors = require 'jet.errors'
@@ -6,8 +6,8 @@ local protected = require 'jet.protected_call'
 
 local replies = {}
 
---- An error as the protocol has it: a table with `code` and `message` as it is, anything else
--- as the data of an internal error.
+--- Returns the error object for a raised value: a table with `code` and `message` as it is, any other value as the data
+-- of an internal error.
 ---@param raised any
 ---@return table
 function replies.to_error(raised)
@@ -17,15 +17,15 @@ function replies.to_error(raised)
   return errors.internal(raised)
 end
 
---- Refuses a request. Data that cannot be sent is described instead.
+--- Responds to a request with an error. Data that cannot be sent is replaced by its text.
 ---@param driver jet.Driver
----@param id string|nil without an id nobody waits, and the error is reported
+---@param id string|nil nil for a notification: then the error is reported to the log
 ---@param raised any
 function replies.refuse(driver, id, raised)
   local err = replies.to_error(raised)
   if id == nil then
     local text = err == raised and errors.describe(err) or errors.cause(err)
-    protected.report(driver.log, 'a handler failed and nobody waits for its answer: ' .. text)
+    protected.report(driver.log, 'a handler failed on a notification: ' .. text)
     return
   end
   if driver.closed then
@@ -39,17 +39,17 @@ function replies.refuse(driver, id, raised)
   local ok, message = driver.engine:refuse(id, staged)
   if not ok then
     driver:note(message)
-    -- If it did not fit into `max_unsent`, this ends the connection.
+    -- Ends the connection if the response did not fit into `max_unsent`.
     driver:flush()
   end
   driver:kick()
 end
 
---- Answers a request with a result; one that cannot be sent becomes an error.
+--- Responds to a request with a result, or with an error if the result cannot be sent.
 ---@param driver jet.Driver
 ---@param id string|nil
 ---@param result any
----@param name string what the result is, for the error
+---@param name string names the result in the error
 function replies.result(driver, id, result, name)
   if id == nil or driver.closed then
     return
@@ -65,7 +65,7 @@ function replies.result(driver, id, result, name)
   driver:kick()
 end
 
---- Makes the function an asynchronous handler replies with. Only its first call counts.
+--- Returns the `reply` function of an asynchronous handler. Only its first call has an effect.
 ---@param driver jet.Driver
 ---@param path string
 ---@param answer fun(response: table)
@@ -92,7 +92,7 @@ end
 ---@param driver jet.Driver
 ---@param path string the element
 ---@param name string the handler, e.g. 'set_async'
----@param answer fun(response: table) answers the request
+---@param answer fun(response: table) responds to the request
 ---@param invoke fun(reply: fun(response: table)): boolean, any calls the handler, protected
 function replies.run(driver, path, name, answer, invoke)
   local done = false

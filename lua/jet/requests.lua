@@ -12,7 +12,7 @@ local protected = require 'jet.protected_call'
 ---@field valueAsResult? boolean
 ---@field value_as_result? boolean
 
---- What this module itself does with a response. What it returns replaces the result or error.
+--- Handles a response before the callbacks of the program. Returns a value that replaces the result or error, or nil.
 ---@alias jet.ResponseHook fun(ok: boolean, value: any): any
 
 ---@class jet.Requests
@@ -20,7 +20,7 @@ local protected = require 'jet.protected_call'
 ---@field _log function|false|nil as for `jet.protected_call`
 ---@field _callbacks table<integer, jet.Callbacks> of open requests, by id
 ---@field _hooks table<integer, jet.ResponseHook> of open requests, by id
----@field _deferred table<table, boolean> callbacks that the loop will call, and whether `pi:loop` waits for them
+---@field _deferred table<table, boolean> callbacks that the loop will call; true if `pi:loop` waits for them
 ---@field _phase 'open'|'lost'|'closed'|'over' `lost` and `closed` until the open requests have failed
 local Requests = {}
 Requests.__index = Requests

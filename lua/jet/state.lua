@@ -1,4 +1,4 @@
---- States: values that a peer shows, and lets others set.
+--- States: values that a peer publishes and may let other peers set.
 
 local replies = require 'jet.replies'
 local check = require 'jet.check'
@@ -9,15 +9,15 @@ local errors = require 'jet.errors'
 ---@field path string
 ---@field value? any any value that can be sent; follows the state's value
 ---@field access? jet.Access
----@field set? fun(requested: any): any, boolean? called when somebody sets the state
----@field set_async? fun(reply: fun(response: jet.SetReply), requested: any) the same, answering later
+---@field set? fun(requested: any): any, boolean? called when a peer sets the state
+---@field set_async? fun(reply: fun(response: jet.SetReply), requested: any) the same, with a reply that may come later
 
---- What `set_async` replies with: `error`, or `result` or `value` or both.
+--- The reply of `set_async`: `error`, or one or both of `result` and `value`.
 ---@class jet.SetReply
----@field result? any what a requester with `valueAsResult` gets; `true` stands for the state's new value
+---@field result? any the result for a requester with `valueAsResult`; `true` stands for the state's new value
 ---@field value? any the state's new value, if it is not the requested one
----@field error? any refuses the set; an error object, or what becomes the data of one
----@field dont_notify? boolean the new value is not posted
+---@field error? any refuses the set: an error object, or the data of one
+---@field dont_notify? boolean whether the change is not sent to the daemon
 
 ---@class jet.State: jet.Element
 ---@field _desc jet.StateDescription
@@ -30,7 +30,7 @@ local State = Element.extend('state')
 ---@return jet.State
 function State.new(driver, desc, callbacks)
   local self = Element.create(State, driver, desc, {
-    -- Which handler counts is decided once; `set` wins.
+    -- With both handlers, `set` is used.
     _asynchronous = not desc.set and desc.set_async and true or false,
   })
   self:_assert_not_added()
@@ -38,7 +38,7 @@ function State.new(driver, desc, callbacks)
   return self
 end
 
---- Reads the state's value, or posts a new one to the daemon.
+--- Returns the state's value, or changes it.
 ---@param new? any
 ---@return any value only when reading
 function State:value(new)
@@ -53,7 +53,7 @@ function State:value(new)
     if driver.owned[self._path] then
       ok, message = driver.engine:change(self._path, staged)
     else
-      -- No error: programs for the earlier module prepare the value of the next `add` in this way.
+      -- Not an error: programs for the earlier module may set the value for the next `add` in this way.
       driver:warn { ("'%s' is not added: its new value is kept for the next add and not sent"):format(self._path) }
     end
   end
@@ -64,8 +64,8 @@ function State:value(new)
   driver:kick()
 end
 
---- Takes a new value after a set: answers the request and posts the value. The value is converted to JSON once, for
--- both. One that cannot be sent refuses the set.
+--- Completes a set: responds to the request and sends the change. The value is converted to JSON once, for both. If it
+-- cannot be sent, the set is refused.
 ---@param self jet.State
 ---@param id string|nil identifies the request in its response; nil for a notification
 ---@param new any
@@ -87,18 +87,18 @@ local function accept(self, id, new, outcome)
   if driver.closed then
     return
   end
-  local unanswered, unposted =
+  local unanswered, unsent =
     driver.engine:accept(self._path, id, staged, outcome.value_as_result, not outcome.silent)
   if unanswered then
     replies.refuse(driver, id, unanswered)
   end
-  if unposted then
-    driver:note(unposted)
+  if unsent then
+    driver:note(unsent)
   end
   driver:kick()
 end
 
---- Takes a set that was answered by `reply`.
+--- Completes a set after the reply of `set_async`.
 ---@param self jet.State
 ---@param id string|nil
 ---@param requested any

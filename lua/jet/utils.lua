@@ -1,6 +1,6 @@
---- `jet.utils`: small functions of the earlier module that programs came to require.
+--- `jet.utils`: functions of the earlier module that programs use.
 --
--- This module does not use them itself. Those that make errors give error objects as requests get them.
+-- Nothing in this module uses them. The error functions return error objects as `error` callbacks get them.
 
 local errors = require 'jet.errors'
 
@@ -9,14 +9,14 @@ local utils = {}
 --- Does nothing.
 function utils.noop() end
 
---- Whether a table has no entry.
+--- Returns whether a table has no entry.
 ---@param t table
 ---@return boolean
 function utils.is_empty_table(t)
   return next(t) == nil
 end
 
---- Makes the function that makes errors of one code.
+--- Returns a function that makes error objects of one code.
 ---@param code integer
 ---@param message string
 ---@return fun(data?: any): table
@@ -26,31 +26,31 @@ local function maker(code, message)
   end
 end
 
---- The error of a message that is no JSON.
+--- Returns the error for a message that is not JSON.
 ---@type fun(data?: any): table
 utils.parse_error = maker(-32700, 'Parse error')
 
---- The error of a message that is neither request nor response.
+--- Returns the error for a message that is neither a request nor a response.
 ---@type fun(data?: any): table
 utils.invalid_request = maker(-32600, 'Invalid Request')
 
---- The error of a request for something that is not there; `data` is its name.
+--- Returns the error for an unknown method; `data` is its name.
 ---@type fun(data?: any): table
 utils.method_not_found = maker(-32601, 'Method not found')
 
---- The error of a request whose params do not fit.
+--- Returns the error for a request with wrong params.
 ---@type fun(data?: any): table
 utils.invalid_params = maker(-32602, 'Invalid params')
 
---- The error of a handler that failed; `data` is what it raised.
+--- Returns the error for a handler that failed; `data` is the value that it raised.
 ---@type fun(data?: any): table
 utils.internal_error = maker(-32603, 'Internal error')
 
---- The error of a request that was not answered in time; `data` is its params.
+--- Returns the error for a request without a response in time; `data` is its params.
 ---@type fun(data?: any): table
 utils.response_timeout = maker(-32001, 'Response Timeout')
 
---- Whether the earlier module took a string for a path and not for a pattern: it has no `^`, `$` or `*`.
+--- Returns whether a string has no `^`, `$` or `*`, which in the earlier module made it a pattern.
 ---@param path string
 ---@return boolean
 function utils.is_valid_path(path)

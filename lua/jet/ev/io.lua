@@ -1,4 +1,4 @@
---- `ev.IO`: watchers of descriptors, several for one descriptor if need be.
+--- `ev.IO`: watchers of descriptors. A descriptor may have several.
 
 local check = require 'jet.check'
 local Watcher = require 'jet.ev.watcher'
@@ -26,14 +26,14 @@ function IO.new(callback, fd, revents)
   return Watcher.object({ _callback = callback, _fd = fd, _revents = revents }, IO)
 end
 
---- The descriptor.
+--- Returns the descriptor.
 ---@return integer
 function IO:getfd()
   Watcher._check(self, 'getfd')
   return self._fd
 end
 
---- What all active watchers of a descriptor want together.
+--- Returns the directions that the active watchers of a descriptor watch.
 ---@param list jet.ev.IO[]
 ---@return string|nil interest
 local function interest(list)
@@ -45,7 +45,7 @@ local function interest(list)
   return read and write and 'rw' or read and 'r' or write and 'w' or nil
 end
 
---- Tells each watcher of a descriptor what is for it.
+--- Calls the watchers of a descriptor that is ready.
 ---@param loop jet.ev.Loop
 ---@param list jet.ev.IO[]
 ---@param readable boolean
@@ -69,8 +69,8 @@ local function tell(loop, list, readable, writable)
   end
 end
 
---- Stops the watchers of a descriptor that was closed meanwhile, and calls them, as libev does:
--- whoever reads or writes finds out.
+--- Stops the watchers of a descriptor that was closed, and calls them, like libev: the next read or write reports the
+-- error.
 ---@param loop jet.ev.Loop
 ---@param fd integer
 function IO.lose(loop, fd)
@@ -86,7 +86,7 @@ function IO.lose(loop, fd)
   end
 end
 
---- Has the loop watch a descriptor for whoever is active on it.
+--- Makes the loop watch a descriptor for its active watchers.
 ---@param loop jet.ev.Loop
 ---@param fd integer
 local function rewatch(loop, fd)
@@ -94,7 +94,7 @@ local function rewatch(loop, fd)
   local function on_ready(readable, writable)
     tell(loop, list, readable, writable)
   end
-  -- From here on nothing asks for memory, so no finalizer changes the list.
+  -- From here on nothing allocates memory, so no finalizer changes the list.
   list = loop._io[fd]
   if not list then
     return

@@ -1,4 +1,4 @@
---- `ev.Loop`: a loop that runs as long as a watcher that counts is active.
+--- `ev.Loop`: a loop that runs while a watcher is active that is not a daemon (see `Watcher:start`).
 
 local builtin = require 'jet.loop.builtin'
 local check = require 'jet.check'
@@ -10,15 +10,15 @@ local Watcher = require 'jet.ev.watcher'
 local IDLE = 0x2000
 local MINPRI, MAXPRI = -2, 2
 
--- The number libev gives to poll(2), which this loop waits with.
+-- The number of libev for poll(2), which this loop waits with.
 local BACKEND_POLL = 2
 
 ---@class jet.ev.Loop
 ---@field _adapter jet.BuiltinLoop
----@field _references integer active watchers that keep the loop running
----@field _registered integer what watchers have registered with the adapter
+---@field _references integer number of active watchers that keep the loop running
+---@field _registered integer number of descriptors and timers that watchers have registered with the adapter
 ---@field _idle table<table, boolean> the active idle watchers
----@field _queues table<integer, table> by priority the watchers that are pending, `first` to `last`
+---@field _queues table<integer, table> pending watchers by priority, from `first` to `last`
 ---@field _now number seconds since the epoch, as of this turn
 ---@field _turn number the same on the clock of `core.now`
 local Loop = {}
@@ -44,7 +44,7 @@ local function wrap(adapter, backend)
     _backend = backend or BACKEND_POLL,
   }, Loop)
   loop:update_now()
-  -- Peers may use the same built-in loop: what they registered counts as well.
+  -- Peers that use the same built-in loop keep it running, too.
   adapter.alive = function()
     return adapter.count() - loop._registered + loop._references > 0
   end
@@ -62,38 +62,38 @@ function Loop.new(flags)
   return wrap(builtin.new(), known and flags or nil)
 end
 
---- Whether this is `ev.Loop.default`.
+--- Returns whether this is `ev.Loop.default`.
 ---@return boolean
 function Loop:is_default()
   check.receiver(Watcher.is_loop(self), 'is_default')
   return self == Loop.default
 end
 
---- How many times this loop has waited.
+--- Returns how many times this loop has waited.
 ---@return integer
 function Loop:iteration()
   check.receiver(Watcher.is_loop(self), 'iteration')
   return self._iteration
 end
 
---- As `iteration`, which earlier versions of lua-ev called so.
+--- The name of `iteration` in earlier versions of lua-ev.
 Loop.count = Loop.iteration
 
---- How many calls of `loop` are under way.
+--- Returns the number of active calls of `loop`.
 ---@return integer
 function Loop:depth()
   check.receiver(Watcher.is_loop(self), 'depth')
   return self._depth
 end
 
---- Seconds since the epoch, as of the beginning of this turn or the last `update_now`.
+--- Returns the seconds since the epoch at the beginning of this turn, or at the last `update_now`.
 ---@return number
 function Loop:now()
   check.receiver(Watcher.is_loop(self), 'now')
   return self._now
 end
 
---- Reads the clock anew.
+--- Reads the clock and returns the time.
 ---@return number now
 function Loop:update_now()
   check.receiver(Watcher.is_loop(self), 'update_now')
@@ -101,31 +101,31 @@ function Loop:update_now()
   return self._now
 end
 
---- How long this turn is under way. Timers that start in it start together.
+--- Returns the age of this turn. Timers that are started in it start at its beginning.
 ---@return number seconds 0 outside of `loop`
 function Loop:_behind()
   return self._depth > 0 and core.now() - self._turn or 0
 end
 
---- The number of a backend of libev.
+--- Returns the number of a backend of libev.
 ---@return integer
 function Loop:backend()
   check.receiver(Watcher.is_loop(self), 'backend')
   return self._backend
 end
 
---- For processes that forked; poll(2) needs nothing of the kind.
+--- Does nothing: after a fork, poll(2) works as before.
 function Loop:fork()
   check.receiver(Watcher.is_loop(self), 'fork')
 end
 
---- Has a watcher called in this turn.
+--- Queues a watcher for a call in this turn.
 ---@param watcher jet.ev.Watcher
 ---@param revents integer
 function Loop:_queue(watcher, revents)
   local before = watcher._pending
   if before then
-    -- Only READ and WRITE can come together.
+    -- Only READ and WRITE can occur together.
     if before ~= revents and before ~= 3 then
       watcher._pending = revents == 3 and 3 or before + revents
     end
@@ -137,7 +137,7 @@ function Loop:_queue(watcher, revents)
   queue[queue.last] = watcher
 end
 
---- Takes the next watcher that is pending, the ones of high priority first.
+--- Removes and returns the next pending watcher, in the order of priorities.
 ---@param self jet.ev.Loop
 ---@return jet.ev.Watcher|nil
 local function take(self)
@@ -154,7 +154,7 @@ local function take(self)
   end
 end
 
---- Calls what is pending. What a callback raises is printed, as lua-ev does.
+--- Calls the pending watchers. Prints the error of a callback, like lua-ev.
 ---@param self jet.ev.Loop
 local function invoke(self)
   local watcher = take(self)
@@ -169,7 +169,7 @@ local function invoke(self)
   end
 end
 
---- Has the idle watchers of the highest priority called.
+--- Queues the idle watchers of the highest priority.
 ---@param self jet.ev.Loop
 local function queue_idle(self)
   local highest = MINPRI
@@ -183,7 +183,7 @@ local function queue_idle(self)
   end
 end
 
---- Waits, and handles all that has happened, or the idle watchers if nothing has.
+--- Waits and calls the watchers whose event has occurred, or else the idle watchers.
 ---@param self jet.ev.Loop
 local function step(self)
   self._iteration = self._iteration + 1
@@ -199,7 +199,7 @@ local function step(self)
   invoke(self)
 end
 
---- Runs until no watcher that counts is active, or until `unloop`.
+--- Runs until no watcher keeps the loop running, or until `unloop`.
 function Loop:loop()
   check.receiver(Watcher.is_loop(self), 'loop')
   local adapter = self._adapter
@@ -217,7 +217,7 @@ function Loop:loop()
   end
 end
 
---- Ends all calls of `loop` that are under way.
+--- Ends all active calls of `loop`.
 function Loop:unloop()
   check.receiver(Watcher.is_loop(self), 'unloop')
   self._adapter.stop_all()

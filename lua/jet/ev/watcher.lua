@@ -1,25 +1,25 @@
---- What the watchers of `jet.ev` have in common; the kinds of watchers are in files beside this one.
+--- The base class of the watchers of `jet.ev`.
 
 local check = require 'jet.check'
 local core = require 'jet.core'
 
 local MINPRI, MAXPRI = -2, 2
 
--- What `ev.object_count` counts.
+-- The objects that `ev.object_count` counts.
 local objects = setmetatable({}, { __mode = 'k' })
 
---- What all watchers have in common.
+--- The methods that all watchers have.
 ---@class jet.ev.Watcher
 ---@field _callback fun(loop: jet.ev.Loop, watcher: jet.ev.Watcher, revents: integer)
 ---@field _loop jet.ev.Loop|nil the loop it is active on
----@field _daemon boolean|nil whether it does not keep the loop running
----@field _pending integer|nil what it is going to be called with in this turn
+---@field _daemon boolean|nil whether the loop may end while it is active
+---@field _pending integer|nil the events that it is called with in this turn
 ---@field _priority integer
 local Watcher = { _priority = 0 }
 Watcher.__index = Watcher
 
---- Makes a loop or watcher, and counts it until it is collected. It is a userdata, as in lua-ev; `fields` stays behind
--- it and gets what is assigned to it.
+--- Makes a loop or watcher and counts it until it is collected. It is a userdata, as in lua-ev. `fields` holds its fields,
+-- also those that are assigned later.
 ---@generic T
 ---@param fields table
 ---@param class T
@@ -30,7 +30,7 @@ function Watcher.object(fields, class)
   return object
 end
 
---- How many loops and watchers there are.
+--- Returns the number of loops and watchers.
 ---@return integer
 function Watcher.count()
   local n = 0
@@ -83,7 +83,7 @@ function Watcher.check_loop(loop, func)
   end
 end
 
---- Has the loop call the watcher in this turn.
+--- Makes the loop call the watcher in this turn.
 ---@param loop jet.ev.Loop
 ---@param revents integer
 function Watcher:_call(loop, revents)
@@ -122,22 +122,22 @@ function Watcher:stop(loop)
   self._pending = nil
 end
 
---- Whether the watcher is active.
+--- Returns whether the watcher is active.
 ---@return boolean
 function Watcher:is_active()
   Watcher._check(self, 'is_active')
   return self._loop ~= nil
 end
 
---- Whether it has something to tell and its callback has not been called yet.
+--- Returns whether an event has occurred that the callback has not been called for.
 ---@return boolean
 function Watcher:is_pending()
   Watcher._check(self, 'is_pending')
   return self._pending ~= nil
 end
 
---- Forgets what it has to tell.
----@return integer revents what that was, 0 for nothing
+--- Discards the pending events and returns them.
+---@return integer revents 0 for none
 function Watcher:clear_pending()
   Watcher._check(self, 'clear_pending')
   local revents = self._pending
@@ -145,7 +145,7 @@ function Watcher:clear_pending()
   return revents or 0
 end
 
---- Reads the callback, or replaces it.
+--- Returns the callback, or replaces it.
 ---@param new? function
 ---@return function old
 function Watcher:callback(new)
@@ -158,8 +158,8 @@ function Watcher:callback(new)
   return old
 end
 
---- Reads the priority, or replaces it. In a turn of the loop watchers with a higher one are called first; idle watchers
--- only if none of a higher one is active.
+--- Returns the priority, or replaces it. In a turn of the loop, watchers of a higher priority are called first. Idle
+-- watchers are called only if none of a higher priority is active.
 ---@param new? integer from -2 to 2
 ---@return integer old
 function Watcher:priority(new)

@@ -1,4 +1,4 @@
---- The watchers of `jet.ev` that watch no descriptor of the program: timers, signals, idle and async.
+--- The watchers of `jet.ev` for timers, signals, idle loops and `send`.
 
 local check = require 'jet.check'
 local core = require 'jet.core'
@@ -13,8 +13,8 @@ local Timer = class()
 
 --- Makes a timer.
 ---@param callback fun(loop: jet.ev.Loop, timer: jet.ev.Timer, revents: integer)
----@param after number seconds until it is due first
----@param again? number seconds between later times; none if it is 0 or absent
+---@param after number seconds until the first call
+---@param again? number seconds between later calls; 0 or absent for none
 ---@return jet.ev.Timer
 function Timer.new(callback, after, again)
   check.type(callback, 'function', 'on_timeout', 'Timer.new')
@@ -23,7 +23,7 @@ function Timer.new(callback, after, again)
   return Watcher.object({ _callback = callback, _after = after, _repeat = again or 0 }, Timer)
 end
 
---- Registers the next time it is due.
+--- Starts the timer of the adapter for the next call.
 ---@param loop jet.ev.Loop
 ---@param seconds number
 function Timer:_arm(loop, seconds)
@@ -52,7 +52,7 @@ function Timer:_deactivate(loop)
   end
 end
 
---- Starts over with the repeat time; stops if there is none.
+--- Starts the timer again with the repeat time, or stops it if there is none.
 ---@param loop jet.ev.Loop
 ---@param seconds? number a new repeat time
 function Timer:again(loop, seconds)
@@ -112,7 +112,7 @@ end
 ---@class jet.ev.Idle: jet.ev.Watcher
 local Idle = class()
 
---- Makes a watcher that is called whenever nothing else happens.
+--- Makes a watcher that is called in each turn without other events.
 ---@param callback fun(loop: jet.ev.Loop, idle: jet.ev.Idle, revents: integer)
 ---@return jet.ev.Idle
 function Idle.new(callback)
@@ -139,7 +139,7 @@ function Async.new(callback)
   return Watcher.object({ _callback = callback }, Async)
 end
 
--- The loop sleeps while it waits for a `send` only: something has to be there to wait for.
+-- A timer without end keeps the loop waiting for `send`.
 function Async:_activate(loop)
   loop._registered = loop._registered + 1
   self._cancel = loop._adapter.after(math.huge, function() end)
@@ -151,7 +151,7 @@ function Async:_deactivate(loop)
   self._cancel = nil
 end
 
---- Has the loop call the watcher; several sends before that are one.
+--- Makes the loop call the watcher, once for several sends.
 ---@param loop jet.ev.Loop
 function Async:send(loop)
   Watcher._check(self, 'send')
@@ -160,7 +160,7 @@ function Async:send(loop)
     return
   end
   self:_call(loop, ASYNC)
-  -- The loop is not to sleep now.
+  -- Wakes up the loop.
   loop._registered = loop._registered + 1
   loop._adapter.after(0, function()
     loop._registered = loop._registered - 1

@@ -1,4 +1,4 @@
---- The built-in event loop: poll(2) in `jet.core`, callbacks here.
+--- The built-in event loop: `jet.core` waits with poll(2), this file has the callbacks.
 
 local caller = require 'jet.caller'
 local core = require 'jet.core'
@@ -9,7 +9,7 @@ local builtin = {}
 
 ---@class jet.BuiltinLoop: jet.Adapter
 ---@field name 'builtin'
----@field on_invalid fun(fd: integer) what else to do about a descriptor that was closed while it was watched
+---@field on_invalid fun(fd: integer) called for a descriptor that was closed while it was watched
 
 --- Gives an adapter the functions that watch descriptors and wait.
 ---@param adapter jet.BuiltinLoop
@@ -39,7 +39,7 @@ local function add_watching(adapter, engine)
 
   --- Waits for one event and handles it.
   ---@param seconds? number how long at most
-  ---@return boolean handled false if the time was over, a signal came, or there is nothing to wait for
+  ---@return boolean handled false if the time is over, a signal arrived, or there is nothing to wait for
   function adapter.step(seconds)
     local kind, id, readable, writable, message = engine:wait(seconds)
     -- A finalizer that ran since the engine returned may have removed the descriptor or timer.
@@ -68,7 +68,7 @@ end
 --- Gives an adapter the functions that run and stop it.
 ---@param adapter jet.BuiltinLoop
 local function add_running(adapter)
-  -- One entry for each `run` under way, the innermost last; true once that one is to end.
+  -- One entry for each active `run`, the innermost last; true if it is to end.
   local stopped = {}
 
   --- Runs until there is nothing to wait for, or until `stop`.
@@ -97,7 +97,7 @@ local function add_running(adapter)
     end
   end
 
-  --- Ends all runs that are under way.
+  --- Ends all active runs.
   function adapter.stop_all()
     for level = 1, #stopped do
       stopped[level] = true
@@ -137,7 +137,7 @@ end
 
 local default
 
---- The loop that peers use when the program has none of its own.
+--- Returns the loop that peers use by default.
 ---@return jet.BuiltinLoop
 function builtin.default()
   default = default or builtin.new()

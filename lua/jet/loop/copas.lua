@@ -1,7 +1,7 @@
---- Adapter for copas: its threads, waiting as for a socket.
+--- The adapter for copas: threads of copas that wait for a descriptor as for a socket.
 --
--- Copas waits for whatever has `getfd` when `receive` or `send` says 'timeout'. So an object
--- over our descriptor says that once, and is ready the next time it is asked.
+-- Copas waits for any object with `getfd` whose `receive` or `send` returns 'timeout'. So a pseudo socket returns that
+-- at the first call and 'ready' at the second.
 
 local core = require 'jet.core'
 local runs = require 'jet.loop.runs'
@@ -11,7 +11,7 @@ local adapter = {}
 
 local made
 
---- What copas takes for a socket.
+--- Returns an object that copas takes for a socket.
 ---@param fd integer
 ---@return table
 local function pseudo_socket(fd)
@@ -22,19 +22,18 @@ local function pseudo_socket(fd)
       return 'ready'
     end
     self.asked = true
-    -- Nothing has been sent yet.
     return nil, 'timeout', 0
   end
   socket.receive, socket.send = once, once
   function socket:getfd()
     return self.fd
   end
-  --- True has select return it at once.
+  --- Makes `select` return it at once.
   function socket:dirty()
     return self.woken == true
   end
   function socket:settimeout() end
-  --- Copas closes the sockets of threads that have ended; ours belong to others.
+  --- Does nothing: copas closes the sockets of threads that have ended, but descriptors belong to their connections.
   function socket:close() end
   return socket
 end
@@ -57,7 +56,7 @@ local function wait(copas, entry)
   return ready and reading, ready and not reading
 end
 
---- Makes the adapter; copas has one loop for the process.
+--- Returns the adapter; copas has one loop for the process.
 ---@param copas table|nil nil for `require 'copas'`
 ---@return jet.Adapter
 function adapter.new(copas)
@@ -65,7 +64,7 @@ function adapter.new(copas)
   if made then
     return made
   end
-  -- A descriptor that is always there, for sockets that are to be woken when their own has gone.
+  -- A descriptor that stays open, for sockets that must wake up after their own was closed.
   local anchor = core.timerfd(0)
 
   local under_way = runs.new()
@@ -109,7 +108,7 @@ function adapter.new(copas)
     return cancel
   end
 
-  -- Ends when nothing of ours is left: what else copas has is for `copas.loop`.
+  -- Ends when no descriptor of a peer is left: other threads of copas are left to `copas.loop`.
   function self.run()
     registry.replace_busy()
     under_way.run(copas.step, function()

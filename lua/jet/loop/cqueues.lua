@@ -1,4 +1,4 @@
---- Adapter for cqueues: threads of a controller.
+--- The adapter for cqueues: threads of a controller.
 
 local core = require 'jet.core'
 local runs = require 'jet.loop.runs'
@@ -27,7 +27,7 @@ local function make_registry(controller, under_way)
     if first ~= object and second ~= object then
       return false, false
     end
-    -- cqueues does not say which of both is ready; to try the other one does no harm.
+    -- cqueues does not report which direction is ready, so both are tried.
     return object.events ~= 'w', object.events ~= 'r'
   end
 
@@ -92,8 +92,8 @@ local function step(controller)
   end
 end
 
---- Makes the adapter of a controller; the same one each time.
----@param controller any nil or the module itself for a controller of our own
+--- Returns the adapter of a controller; the same one each time.
+---@param controller any nil or the module itself for a controller of this adapter
 ---@return jet.Adapter
 function adapter.new(controller)
   local cqueues = require 'cqueues'
@@ -107,7 +107,7 @@ function adapter.new(controller)
   local stopping = require 'cqueues.condition'.new()
   local under_way = runs.new(function()
     stopping:signal()
-    -- A controller that is waiting wakes for a new thread.
+    -- A new thread wakes up a controller that waits.
     controller:wrap(function() end)
   end)
   local registry = make_registry(controller, under_way)
@@ -118,14 +118,14 @@ function adapter.new(controller)
     name = 'cqueues', controller = controller, watch = registry.watch, after = after, stop = under_way.stop,
   }
 
-  -- Without this, the controller would change what that of the parent process watches. It refuses while it runs.
+  -- Without this, the controller would change what the controller of the parent process watches. Fails while it runs.
   function self.forked()
     if controller.reset then
       pcall(controller.reset, controller)
     end
   end
 
-  --- Steps the controller, or lets it go on if this is one of its threads.
+  --- Steps the controller, or yields to it if this is one of its threads.
   local function turn()
     if cqueues.running() ~= controller then
       step(controller)

@@ -1,10 +1,10 @@
---- Adapter for lua-ev, and for `jet.ev`, which has the same API.
+--- The adapter for lua-ev, and for `jet.ev`, which has the same API.
 
 local Watcher = require 'jet.ev.watcher'
 
 local adapter = {}
 
---- The module a loop belongs to.
+--- Returns the module that a loop belongs to.
 ---@param loop any
 ---@return table
 local function module_of(loop)
@@ -59,10 +59,10 @@ end
 ---@param ev table
 ---@param loop any
 local function add_running(self, ev, loop)
-  -- One entry for each `run` under way; true once that one is to end.
+  -- One entry for each active `run`; true if it is to end.
   local stopped = {}
 
-  -- lua-ev's unloop ends every nested loop, so the outer ones are entered again.
+  -- lua-ev's `unloop` ends every nested loop, so the outer ones are entered again.
   function self.run()
     local level = #stopped + 1
     stopped[level] = false
@@ -84,7 +84,7 @@ local function add_running(self, ev, loop)
       stopped[#stopped] = true
       self.unwinding = true
     end
-    -- lua-ev's unloop ends all runs of the loop, also one that the program has begun around that of `pi:loop`.
+    -- lua-ev's `unloop` ends all runs of the loop, also one that the program began around that of `pi:loop`.
     if ev == package.loaded['jet.ev'] then
       loop._adapter.stop()
     else
@@ -93,7 +93,7 @@ local function add_running(self, ev, loop)
   end
 end
 
---- Makes the adapter of a loop; the same one each time.
+--- Returns the adapter of a loop; the same one each time.
 ---@param loop any nil for `ev.Loop.default`
 ---@return jet.Adapter
 function adapter.new(loop)
@@ -105,12 +105,12 @@ function adapter.new(loop)
   local self = { name = 'ev', watch = make_watch(ev, loop) }
 
   function self.after(seconds, callback)
-    -- libev ignores timers of no length at all.
+    -- libev ignores timers of length 0.
     local timer = ev.Timer.new(function(_, timer)
       timer:stop(loop)
       callback()
     end, math.max(seconds, 1e-6))
-    -- From now on, not from the beginning of this turn of the loop.
+    -- The time runs from now, not from the beginning of this turn of the loop.
     loop:update_now()
     timer:start(loop)
     return function()

@@ -1,7 +1,7 @@
---- Adapter for luv, also inside Neovim (`vim.uv` or `vim.loop`).
+--- The adapter for luv, also inside Neovim (`vim.uv` or `vim.loop`).
 --
--- When a connection is refused or breaks, luv itself prints 'EBADF: bad file descriptor' to standard
--- error; there is no way to ask it not to. The peer gets the real reason.
+-- When a connection is refused or lost, luv prints 'EBADF: bad file descriptor' to standard error, which cannot be turned
+-- off. The peer reports the real reason.
 
 local runs = require 'jet.loop.runs'
 
@@ -9,15 +9,15 @@ local adapter = {}
 
 local adapters = setmetatable({}, { __mode = 'k' })
 
---- Runs the loop. `uv.stop` ends one run, the next that looks, and `uv.run` returns for nothing else but for want of
--- work. So the program may stop the loop by itself, too.
+--- Runs the loop. `uv.run` returns only after `uv.stop`, which ends the innermost run, or when it has nothing to wait
+-- for. So the program may also stop the loop itself.
 ---@param uv table
 ---@param under_way jet.loop.Runs
 local function run(uv, under_way)
   local over = false
   under_way.run(function()
     if under_way.outer_is_over() then
-      -- That stop is not for the run that begins here.
+      -- Consumes that stop, which is not for the run that begins here.
       uv.run('nowait')
     end
     uv.run()
@@ -27,7 +27,7 @@ local function run(uv, under_way)
   end)
 end
 
---- Makes the adapter of a luv module; the same one each time.
+--- Returns the adapter of a luv module; the same one each time.
 ---@param uv table|nil nil for `require 'luv'`
 ---@return jet.Adapter
 function adapter.new(uv)
@@ -35,9 +35,8 @@ function adapter.new(uv)
   if adapters[uv] then
     return adapters[uv]
   end
-  -- Handles are stopped and used again, never closed: luv crashes when a Lua state is closed
-  -- before the loop has turned once more after a close. libuv allows one poll handle for a
-  -- descriptor.
+  -- Handles are stopped and reused, never closed: luv crashes if a Lua state is closed before the loop has run once more
+  -- after a close. libuv allows one poll handle for a descriptor.
   local polls, timers = {}, {}
   local under_way = runs.new(uv.stop)
   local self = { name = 'luv', stop = under_way.stop }
@@ -53,7 +52,7 @@ function adapter.new(uv)
     poll = poll or assert(uv.new_poll(fd))
     polls[fd] = poll
     poll:start(interest, function(err, events)
-      -- An error is found by whoever reads or writes.
+      -- The next read or write reports the error.
       local read, write = err or events:find('r', 1, true), err or events:find('w', 1, true)
       under_way.call(callback, read ~= nil, write ~= nil)
     end)
@@ -67,8 +66,8 @@ function adapter.new(uv)
         timers[#timers + 1], timer = timer, nil
       end
     end
-    -- From now on, not from the beginning of this turn of the loop, and in whole milliseconds,
-    -- rounded up: to be early would be to be called again.
+    -- The time runs from now, not from the beginning of this turn of the loop. Milliseconds are rounded up, as an early
+    -- timer would have to be started again.
     uv.update_time()
     timer:start(math.ceil(seconds * 1000), 0, function()
       cancel()

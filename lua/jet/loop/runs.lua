@@ -1,17 +1,17 @@
---- What the adapters of most libraries share: the calls of `run` that are under way, one inside
--- the other, how the innermost one is stopped, and who gets what a callback raises.
+--- The active calls of `run` of an adapter, nested in each other: how the innermost one is stopped, and where an error
+-- of a callback goes.
 --
--- The libraries do different things to a program whose callback raises; luv ends it. So while
--- `run` is under way the innermost one raises it, and the library never sees it.
+-- The libraries handle an error of a callback differently; luv ends the program. So the innermost `run` raises it, and the
+-- library never sees it.
 
 local core = require 'jet.core'
 
 local runs = {}
 
 ---@class jet.loop.Runs
----@field call fun(callback: function, ...: any) calls back
+---@field call fun(callback: function, ...: any) calls a callback of the peer
 ---@field run fun(turn: fun(), alive: fun(): any) turns the loop until it is stopped or not alive
----@field outer_is_over fun(): boolean whether the run around the innermost one was stopped already
+---@field outer_is_over fun(): boolean whether the run around the innermost one was stopped
 ---@field stop fun(): boolean ends the innermost run; false if there is none
 
 --- Turns a loop until its innermost run is to end.
@@ -34,7 +34,7 @@ local function run(state, wake, turn, alive)
     stopped[inner] = nil
   end
   if stopped[level - 1] then
-    -- The loop was stopped before this run began, and may have forgotten it.
+    -- The outer run was stopped before this one began, and may have missed it.
     wake()
   end
   if not ok then
@@ -43,11 +43,11 @@ local function run(state, wake, turn, alive)
 end
 
 --- Makes the bookkeeping of a loop.
----@param wake? fun() what else it takes to have the innermost run look
+---@param wake? fun() makes the innermost run check whether it is to end
 ---@return jet.loop.Runs
 function runs.new(wake)
   wake = wake or function() end
-  -- In `stopped` one entry for each run under way; true once that one is to end.
+  -- `stopped` has one entry for each active run; true if it is to end.
   local stopped = {}
   local state = { stopped = stopped }
   local self = {}
@@ -59,7 +59,7 @@ function runs.new(wake)
     end
     local ok, raised = pcall(callback, ...)
     if not ok and state.failure then
-      -- Two in one turn of the loop: only one can be raised.
+      -- Only one error can be raised in one turn of the loop.
       core.complain(tostring(raised))
     elseif not ok then
       state.failure = { raised = raised }

@@ -1,6 +1,6 @@
---- Adapter for luv where callbacks have to run through a function of the host, as in Neovim:
--- `loop = { uv = vim.uv, schedule = vim.schedule }`. luv's own callbacks run in Neovim's fast context there, in which
--- most of its API is refused.
+--- The adapter for luv in a host that runs callbacks by a function of its own, such as Neovim:
+-- `loop = { uv = vim.uv, schedule = vim.schedule }`. The callbacks of luv run in Neovim's fast context, in which most of
+-- its API cannot be used.
 
 local luv = require 'jet.loop.luv'
 local runs = require 'jet.loop.runs'
@@ -9,7 +9,7 @@ local adapter = {}
 
 local adapters = setmetatable({}, { __mode = 'k' })
 
--- Milliseconds: how long a turn waits at most, and how often it looks whether it is over.
+-- Milliseconds that a turn waits at most, and between two checks whether it is over.
 local TURN, INTERVAL = 1000, 10
 
 --- Gives an adapter the functions that watch descriptors and run timers, each callback scheduled.
@@ -21,7 +21,7 @@ local TURN, INTERVAL = 1000, 10
 local function add_watching(self, inner, schedule, under_way)
   local watched, timers = {}, 0
 
-  -- A descriptor is not watched between its callback being scheduled and called.
+  -- A descriptor is not watched while its callback is scheduled but not called yet.
   local function arm(fd, entry)
     inner.watch(fd, entry.interest, function(readable, writable)
       inner.watch(fd, nil)
@@ -71,7 +71,7 @@ local function add_watching(self, inner, schedule, under_way)
   end
 end
 
---- Makes the adapter of a luv module and a scheduler; the same one each time.
+--- Returns the adapter of a luv module and a scheduler; the same one each time.
 ---@param loop {uv: table, schedule: fun(f: fun()), wait: function|nil} `wait` as `vim.wait`, for `pi:loop`
 ---@return jet.Adapter
 function adapter.new(loop)
@@ -86,7 +86,7 @@ function adapter.new(loop)
   local self = { name = 'scheduled', stop = under_way.stop }
   local alive = add_watching(self, luv.new(uv), loop.schedule, under_way)
 
-  -- Only the host can run what was scheduled: it waits, and handles its events meanwhile.
+  -- Only the host can run scheduled callbacks, so its function waits and handles its events.
   function self.run()
     local vim = rawget(_G, 'vim')
     local wait = loop.wait or vim and vim.wait

@@ -1,8 +1,7 @@
---- What the adapters of coroutine schedulers share: a thread for each descriptor and direction.
+--- A thread for each descriptor and direction, for the adapters of coroutine schedulers.
 --
--- The library waits with `wait`, so a thread that is inside a callback waits for nothing. When
--- that callback runs a nested loop, a second thread takes its place and the first one ends when it
--- comes back.
+-- A thread does not wait while it is inside a callback. If that callback runs a nested loop, a second thread replaces the
+-- first one, which ends when the callback returns.
 
 local builtin = require 'jet.loop.builtin'
 
@@ -12,13 +11,13 @@ local threads = {}
 ---@field fd integer
 ---@field interest string|nil nil once the descriptor is not watched any more
 ---@field callback fun(readable: boolean, writable: boolean)
----@field round integer which thread is the one that counts
----@field inside integer callbacks under way
+---@field round integer the number of the current thread; earlier ones end
+---@field inside integer number of active callbacks
 
--- In plain Lua 5.1 a thread cannot yield through pcall, and callbacks run in one.
+-- In plain Lua 5.1 a thread cannot yield across pcall, which callbacks run in.
 threads.CAN_YIELD = _VERSION ~= 'Lua 5.1' or rawget(_G, 'jit') ~= nil
 
---- Makes the function that a thread runs: it waits for an entry and calls back, as long as its round is the current one.
+--- Returns the function that a thread runs: it waits for an entry and calls back while its round is the current one.
 ---@param spawn fun(f: fun(entry: jet.loop.Entry), entry: jet.loop.Entry)
 ---@param wait fun(entry: jet.loop.Entry): boolean, boolean
 ---@param under_way jet.loop.Runs
@@ -26,7 +25,7 @@ threads.CAN_YIELD = _VERSION ~= 'Lua 5.1' or rawget(_G, 'jit') ~= nil
 local function make_serve(spawn, wait, under_way)
   local serve
 
-  --- Calls back. The library reports what is raised, but its thread ends with that: another one takes its place.
+  --- Calls back. The library reports an error, but its thread ends, so another one replaces it.
   local function call(entry, round, readable, writable)
     entry.inside = entry.inside + 1
     local ok, raised = pcall(under_way.call, entry.callback, readable, writable)
@@ -65,8 +64,8 @@ function threads.new(spawn, wait, changed, under_way)
   local serve = make_serve(spawn, wait, under_way)
   local registry = {}
 
-  --- As `jet.Adapter.watch`.
-  ---@param key? any what the entry is kept under, if not its descriptor
+  --- Watches a descriptor, as `jet.Adapter.watch`.
+  ---@param key? any the key of the entry, default its descriptor
   function registry.watch(fd, interest, callback, key)
     key = key or fd
     local entry = watched[key]
@@ -104,7 +103,7 @@ function threads.new(spawn, wait, changed, under_way)
     own.step(0.05)
   end
 
-  --- Starts new threads for the descriptors whose callbacks are under way.
+  --- Starts new threads for the descriptors whose callbacks are active.
   function registry.replace_busy()
     for _, entry in pairs(watched) do
       if entry.inside > 0 then
