@@ -73,7 +73,7 @@ describe('The text of an error', function()
     owner:state { path = prefix .. 's', value = 1, set = function() error(errors.invalid_params { fetchOnly = 'x' }) end }
     support.settle(owner)
     other:set(prefix .. 's', 2)
-    support.wait_log "nobody waits for its answer: Invalid params %(%-32602%): read%-only: 'x'"
+    support.wait_log "a handler failed on a notification: Invalid params %(%-32602%): read%-only: 'x'"
     other:set(prefix .. 's', 2, { error = error })
     support.wait_log "a callback raised an error: Invalid params %(%-32602%): read%-only: 'x'"
   end)
