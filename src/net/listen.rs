@@ -32,14 +32,28 @@ const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
 const BETWEEN_NOTES: Duration = Duration::from_secs(60);
 
 /// What is spoken on the connections of a listener; by default the trivial protocol.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// WebSocket framing; else the trivial protocol.
     pub websocket: bool,
+    /// The time between two pings of a WebSocket. Pings keep proxies from closing an idle connection; the default of
+    /// 5 s is what other daemons use.
+    pub ping_interval: Duration,
     /// TLS under either framing.
     pub tls: Option<ServerTls>,
     /// Which Web pages may open a WebSocket.
     pub upgrades: Arc<UpgradePolicy>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        ServeOptions {
+            websocket: false,
+            ping_interval: Duration::from_secs(5),
+            tls: None,
+            upgrades: Arc::default(),
+        }
+    }
 }
 
 /// A socket that listens already and does not need a runtime yet. A Unix socket's file goes with it.
@@ -266,7 +280,7 @@ impl Listener {
         // What this build lacks has been told by Bound::speaking().
         let mut wire = wire.map_err(io::Error::other)?;
         wire.guard(UpgradeGuard { policy: self.options.upgrades.clone(), on_loopback: self.on_loopback });
-        Ok(ServerConnection::new(stream, wire, name))
+        Ok(ServerConnection::new(stream, wire, name, self.options.ping_interval))
     }
 }
 

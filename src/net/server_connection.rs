@@ -7,6 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::Interest as Wanted;
 use tokio::net::{TcpStream, UnixStream};
@@ -25,6 +26,7 @@ pub struct ServerConnection {
     wire: Wire,
     outbox: Outbox,
     name: String,
+    ping_interval: Duration,
     /// Whether the peer sends no more, but still reads.
     half_closed: bool,
 }
@@ -110,12 +112,18 @@ impl Watcher {
 }
 
 impl ServerConnection {
-    pub(super) fn new(stream: Stream, wire: Wire, name: String) -> ServerConnection {
+    pub(super) fn new(
+        stream: Stream,
+        wire: Wire,
+        name: String,
+        ping_interval: Duration,
+    ) -> ServerConnection {
         ServerConnection {
             watcher: Watcher(Arc::new(stream)),
             wire,
             outbox: Outbox::default(),
             name,
+            ping_interval,
             half_closed: false,
         }
     }
@@ -219,9 +227,9 @@ impl ServerConnection {
         self.outbox.unsent()
     }
 
-    /// Whether [`ping`](Self::ping) does anything.
-    pub fn is_websocket(&self) -> bool {
-        self.wire.is_websocket()
+    /// Returns the time between two [pings](Self::ping), or `None` if this is no WebSocket.
+    pub fn ping_interval(&self) -> Option<Duration> {
+        self.wire.is_websocket().then_some(self.ping_interval)
     }
 
     /// Asks a WebSocket's peer for a sign of life; nothing on other connections.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{interval_at, sleep, timeout};
+use tokio::time::{Interval, interval_at, sleep, timeout};
 
 use super::hub::Hub;
 use super::link::Link;
@@ -12,10 +12,6 @@ use crate::net::{DEFAULT_CONNECT_TIMEOUT, Error, ErrorKind, ServerConnection};
 
 /// The time limit for the handshakes of TLS and WebSocket, the same as the default of our peer.
 const HANDSHAKE_TIMEOUT: Duration = DEFAULT_CONNECT_TIMEOUT;
-
-/// The interval of pings to peers on WebSockets, the same as other daemons': it keeps proxies from closing an idle
-/// connection.
-const PING_EVERY: Duration = Duration::from_secs(5);
 
 /// After this many messages of one read their results are sent, so that other peers work on them while the rest is
 /// handled. Fewer would cost more in system calls than they gain.
@@ -79,6 +75,14 @@ async fn open(socket: &mut ServerConnection) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// Waits until the next ping is due, forever without an interval.
+async fn tick(pings: Option<&mut Interval>) {
+    match pings {
+        Some(pings) => drop(pings.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
 /// The result of a turn of reading.
 enum Turn {
     /// There is no more input now.
@@ -102,8 +106,8 @@ struct Task {
 impl Task {
     async fn run(&mut self) -> Turn {
         let watcher = self.link.socket().watcher();
-        let is_websocket = self.link.socket().is_websocket();
-        let mut pings = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
+        let period = self.link.socket().ping_interval();
+        let mut pings = period.map(|period| interval_at(tokio::time::Instant::now() + period, period));
         while !self.link.is_ended() {
             let turn = match self.paused.take() {
                 Some((next, result)) => self.go_on(next, result),
@@ -113,7 +117,7 @@ impl Task {
                     let ready = tokio::select! {
                         ready = watcher.ready(is_blocked), if !is_full => ready,
                         () = self.link.changed() => continue,
-                        _ = pings.tick(), if is_websocket => {
+                        () = tick(pings.as_mut()) => {
                             if self.link.socket().ping().is_err() {
                                 return Turn::Over;
                             }

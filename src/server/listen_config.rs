@@ -96,7 +96,8 @@ impl Places {
         let is_beside = wanted.is_some_and(TlsPlaces::is_beside);
         let own = if websocket { self.ws_port } else { Some(self.port) };
         let beside = wanted.and_then(|tls| if websocket { tls.ws_port } else { tls.port });
-        let options = |tls| ServeOptions { websocket, tls, upgrades: self.upgrades.clone() };
+        let options =
+            |tls| ServeOptions { websocket, tls, upgrades: self.upgrades.clone(), ..ServeOptions::default() };
         let mut listeners = Vec::new();
         if let Some(port) = own {
             listeners.extend(self.port(port, &options(tls.clone().filter(|_| !is_beside)))?);
