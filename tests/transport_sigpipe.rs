@@ -1,12 +1,14 @@
-//! Writing to a dead socket in a process that has not ignored SIGPIPE, as the interpreters the
-//! module is loaded by. A Rust program with an ordinary `main` ignores the signal, so this one has
-//! none; a failure is the signal that ends it.
+//! Writes to a dead socket in a process that does not ignore SIGPIPE, as the interpreters that load the module.
+//! A Rust program with an ordinary `main` ignores the signal, so this one has no such `main`. If the test fails,
+//! the signal ends it.
 #![no_main]
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::{Duration, Instant};
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 use jet::net::{Connection, Options};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The bit of SIGPIPE, number 13, in the masks of /proc/self/status.
 const SIGPIPE_MASK: u64 = 1 << (13 - 1);
@@ -41,7 +43,17 @@ fn write_to_a_dead_socket() {
     for _ in 0..10 {
         connection.drive(Instant::now()).expect("connected");
         connection.write(&mut b"\0\0\0\x02{}".to_vec()).expect("told by read");
-        std::thread::sleep(Duration::from_millis(5));
+        wait_for_reset(&connection);
     }
     assert!(connection.read().is_err(), "the daemon is gone");
+}
+
+/// Waits until the kernel knows that the other side has reset the connection: the next write meets a dead socket.
+fn wait_for_reset(connection: &Connection) {
+    // SAFETY: the connection keeps its descriptor open as long as it is borrowed.
+    let fd = unsafe { BorrowedFd::borrow_raw(connection.fd().expect("connected")) };
+    let limit = Timespec { tv_sec: 20, tv_nsec: 0 };
+    // Errors and hang-ups are reported without being asked for.
+    let count = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::empty())], Some(&limit)).expect("poll");
+    assert_eq!(count, 1, "no reset");
 }

@@ -90,11 +90,13 @@ fn a_stream_may_be_cut_at_every_byte() {
     let mut stream = frame(&json!({"id": 1, "method": "echo", "params": "é"}));
     stream.extend_from_slice(&[0, 0, 0, 0]);
     stream.extend(frame(&json!([{"id": 2, "method": "echo", "params": 2}])));
+    let mut witness = daemon.connect();
     for cut in 0..=stream.len() {
         let mut peer = daemon.connect();
         peer.0.write_all(&stream[..cut]).expect("sent");
         peer.0.flush().expect("sent");
-        std::thread::sleep(Duration::from_millis(1));
+        // Its answer comes after the daemon has read what was sent before.
+        witness.ask("echo", json!(0));
         peer.0.write_all(&stream[cut..]).expect("sent");
         assert_eq!(peer.read(), json!({"id": 1, "result": "é"}), "cut at {cut}");
         assert_eq!(peer.read(), json!({"id": 2, "result": 2}), "cut at {cut}");

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::support::transport::*;
@@ -135,17 +136,21 @@ fn an_end_inside_a_message_is_told_apart() {
 
 #[test]
 fn a_reset_is_told_after_what_was_received() {
-    let (address, _) = server(|mut stream| {
+    let (close, closing) = channel::<()>();
+    let (address, _) = server(move |mut stream| {
         // Unread input makes the close a reset.
         let mut byte = [0];
         stream.peek(&mut byte).expect("input");
         write_frame(&mut stream, b"last words");
-        std::thread::sleep(Duration::from_millis(50));
+        let _ = closing.recv();
     });
     let mut connection = dial(options(address)).expect("connects");
     send(&mut connection, b"ignored");
-    let (messages, error) = receive_to_end(&mut connection);
+    let (messages, _) = receive(&mut connection, 1);
     assert_eq!(messages, [b"last words"]);
+    drop(close);
+    let (messages, error) = receive_to_end(&mut connection);
+    assert!(messages.is_empty());
     assert_eq!(error.to_string(), "connection reset by the daemon");
 }
 
@@ -156,9 +161,10 @@ fn writing_to_a_daemon_that_went_away_lets_read_tell() {
     });
     let mut connection = dial(options(address)).expect("connects");
     server.join().expect("script");
+    send(&mut connection, b"answered with a reset");
+    wait_for_reset(&connection);
     for _ in 0..10 {
         send(&mut connection, b"anybody there?");
-        std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(connection.unsent(), 0, "what can never leave is not kept");
     let (messages, error) = receive_to_end(&mut connection);
@@ -171,13 +177,22 @@ fn frames_cut_at_every_byte_arrive_whole() {
     let stream = [frame(b"{\"a\":1}"), frame(b""), frame(b"[]"), frame(b"x")].concat();
     for cut in 0..=stream.len() {
         let (before, after) = (stream[..cut].to_vec(), stream[cut..].to_vec());
+        let (go_on, going_on) = channel::<()>();
         let (address, _) = server(move |mut socket| {
             socket.set_nodelay(true).expect("settable");
             socket.write_all(&before).expect("written");
-            std::thread::sleep(Duration::from_millis(2));
+            let _ = going_on.recv();
             socket.write_all(&after).expect("written");
         });
-        let (messages, _) = receive_to_end(&mut dial(options(address)).expect("connects"));
+        let mut connection = dial(options(address)).expect("connects");
+        let mut messages = Vec::new();
+        if cut > 0 {
+            connection.wait(connection.wants(), Some(Instant::now() + PATIENCE)).expect("poll");
+            connection.read().expect("open");
+            messages.extend(connection.messages().map(<[u8]>::to_vec));
+        }
+        drop(go_on);
+        messages.extend(receive_to_end(&mut connection).0);
         assert_eq!(messages, [b"{\"a\":1}".to_vec(), b"[]".to_vec(), b"x".to_vec()], "cut at {cut}");
     }
 }
@@ -199,12 +214,24 @@ fn a_batch_stays_in_place_until_the_next_read() {
 
 #[test]
 fn one_read_is_bounded_so_that_others_get_their_turn() {
-    let (address, server) = server(|mut stream| {
-        stream.write_all(&frame(&[b'x'; 1000]).repeat(4000)).expect("written");
+    let (fill, filled) = channel::<()>();
+    let (address, server) = server(move |mut stream| {
+        let bytes = frame(&[b'x'; 1000]).repeat(4000);
+        // As much as the kernel takes before anything is read.
+        stream.set_nonblocking(true).expect("settable");
+        let mut taken = 0;
+        while let Ok(count) = stream.write(&bytes[taken..])
+            && count > 0
+        {
+            taken += count;
+        }
+        drop(fill);
+        stream.set_nonblocking(false).expect("settable");
+        stream.write_all(&bytes[taken..]).expect("written");
         read_frame(&mut stream);
     });
     let mut connection = dial(options(address)).expect("connects");
-    std::thread::sleep(Duration::from_millis(100));
+    let _ = filled.recv();
     let mut received = 0;
     let mut largest = 0;
     while received < 4000 {
@@ -273,17 +300,21 @@ fn fifty_megabytes_to_a_slow_reader_arrive_unchanged() {
 
 #[test]
 fn close_sends_what_was_written_even_with_unread_input() {
-    let (address, server) = server(|mut stream| {
+    let (written, unread) = channel::<()>();
+    let (close, closed) = channel::<()>();
+    let (address, server) = server(move |mut stream| {
         for _ in 0..100 {
             write_frame(&mut stream, b"unread");
         }
-        std::thread::sleep(Duration::from_millis(50));
+        drop(written);
+        let _ = closed.recv();
         read_frame(&mut stream)
     });
     let mut connection = dial(options(address)).expect("connects");
-    std::thread::sleep(Duration::from_millis(20));
+    let _ = unread.recv();
     send(&mut connection, b"last wish");
     connection.close();
+    drop(close);
     assert_eq!(server.join().expect("script"), b"last wish");
     let error = connection.write(&mut frame(b"late")).expect_err("closed");
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::Closed, "closed".to_owned()));

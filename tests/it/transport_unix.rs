@@ -2,10 +2,11 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use crate::support::transport::*;
-use jet::net::{Connection, ErrorKind, Options};
+use jet::net::{Connection, ErrorKind, Options, Status};
 
 fn talk(listener: UnixListener, options: Options) {
     let server = std::thread::spawn(move || {
@@ -71,12 +72,17 @@ fn a_full_queue_is_waited_for() {
     let files = TempDir::new();
     let path = files.path("jet.socket");
     let (listener, _filler) = full(&path);
+    let (refused, wait_for_refusal) = channel::<()>();
     let accepting = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
+        let _ = wait_for_refusal.recv();
         let accepted: Vec<_> = (0..2).map(|_| listener.accept().expect("a client")).collect();
         accepted.len()
     });
-    dial(Options::unix(path.to_str().expect("UTF-8"))).expect("connects when there is room");
+    let options = Options::unix(path.to_str().expect("UTF-8"));
+    let mut connection = Connection::open(options, Instant::now()).expect("valid");
+    assert_eq!(connection.drive(Instant::now()), Ok(Status::Dialling));
+    drop(refused);
+    drive_until_open(&mut connection).expect("connects when there is room");
     assert_eq!(accepting.join().expect("accepts"), 2);
 }
 

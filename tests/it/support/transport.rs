@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,12 +60,30 @@ pub fn options(address: SocketAddr) -> Options {
 /// Opens a connection and drives it until it is usable or has failed.
 pub fn dial(options: Options) -> Result<Connection, Error> {
     let mut connection = Connection::open(options, Instant::now())?;
+    drive_until_open(&mut connection)?;
+    Ok(connection)
+}
+
+/// Drives a connection until it is usable or has failed.
+pub fn drive_until_open(connection: &mut Connection) -> Result<(), Error> {
     let end = Instant::now() + PATIENCE;
     while connection.drive(Instant::now())? == Status::Dialling {
         assert!(Instant::now() < end, "still dialling");
         connection.wait(connection.wants(), None).expect("poll");
     }
-    Ok(connection)
+    Ok(())
+}
+
+/// Waits until the kernel knows that the other side has reset the connection. Nothing is read.
+pub fn wait_for_reset(connection: &Connection) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let fd = connection.fd().expect("connected");
+    // SAFETY: the connection keeps its descriptor open as long as it is borrowed.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let limit = Timespec::try_from(PATIENCE).expect("short");
+    // Errors and hang-ups are reported without being asked for.
+    let count = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::empty())], Some(&limit)).expect("poll");
+    assert_eq!(count, 1, "no reset");
 }
 
 /// The error of a dial that must not succeed.
