@@ -112,12 +112,7 @@ impl Watcher {
 }
 
 impl ServerConnection {
-    pub(super) fn new(
-        stream: Stream,
-        wire: Wire,
-        name: String,
-        ping_interval: Duration,
-    ) -> ServerConnection {
+    pub(super) fn new(stream: Stream, wire: Wire, name: String, ping_interval: Duration) -> ServerConnection {
         ServerConnection {
             watcher: Watcher(Arc::new(stream)),
             wire,
