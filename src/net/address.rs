@@ -12,7 +12,7 @@ use super::{Error, ErrorKind};
 
 /// One place to connect to. Displayed as people would write it.
 #[derive(Debug, Clone)]
-pub(super) enum Address {
+pub enum Address {
     Tcp(SocketAddr),
     Unix(SocketAddrUnix),
 }
@@ -60,7 +60,7 @@ impl fmt::Display for Address {
 ///
 /// # Errors
 /// [`ErrorKind::Options`] if it is empty, too long (108 bytes on Linux), or has a NUL in a path.
-pub(super) fn unix(name: &[u8]) -> Result<Address, Error> {
+pub fn unix(name: &[u8]) -> Result<Address, Error> {
     let address = match name {
         [] | [b'@' | 0] => {
             return Err(Error::new(ErrorKind::Options, "the name of the Unix socket is empty"));
@@ -80,7 +80,7 @@ pub(super) fn unix(name: &[u8]) -> Result<Address, Error> {
 ///
 /// # Errors
 /// [`ErrorKind::Options`] if there is no host or no port.
-pub(super) fn literal(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, Error> {
+pub fn literal(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, Error> {
     if port == 0 {
         return Err(Error::new(ErrorKind::Options, "port must be in 1..65535"));
     }
@@ -103,7 +103,7 @@ pub(super) fn literal(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, 
 }
 
 /// An IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
-pub(super) fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
+pub fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
     let Some((address, interface)) = text.split_once('%') else {
         return Ok(None);
     };

@@ -25,7 +25,7 @@ struct Failure {
 
 /// Tries addresses in turn until one connects.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub struct Dial {
     addresses: VecDeque<Address>,
     attempt: Option<Attempt>,
     deadline: Instant,

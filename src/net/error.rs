@@ -26,12 +26,12 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Error { kind, text: text.into() }
     }
 
     /// An open connection to that `other` end which a system call says is broken.
-    pub(super) fn broken(error: &io::Error, other: &str) -> Self {
+    pub(crate) fn broken(error: &io::Error, other: &str) -> Self {
         let text = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 format!("connection reset by the {other}")
@@ -63,7 +63,7 @@ impl From<TooLong> for Error {
 }
 
 /// What a system call's error means, as the short phrase people know.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     if let Some(ours) = error.get_ref() {
         return ours.to_string();
     }

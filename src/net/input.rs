@@ -14,7 +14,7 @@ const READ_CHUNK: usize = 16 * 1024;
 
 /// How one turn of reading ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub enum Input {
     /// The kernel has no more now.
     Drained,
     /// There may be more, for the next turn.
@@ -27,7 +27,7 @@ pub(super) enum Input {
 ///
 /// # Errors
 /// Why the connection is broken.
-pub(super) fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<Input> {
+pub fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<Input> {
     let mut budget = READ_BUDGET;
     while budget > 0 {
         buffer.reserve(READ_CHUNK);

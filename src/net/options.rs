@@ -5,10 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address;
 use super::error::Error;
-use super::layers::Wire;
-use super::lookup::{self, Resolver};
+use super::lookup::Resolver;
+use super::url;
 use crate::wire::DEFAULT_MAX_MESSAGE;
 
 /// How long connecting may take in all: name look-up, every address and every handshake.
@@ -17,7 +16,7 @@ use crate::wire::DEFAULT_MAX_MESSAGE;
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// No program waits longer; it keeps the arithmetic of instants from overflowing.
-pub(super) const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+pub const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the daemon listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +30,34 @@ pub enum Target {
     },
     /// A Unix domain socket: a path, or an abstract name of Linux behind a leading `@` or NUL.
     Unix(Vec<u8>),
+}
+
+impl Target {
+    /// Returns the `Host` header of HTTP. Daemons on Unix sockets are called localhost.
+    pub(crate) fn host_header(&self, default_port: u16) -> String {
+        match self {
+            Target::Tcp { host, port } => {
+                let host = if host.contains(':') && !host.starts_with('[') {
+                    format!("[{host}]")
+                } else {
+                    host.clone()
+                };
+                if *port == default_port { host } else { format!("{host}:{port}") }
+            }
+            Target::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    /// Returns the name that a certificate has to be for by default.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Target::Tcp { host, .. } => {
+                Some(host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host))
+            }
+            Target::Unix(_) => None,
+        }
+    }
 }
 
 /// WebSocket framing instead of length prefixes.
@@ -109,6 +136,15 @@ impl Options {
         }
     }
 
+    /// Returns the options of a URL, with defaults for everything that it does not say: `ws://host:port/path` (port 80),
+    /// `wss://host:port/path` (TLS, port 443), `tcp://host:port` (port 11122), `unix:/path`, `unix:@abstract-name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`](super::ErrorKind::Options) if it is none of these.
+    pub fn url(url: &str) -> Result<Options, Error> {
+        url::parse(url)
+    }
+
     /// The trivial protocol over TCP, everything else as by default.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Options::new(Target::Tcp { host: host.into(), port })
@@ -117,25 +153,5 @@ impl Options {
     /// The trivial protocol over a Unix domain socket, everything else as by default.
     pub fn unix(name: impl Into<Vec<u8>>) -> Self {
         Options::new(Target::Unix(name.into()))
-    }
-
-    /// Whether these options can work at all, as far as it can be told without a network. May read
-    /// certificates from files.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Options`](super::ErrorKind::Options), as [`Connection::open`](super::Connection::open)
-    /// would give it.
-    pub fn check(&self) -> Result<(), Error> {
-        match &self.target {
-            Target::Unix(name) => {
-                address::unix(name)?;
-            }
-            Target::Tcp { host, port } => {
-                if address::literal(host, *port)?.is_none() {
-                    lookup::check(host)?;
-                }
-            }
-        }
-        Wire::client(self).map(drop)
     }
 }

@@ -7,7 +7,7 @@ use crate::wire::KEPT_BUFFER;
 /// Bytes on their way out. A partial write only moves a mark; what was sent is dropped when it is
 /// the larger half, so the work per byte is constant however slow the reader.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
     broken: bool,

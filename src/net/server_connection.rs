@@ -37,7 +37,7 @@ pub struct Watcher(Arc<Stream>);
 
 /// What tokio watches. Reading and writing go past it, for MSG_NOSIGNAL and without extra copies.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -112,7 +112,7 @@ impl Watcher {
 }
 
 impl ServerConnection {
-    pub(super) fn new(stream: Stream, wire: Wire, name: String, ping_interval: Duration) -> ServerConnection {
+    pub(crate) fn new(stream: Stream, wire: Wire, name: String, ping_interval: Duration) -> ServerConnection {
         ServerConnection {
             watcher: Watcher(Arc::new(stream)),
             wire,

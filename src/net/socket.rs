@@ -13,7 +13,7 @@ use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType,
 
 /// A stream socket, connecting or connected. Closed on drop.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub struct Socket {
     fd: OwnedFd,
 }
 
@@ -63,7 +63,7 @@ impl Socket {
 ///
 /// # Errors
 /// `WouldBlock` if there is nothing yet, else why the connection is broken.
-pub(super) fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+pub fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         match net::recv(&socket, spare_capacity(buffer), RecvFlags::DONTWAIT) {
             Err(Errno::INTR) => {}
@@ -76,7 +76,7 @@ pub(super) fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usi
 ///
 /// # Errors
 /// `WouldBlock` if it takes nothing now, else why the connection is broken.
-pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match net::send(&socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
             Err(Errno::INTR) => {}
@@ -86,13 +86,13 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Tells the other side that nothing more will come.
-pub(super) fn finish(socket: impl AsFd) {
+pub fn finish(socket: impl AsFd) {
     // Fails only if the connection is gone already.
     let _ = net::shutdown(socket, Shutdown::Write);
 }
 
 /// Ends both directions, also for whoever still waits on the descriptor.
-pub(super) fn end(socket: impl AsFd) {
+pub fn end(socket: impl AsFd) {
     // As above.
     let _ = net::shutdown(socket, Shutdown::Both);
 }
@@ -101,7 +101,7 @@ pub(super) fn end(socket: impl AsFd) {
 ///
 /// # Errors
 /// The connection has ended already.
-pub(super) fn prepare_tcp(fd: impl AsFd) -> io::Result<()> {
+pub fn prepare_tcp(fd: impl AsFd) -> io::Result<()> {
     sockopt::set_tcp_nodelay(&fd, true)?;
     Ok(sockopt::set_socket_keepalive(&fd, true)?)
 }

@@ -19,7 +19,7 @@ use super::socket::Socket;
 
 /// The socket file of a listener. It is removed on drop, unless another file has taken its place.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     /// Device and inode of the socket.
     identity: (u64, u64),

@@ -1,46 +1,39 @@
 //! Addresses written as URLs: `ws://`, `wss://`, `tcp://`, `unix:`.
 
-use super::options::{Options, Target, TlsOptions, WebSocketOptions};
+use super::options::{Options, TlsOptions, WebSocketOptions};
 use super::{Error, ErrorKind};
 
 /// The port that daemons listen on for the trivial protocol.
 const DEFAULT_JET_PORT: u16 = 11122;
 
-impl Options {
-    /// Options for a URL, everything it does not say as by default: `ws://host:port/path` (port 80),
-    /// `wss://host:port/path` (TLS, port 443), `tcp://host:port` (port 11122), `unix:/path`,
-    /// `unix:@abstract-name`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Options`] if it is none of these.
-    pub fn url(url: &str) -> Result<Options, Error> {
-        if let Some(name) = url.strip_prefix("unix:") {
-            let path = name.strip_prefix("//").unwrap_or(name);
-            return Ok(Options::unix(path));
-        }
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad(url, "it has no scheme"))?;
-        let scheme = scheme.to_ascii_lowercase();
-        let port = match scheme.as_str() {
-            "ws" => 80,
-            "wss" => 443,
-            "tcp" => DEFAULT_JET_PORT,
-            _ => return Err(bad(url, "the scheme must be ws, wss, tcp or unix")),
-        };
-        let rest = rest.split('#').next().unwrap_or_default();
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port) = host_and_port(url, authority, port)?;
-        let mut options = Options::tcp(host, port);
-        if scheme == "tcp" {
-            if !matches!(path, "" | "/") {
-                return Err(bad(url, "tcp has no path"));
-            }
-            return Ok(options);
-        }
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        options.websocket = Some(WebSocketOptions { path, ..WebSocketOptions::default() });
-        options.tls = (scheme == "wss").then(TlsOptions::default);
-        Ok(options)
+/// Parses a URL; see [`Options::url`].
+pub fn parse(url: &str) -> Result<Options, Error> {
+    if let Some(name) = url.strip_prefix("unix:") {
+        let path = name.strip_prefix("//").unwrap_or(name);
+        return Ok(Options::unix(path));
     }
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| bad(url, "it has no scheme"))?;
+    let scheme = scheme.to_ascii_lowercase();
+    let port = match scheme.as_str() {
+        "ws" => 80,
+        "wss" => 443,
+        "tcp" => DEFAULT_JET_PORT,
+        _ => return Err(bad(url, "the scheme must be ws, wss, tcp or unix")),
+    };
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (host, port) = host_and_port(url, authority, port)?;
+    let mut options = Options::tcp(host, port);
+    if scheme == "tcp" {
+        if !matches!(path, "" | "/") {
+            return Err(bad(url, "tcp has no path"));
+        }
+        return Ok(options);
+    }
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    options.websocket = Some(WebSocketOptions { path, ..WebSocketOptions::default() });
+    options.tls = (scheme == "wss").then(TlsOptions::default);
+    Ok(options)
 }
 
 fn host_and_port<'a>(url: &str, authority: &'a str, default: u16) -> Result<(&'a str, u16), Error> {
@@ -73,25 +66,9 @@ fn bad(url: &str, why: &str) -> Error {
     Error::new(ErrorKind::Options, format!("bad url '{shown}': {why}"))
 }
 
-impl Target {
-    /// As the `Host` header of HTTP wants it; daemons on Unix sockets are called localhost.
-    pub(super) fn host_header(&self, default_port: u16) -> String {
-        match self {
-            Target::Tcp { host, port } => {
-                let host = if host.contains(':') && !host.starts_with('[') {
-                    format!("[{host}]")
-                } else {
-                    host.clone()
-                };
-                if *port == default_port { host } else { format!("{host}:{port}") }
-            }
-            Target::Unix(_) => "localhost".to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::options::Target;
     use super::*;
 
     fn parts(url: &str) -> (Target, Option<String>, bool) {

@@ -29,11 +29,7 @@ pub struct Ready {
 
 /// Blocks until `fd` is ready or `until` has come; without a descriptor until then, and not at all
 /// without either.
-pub(super) fn wait(
-    fd: Option<BorrowedFd<'_>>,
-    interest: Interest,
-    until: Option<Instant>,
-) -> io::Result<Ready> {
+pub fn wait(fd: Option<BorrowedFd<'_>>, interest: Interest, until: Option<Instant>) -> io::Result<Ready> {
     if fd.is_none() && until.is_none() {
         return Ok(Ready::default());
     }

@@ -116,7 +116,7 @@ impl Handle {
     ///
     /// # Errors
     /// The thread or its runtime cannot be made.
-    pub(super) fn start(options: Options) -> io::Result<Handle> {
+    pub(crate) fn start(options: Options) -> io::Result<Handle> {
         let addresses = options.listeners.iter().filter_map(BoundListener::address).collect();
         // Before the thread: a fork of it belongs to its parent.
         let ownership = Ownership::new();

@@ -27,7 +27,7 @@ pub enum Interfaces {
 
 /// A certificate, and where it is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsPlaces {
+pub struct TlsListenConfig {
     /// PEM file with the daemon's certificate and its intermediates.
     pub certificate: PathBuf,
     /// PEM file with its key.
@@ -41,7 +41,7 @@ pub struct TlsPlaces {
     pub ws_port: Option<u16>,
 }
 
-impl TlsPlaces {
+impl TlsListenConfig {
     fn is_beside(&self) -> bool {
         self.port.is_some() || self.ws_port.is_some()
     }
@@ -49,7 +49,7 @@ impl TlsPlaces {
 
 /// What a daemon listens on. Unix sockets are never encrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct ListenConfig {
     /// For every port.
     pub interfaces: Interfaces,
     /// The port of the trivial protocol; 0 chooses a free one, the same on all interfaces.
@@ -61,12 +61,12 @@ pub struct Places {
     /// The permissions of the files of Unix sockets; [`DEFAULT_UNIX_MODE`].
     pub unix_mode: Option<u32>,
     /// TLS.
-    pub tls: Option<TlsPlaces>,
+    pub tls: Option<TlsListenConfig>,
     /// Which Web pages may open a WebSocket.
     pub upgrades: Arc<UpgradePolicy>,
 }
 
-impl Places {
+impl ListenConfig {
     /// Listens for the trivial protocol: the ports and the Unix sockets.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Places {
         let wanted = self.tls.as_ref();
         let tls = wanted.map(|tls| ServerTls::new(&tls.certificate, &tls.key, tls.client_ca.as_deref()));
         let tls = tls.transpose().map_err(io::Error::other)?;
-        let is_beside = wanted.is_some_and(TlsPlaces::is_beside);
+        let is_beside = wanted.is_some_and(TlsListenConfig::is_beside);
         let own = if websocket { self.ws_port } else { Some(self.port) };
         let beside = wanted.and_then(|tls| if websocket { tls.ws_port } else { tls.port });
         let options =

@@ -41,12 +41,12 @@ impl BoundListener {
     }
 
     /// Another one for the same socket, without the file of a Unix socket.
-    pub(super) fn try_clone(&self) -> io::Result<BoundListener> {
+    pub(crate) fn try_clone(&self) -> io::Result<BoundListener> {
         self.0.try_clone().map(BoundListener)
     }
 
     /// Closes this process's copy of a socket that another process listens on.
-    pub(super) fn leave(self) {
+    pub(crate) fn leave(self) {
         self.0.leave();
     }
 }
@@ -71,7 +71,7 @@ pub fn bind(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
 ///
 /// # Errors
 /// As [`bind`].
-pub(super) fn bind_beside_ipv4(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
+pub(crate) fn bind_beside_ipv4(interface: Option<&str>, port: u16) -> io::Result<BoundListener> {
     Bound::tcp_of(interface, port, true).map(BoundListener)
 }
 

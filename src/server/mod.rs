@@ -32,7 +32,7 @@ pub use crate::net::{ServeOptions, ServerTls, UpgradePolicy};
 use crate::users;
 pub use accounts::Registry;
 pub use handle::Handle;
-pub use listen_config::{DEFAULT_UNIX_MODE, Interfaces, Places, TlsPlaces};
+pub use listen_config::{DEFAULT_UNIX_MODE, Interfaces, ListenConfig, TlsListenConfig};
 pub use listener::{BoundListener, bind, bind_unix};
 
 /// Receives log lines. Called on the daemon's thread, and by [`start`]; it must not block.

@@ -14,7 +14,7 @@ impl Error {
     }
 
     /// The same, and where it is: in front of the text.
-    pub(super) fn at(self, place: impl fmt::Display) -> Error {
+    pub(crate) fn at(self, place: impl fmt::Display) -> Error {
         Error(format!("{place}: {}", self.0))
     }
 }

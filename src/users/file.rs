@@ -72,15 +72,15 @@ pub fn update<T>(
     may_create: bool,
     change: impl FnOnce(&mut Users) -> Result<T, Error>,
 ) -> Result<(T, Users), Error> {
-    let place = Place::of(path)?;
-    let lock = place.lock(may_create).map_err(|error| io_error("cannot open", path, &error))?;
+    let location = Location::of(path)?;
+    let lock = location.lock(may_create).map_err(|error| io_error("cannot open", path, &error))?;
     let mut users = if lock.is_empty && may_create { Users::default() } else { read(path)? };
     let changed = change(&mut users).and_then(|result| {
-        let written = place.replace(&format::write(&users));
+        let written = location.replace(&format::write(&users));
         written.map(|()| result).map_err(|error| io_error("cannot write", path, &error))
     });
     if changed.is_err() && lock.is_made {
-        let _ = fs::remove_file(&place.target);
+        let _ = fs::remove_file(&location.target);
     }
     Ok((changed?, users))
 }
@@ -94,14 +94,14 @@ struct Lock {
 }
 
 /// Where a file really is.
-struct Place {
+struct Location {
     /// The file, behind all symbolic links.
     target: PathBuf,
     directory: PathBuf,
 }
 
-impl Place {
-    fn of(path: &Path) -> Result<Place, Error> {
+impl Location {
+    fn of(path: &Path) -> Result<Location, Error> {
         let target = match fs::canonicalize(path) {
             // The file may be made; but not where a link leads that leads nowhere.
             Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
@@ -114,7 +114,7 @@ impl Place {
         };
         let target = target.map_err(|error| io_error("cannot find", path, &error))?;
         let directory = target.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Place { target, directory })
+        Ok(Location { target, directory })
     }
 
     /// Waits until nobody else changes the file. A file that is missing is made, without anything in it, if

@@ -150,14 +150,14 @@ impl Hash {
     }
 
     /// A hash that costs as much as this one and that no password is known to match.
-    pub(super) fn decoy(&self) -> Hash {
+    pub(crate) fn decoy(&self) -> Hash {
         let mut decoy = self.clone();
         decoy.0.hash = Output::new(&[0; OUTPUT_BYTES]).ok();
         decoy
     }
 
     /// A decoy that costs as much as a hash of ours.
-    pub(super) fn default_decoy() -> Hash {
+    pub(crate) fn default_decoy() -> Hash {
         let Cost { memory_kib, passes, lanes } = Cost::DEFAULT;
         let zeros = "A".repeat(22);
         let text = format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${zeros}${zeros}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jet::daemon::Config;
 use jet::daemon::LogLine;
-use jet::server::{Handle, Interfaces, Options, Places, UpgradePolicy, start};
+use jet::server::{Handle, Interfaces, ListenConfig, Options, UpgradePolicy, start};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,11 +21,11 @@ struct Daemon {
 fn daemon(address: &str, origins: &[&str], hosts: &[&str], always: bool) -> Daemon {
     let list = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let upgrades = UpgradePolicy::new(list(origins), list(hosts), always).expect("valid");
-    let places = Places {
+    let places = ListenConfig {
         interfaces: Interfaces::These(vec![address.to_owned()]),
         ws_port: Some(0),
         upgrades: upgrades.into(),
-        ..Places::default()
+        ..ListenConfig::default()
     };
     let (sender, log) = mpsc::channel();
     let options = Options {

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use jet::daemon::{Config, Level, LogLine};
 use jet::server::log_writer::LogWriter;
 use jet::server::{
-    self, BoundListener, Handle, Interfaces, Options, Places, Registry, TlsPlaces, UpgradePolicy,
+    self, BoundListener, Handle, Interfaces, ListenConfig, Options, Registry, TlsListenConfig, UpgradePolicy,
 };
 use jet::sys::allocator::return_large_blocks;
 use jet::sys::background::{Background, background};
@@ -257,16 +257,17 @@ fn listeners(arguments: &Serve) -> io::Result<Vec<BoundListener>> {
         [] => Interfaces::Loopback,
         addresses => Interfaces::These(addresses.to_vec()),
     };
-    let tls = arguments.tls_cert.clone().zip(arguments.tls_key.clone()).map(|(certificate, key)| TlsPlaces {
-        certificate,
-        key,
-        client_ca: arguments.tls_client_ca.clone(),
-        port: arguments.tls_port,
-        ws_port: arguments.wss_port,
-    });
+    let tls =
+        arguments.tls_cert.clone().zip(arguments.tls_key.clone()).map(|(certificate, key)| TlsListenConfig {
+            certificate,
+            key,
+            client_ca: arguments.tls_client_ca.clone(),
+            port: arguments.tls_port,
+            ws_port: arguments.wss_port,
+        });
     let unix = arguments.unix.iter().map(|name| name.as_bytes().to_vec()).collect();
     let upgrades = UpgradePolicy::new(arguments.allow_origin.clone(), arguments.allow_host.clone(), true);
-    let places = Places {
+    let places = ListenConfig {
         interfaces,
         port: arguments.port,
         ws_port: arguments.ws_port,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::fields::{Any, Bytes, Callback, Count, FileMode, OneOrMany, Port, Seconds, Secret};
 use super::reader::{self, Refusal};
 use crate::daemon::Config;
-use crate::server::{Interfaces, Places, Registry, TlsPlaces, UpgradePolicy};
+use crate::server::{Interfaces, ListenConfig, Registry, TlsListenConfig, UpgradePolicy};
 use crate::users::{self, Auth, Hash, Users};
 
 /// The options of a daemon. `jet.DaemonOptions` in `lua/jet/daemon.lua` documents them for programs.
@@ -177,17 +177,17 @@ impl DaemonOptions {
     ///
     /// # Errors
     /// Which origin or host name is none.
-    pub fn places(&self) -> Result<Places, String> {
+    pub fn places(&self) -> Result<ListenConfig, String> {
         let upgrades = UpgradePolicy::new(self.allow_origin.0.clone(), self.allow_host.0.clone(), false)?;
         let port = |given: Option<Port<0>>| given.map(|Port(port)| port);
-        Ok(Places {
+        Ok(ListenConfig {
             // As the earlier daemon; `jetd` listens on the loopback interface alone.
             interfaces: self.interface.clone().map_or(Interfaces::All, |name| Interfaces::These(vec![name])),
             port: self.port.0,
             ws_port: port(self.ws_port),
             unix: self.unix.0.iter().map(|Bytes(name)| name.clone()).collect(),
             unix_mode: self.unix_mode.map(|FileMode(mode)| mode),
-            tls: self.tls.as_ref().map(|tls| TlsPlaces {
+            tls: self.tls.as_ref().map(|tls| TlsListenConfig {
                 certificate: tls.certificate.clone(),
                 key: tls.key.clone(),
                 client_ca: tls.client_ca.clone(),

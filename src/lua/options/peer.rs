@@ -236,7 +236,7 @@ impl PeerConfig {
             dial.connect_timeout = duration;
         }
         // May read certificates from files.
-        dial.check().map_err(|error| Refusal::new("", error))?;
+        net::Connection::check(&dial).map_err(|error| Refusal::new("", error))?;
         Ok((dial, target))
     }
 }

@@ -1,7 +1,7 @@
 //! The connection as a state machine: what the loop's side calls. See the module's front page.
-//! How it comes up is in `opening`.
+//! Its steps are in `state`.
 
-mod opening;
+mod state;
 mod suspect;
 
 use std::io;
@@ -10,15 +10,18 @@ use std::time::Instant;
 
 use crate::ownership::{ELSEWHERE, LOOK_AGAIN, Owner, Ownership};
 
+use super::address::{self, Address};
+use super::dial::Dial;
 use super::error::{Error, ErrorKind};
 use super::input::{Input, receive};
 use super::layers::Wire;
 use super::lingering_fd::LingeringFd;
-use super::options::{MAX_CONNECT_TIMEOUT, Options};
+use super::lookup;
+use super::options::{MAX_CONNECT_TIMEOUT, Options, Target};
 use super::outbox::Outbox;
 use super::socket;
 use super::wait::{self, Interest, Ready};
-use opening::State;
+use state::State;
 use suspect::Suspect;
 
 /// How far a connection is.
@@ -79,6 +82,25 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Checks whether these options can work at all, as far as that shows without a network. May read certificates from
+    /// files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`], as [`open`](Self::open) returns it.
+    pub fn check(options: &Options) -> Result<(), Error> {
+        match &options.target {
+            Target::Unix(name) => {
+                address::unix(name)?;
+            }
+            Target::Tcp { host, port } => {
+                if address::literal(host, *port)?.is_none() {
+                    lookup::check(host)?;
+                }
+            }
+        }
+        Wire::client(options).map(drop)
+    }
+
     /// The descriptor to watch now, if there is one.
     pub fn fd(&self) -> Option<RawFd> {
         self.borrowed_fd().map(|fd| fd.as_raw_fd())
@@ -136,6 +158,72 @@ impl Connection {
                 self.remember(flushed).map(|()| Status::Open)
             }
             _ => self.dial(now),
+        }
+    }
+
+    /// Goes on with opening as far as it can now.
+    fn dial(&mut self, now: Instant) -> Result<Status, Error> {
+        let result = self.look_up(now).and_then(|()| self.connect(now)).and_then(|()| self.handshake(now));
+        self.remember(result)?;
+        Ok(if matches!(self.state, State::Open(_)) { Status::Open } else { Status::Dialling })
+    }
+
+    fn look_up(&mut self, now: Instant) -> Result<(), Error> {
+        let State::Resolving(lookup, port) = &mut self.state else { return Ok(()) };
+        if let Some(mut addresses) = lookup.drive(now, &mut self.lingering)? {
+            addresses.iter_mut().for_each(|address| address.set_port(*port));
+            lookup.retire(&mut self.lingering);
+            let addresses = addresses.into_iter().map(Address::Tcp);
+            self.state = State::Dialling(Dial::new(addresses, self.connect_by));
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, now: Instant) -> Result<(), Error> {
+        let State::Dialling(dial) = &mut self.state else { return Ok(()) };
+        if let Some(socket) = dial.drive(now, &mut self.lingering)? {
+            self.state = State::Handshaking(socket);
+            self.outbox.take(self.wire.output());
+        }
+        Ok(())
+    }
+
+    /// Goes on with the handshakes of TLS and WebSocket; without either they are done already.
+    fn handshake(&mut self, now: Instant) -> Result<(), Error> {
+        if !matches!(self.state, State::Handshaking(_)) {
+            return Ok(());
+        }
+        if !self.wire.is_open() {
+            let received = self.receive();
+            if self.wire.is_open() {
+                self.early = Some(received);
+            } else {
+                self.check_handshake(received, now)?;
+            }
+        }
+        if self.wire.is_open() {
+            let failed = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
+            if let State::Handshaking(socket) = std::mem::replace(&mut self.state, failed) {
+                self.state = State::Open(socket);
+            }
+            self.suspect.sent(&self.waiting);
+            self.outbox.take(self.wire.pack(&mut self.waiting));
+            self.waiting = Vec::new();
+        }
+        self.flush_now()
+    }
+
+    /// Why a handshake that is not done will not be, if so.
+    fn check_handshake(&self, received: Result<(), Error>, now: Instant) -> Result<(), Error> {
+        let unreachable = |text: String| Err(Error::new(ErrorKind::Unreachable, text));
+        match received {
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                unreachable(format!("{error} during the handshake"))
+            }
+            Ok(()) if now >= self.connect_by => {
+                unreachable("connection timed out during the handshake".to_owned())
+            }
+            received => received,
         }
     }
 

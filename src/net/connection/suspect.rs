@@ -14,7 +14,7 @@ const MOST_ANSWERS: usize = 1;
 
 /// The suspect, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Suspect(Option<Large>);
+pub struct Suspect(Option<Large>);
 
 #[derive(Debug)]
 struct Large {

@@ -2,7 +2,7 @@
 
 /// A protocol that is recognised by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub enum Spoken {
     /// A record of TLS.
     Tls,
     /// A request or a response of HTTP, which WebSockets begin with.
@@ -28,7 +28,7 @@ impl Spoken {
 
 /// One end, and what is spoken there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct End {
+pub struct End {
     /// The peer's end; else the daemon's.
     pub is_client: bool,
     pub tls: bool,

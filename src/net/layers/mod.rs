@@ -31,7 +31,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::{Error, ErrorKind};
-use super::options::{Options, Target};
+use super::options::Options;
 use super::upgrade_policy::UpgradePolicy;
 use crate::wire::KEPT_BUFFER;
 use crate::wire::frame::{Decoder, TooLong};
@@ -291,19 +291,6 @@ impl Wire {
         self.seal();
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.sealed);
-        }
-    }
-}
-
-impl Target {
-    /// The name that a certificate has to be for, if nothing else is said.
-    #[cfg(feature = "tls")]
-    fn host(&self) -> Option<&str> {
-        match self {
-            Target::Tcp { host, .. } => {
-                Some(host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host))
-            }
-            Target::Unix(_) => None,
         }
     }
 }

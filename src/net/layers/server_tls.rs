@@ -81,7 +81,7 @@ impl ServerTls {
     }
 
     /// What new connections use.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.loaded().config.clone()
     }
 

@@ -10,12 +10,13 @@ use super::super::error::{Error, ErrorKind};
 use super::super::options::{Target, TlsOptions};
 pub use super::server_tls::ServerTls;
 use super::tls_config::{self, Shown};
+use super::tls_files::bad;
 use super::tls_words::explain;
 use crate::wire::KEPT_BUFFER;
 
 /// One end of an encrypted connection.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub struct Tls {
     session: Connection,
     /// Whether the other side's close_notify has come.
     has_ended: bool,
@@ -32,8 +33,7 @@ impl Tls {
     pub fn client(options: &TlsOptions, target: &Target) -> Result<Tls, Error> {
         let name = tls_config::server_name(options, target)?;
         let (config, shown) = tls_config::client(options)?;
-        let session =
-            ClientConnection::new(Arc::new(config), name).map_err(|error| tls_config::bad(&error))?;
+        let session = ClientConnection::new(Arc::new(config), name).map_err(|error| bad(&error))?;
         Ok(Tls::new(session.into(), shown))
     }
 
@@ -42,7 +42,7 @@ impl Tls {
     /// # Errors
     /// As [`client`](Self::client).
     pub fn server(config: &ServerTls) -> Result<Tls, Error> {
-        let session = ServerConnection::new(config.config()).map_err(|error| tls_config::bad(&error))?;
+        let session = ServerConnection::new(config.config()).map_err(|error| bad(&error))?;
         Ok(Tls::new(session.into(), Shown::default()))
     }
 

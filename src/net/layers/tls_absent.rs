@@ -39,7 +39,7 @@ impl ServerTls {
 }
 
 #[derive(Debug)]
-pub(super) enum Tls {}
+pub enum Tls {}
 
 impl Tls {
     pub fn client(options: &TlsOptions, target: &Target) -> Result<Tls, Error> {

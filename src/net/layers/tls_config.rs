@@ -12,22 +12,17 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use super::super::error::{Error, ErrorKind};
+use super::super::error::Error;
 use super::super::options::{Target, TlsOptions};
-use super::tls_files::{certificates, in_file, private_key, roots};
+use super::tls_files::{bad, certificates, in_file, private_key, roots};
 use super::tls_words;
 use super::x509::{Validity, now};
 
 /// SHA-256 of a certificate as it goes over the wire.
 type Fingerprint = [u8; 32];
 
-/// An error of the caller's options.
-pub(super) fn bad(error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Options, format!("TLS: {error}"))
-}
-
 /// The name that the daemon's certificate has to be for.
-pub(super) fn server_name(options: &TlsOptions, target: &Target) -> Result<ServerName<'static>, Error> {
+pub fn server_name(options: &TlsOptions, target: &Target) -> Result<ServerName<'static>, Error> {
     let name = options.server_name.as_deref().or_else(|| target.host());
     let Some(name) = name else {
         return Err(bad(&"a Unix socket has no name a certificate could be for: server_name is needed"));
@@ -37,7 +32,7 @@ pub(super) fn server_name(options: &TlsOptions, target: &Target) -> Result<Serve
 }
 
 /// What a peer needs.
-pub(super) fn client(options: &TlsOptions) -> Result<(ClientConfig, Shown), Error> {
+pub fn client(options: &TlsOptions) -> Result<(ClientConfig, Shown), Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(options, &provider)?;
     let shown = verifier.shown.clone();
@@ -66,7 +61,7 @@ fn short_key(file: &Path, chain: &[CertificateDer<'static>]) -> Option<Error> {
 }
 
 /// What a daemon needs.
-pub(super) fn server(
+pub fn server(
     certificate: &Path,
     chain: Vec<CertificateDer<'static>>,
     key: &Path,
@@ -143,7 +138,7 @@ struct Verifier {
 
 /// The certificate that was shown last, for the error if it is refused.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
+pub struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Shown {
     /// Takes it out.

@@ -6,14 +6,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::super::error::Error;
-use super::tls_config::bad;
+use super::super::error::{Error, ErrorKind};
 
 /// What marks an encrypted key, in PKCS #8 and in older files.
 const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
 /// The certificates in a file, at least one.
-pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let list = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match list {
         Ok(list) if list.is_empty() => Err(in_file(file, &"no certificate in it")),
@@ -23,7 +22,7 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 /// The certificates as authorities to trust.
-pub(super) fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, Error> {
+pub fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots.add(certificate).map_err(|error| in_file(file, &error))?;
@@ -32,7 +31,7 @@ pub(super) fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> 
 }
 
 /// The private key in a file.
-pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let text = std::fs::read(file).map_err(|error| in_file(file, &error))?;
     let is_encrypted = |text: &str| ENCRYPTED.iter().any(|mark| text.contains(mark));
     if is_encrypted(&String::from_utf8_lossy(&text)) {
@@ -46,7 +45,12 @@ pub(super) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> 
     })
 }
 
-/// An error that names the file.
-pub(super) fn in_file(file: &Path, error: &dyn std::fmt::Display) -> Error {
+/// Returns an error of the caller's options.
+pub fn bad(error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Options, format!("TLS: {error}"))
+}
+
+/// Returns an error that names the file.
+pub fn in_file(file: &Path, error: &dyn std::fmt::Display) -> Error {
     bad(&format_args!("{}: {error}", file.display()))
 }

@@ -7,10 +7,10 @@ use rustls::CertificateError;
 use super::x509::rsa_bits;
 
 /// Bits of an RSA key that is long enough.
-pub(super) const LEAST_RSA_BITS: usize = 2048;
+pub const LEAST_RSA_BITS: usize = 2048;
 
 /// Explains an error; `shown` is the certificate that the other side has shown.
-pub(super) fn explain(error: &rustls::Error, shown: Option<&[u8]>) -> String {
+pub fn explain(error: &rustls::Error, shown: Option<&[u8]>) -> String {
     let (rustls::Error::InvalidCertificate(reason), Some(shown)) = (error, shown) else {
         return error.to_string();
     };
@@ -41,7 +41,7 @@ pub(super) fn explain(error: &rustls::Error, shown: Option<&[u8]>) -> String {
 }
 
 /// Says that the RSA key of a certificate is too short.
-pub(super) fn short_key(certificate: &[u8]) -> Option<String> {
+pub fn short_key(certificate: &[u8]) -> Option<String> {
     let bits = rsa_bits(certificate).filter(|bits| *bits < LEAST_RSA_BITS)?;
     Some(format!("its RSA key of {bits} bits is too short, {LEAST_RSA_BITS} are needed"))
 }

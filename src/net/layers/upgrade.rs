@@ -25,7 +25,7 @@ const OWN_HEADERS: [&str; 4] = ["host", "connection", "upgrade", "content-length
 
 /// One end's expectation.
 #[derive(Debug)]
-pub(super) enum Upgrade {
+pub enum Upgrade {
     /// A peer that waits for the response to its request with this key.
     Awaited { key: String },
     /// A daemon that waits for a request and checks it.

@@ -22,7 +22,7 @@ const READ_CHUNK: usize = 16 * 1024;
 
 /// One end of a WebSocket.
 #[derive(Debug)]
-pub(super) struct Web {
+pub struct Web {
     state: State,
     pipe: Pipe,
     role: Role,

@@ -8,7 +8,7 @@ use super::super::options::WebSocketOptions;
 use super::{UpgradeGuard, absent};
 
 #[derive(Debug)]
-pub(super) enum Web {}
+pub enum Web {}
 
 impl Web {
     pub fn client(options: &WebSocketOptions, host: &str, max_message: usize) -> Result<Web, Error> {

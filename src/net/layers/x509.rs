@@ -15,7 +15,7 @@ const VERSION: u8 = 0xa0;
 
 /// The first and the last second of a certificate, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Validity {
+pub struct Validity {
     pub not_before: i64,
     pub not_after: i64,
 }
@@ -61,7 +61,7 @@ fn from_validity(certificate: &[u8]) -> Option<Der<'_>> {
 }
 
 /// The length of the RSA key of a certificate; `None` if it has another kind of key.
-pub(super) fn rsa_bits(certificate: &[u8]) -> Option<usize> {
+pub fn rsa_bits(certificate: &[u8]) -> Option<usize> {
     let mut fields = from_validity(certificate)?;
     // Validity, subject.
     fields.content(SEQUENCE)?;
@@ -77,7 +77,7 @@ pub(super) fn rsa_bits(certificate: &[u8]) -> Option<usize> {
 }
 
 /// The present, in seconds since 1970.
-pub(super) fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
