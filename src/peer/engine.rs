@@ -7,14 +7,13 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use serde::Serialize;
-
 use crate::json::{Kind, Raw, to_text};
 use crate::wire::encoding::Encoding;
 use crate::wire::error::{Code, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::wire::message::Message;
 use crate::wire::{ENVELOPE_LEVELS, latin1, msgpack};
 
+use super::compat::Compat;
 use super::compat::daemon_kind::DaemonKind;
 use super::elements::{Elements, Incoming, Role, Routed};
 use super::event::{Event, shortened};
@@ -24,7 +23,7 @@ use super::outbound::Failure;
 use super::reply;
 use super::request::{PathRequest, Request, RequestOptions, ResultKind, Service};
 use super::requests::Purpose;
-use super::session::{Authentication, Login, Session, Step};
+use super::session::{Authentication, Session, Step};
 
 /// A received message as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +32,6 @@ pub struct Text<'a> {
     pub json: Cow<'a, str>,
     /// Whether bytes that were no UTF-8 were read as Latin-1.
     pub repaired: bool,
-}
-
-/// Params without members.
-#[derive(Serialize)]
-struct NoParams {}
-
-/// The params of a login.
-#[derive(Serialize)]
-struct Credentials<'a> {
-    user: &'a str,
-    password: &'a str,
 }
 
 /// One peer: see the [module](super).
@@ -55,7 +43,6 @@ pub struct Engine {
     max_message: usize,
     /// The deepest nesting of a message.
     max_depth: usize,
-    max_unsent: usize,
 }
 
 impl Engine {
@@ -66,7 +53,6 @@ impl Engine {
             elements: Elements::default(),
             max_message: options.max_message,
             max_depth: options.max_depth.saturating_add(ENVELOPE_LEVELS),
-            max_unsent: options.max_unsent,
             session: Session::new(options.name, options.login, options.encoding),
         }
     }
@@ -77,7 +63,7 @@ impl Engine {
     pub fn connected(&mut self, now: Instant) {
         if self.session.connect(now) {
             // A limit that not even `info` keeps shows at the end of the wait for the answer.
-            let _ = self.exchange.ask(Purpose::Info, "info", &NoParams {});
+            let _ = self.exchange.ask(Purpose::Info, "info", &Raw::trusted("{}"));
         }
     }
 
@@ -118,10 +104,7 @@ impl Engine {
 
     /// Returns why the connection has to be closed, or `None` while it can be used.
     pub fn fault(&self) -> Option<String> {
-        let limit = self.max_unsent;
-        let reason =
-            || format!("the daemon does not read: more than {limit} bytes wait to be sent (max_unsent)");
-        (self.exchange.outbound().has_overflowed() && !self.is_closed()).then(reason)
+        self.exchange.outbound().fault().filter(|_| !self.is_closed())
     }
 
     /// Returns whether the daemon is known and messages are sent at once.
@@ -142,11 +125,8 @@ impl Engine {
     /// Returns what this peer does because the daemon cannot, as words for people. The list is empty
     /// on our own daemon and before the daemon is known.
     pub fn stand_ins(&self) -> Vec<&'static str> {
-        self.exchange
-            .compat()
-            .filter(|_| self.is_ready())
-            .map(|compat| compat.stand_ins())
-            .unwrap_or_default()
+        let compat = self.exchange.compat().filter(|_| self.is_ready());
+        compat.map(Compat::stand_ins).unwrap_or_default()
     }
 
     /// Returns the daemon's answer to `info`, as JSON text.
@@ -166,10 +146,8 @@ impl Engine {
 
     /// Returns a hint for people about the end of a connection after a message of that length.
     pub fn probable_limit(&self, length: usize) -> Option<String> {
-        self.exchange
-            .compat()
-            .filter(|_| !self.exchange.outbound().knows_daemon_limit())?
-            .probable_limit(length)
+        let is_known = self.exchange.outbound().knows_daemon_limit();
+        self.exchange.compat().filter(|_| !is_known)?.probable_limit(length)
     }
 
     /// Returns the number of open requests.
@@ -206,9 +184,8 @@ impl Engine {
     fn take(&mut self, step: Step, events: &mut Vec<Event<'_>>) {
         match step {
             Step::Wait => {}
-            Step::LogIn(Login { user, password }) => {
-                let params = Credentials { user: &user, password: password.text() };
-                if self.exchange.ask(Purpose::Login, "authenticate", &params).is_err() {
+            Step::LogIn(login) => {
+                if self.exchange.ask(Purpose::Login, "authenticate", &login.params()).is_err() {
                     let step = self.session.login_too_long();
                     self.take(step, events);
                 }
@@ -525,7 +502,7 @@ impl Engine {
         {
             return;
         }
-        let by_service = self.exchange.compat().is_some_and(|compat| compat.routes_by_service());
+        let by_service = self.exchange.compat().is_some_and(Compat::routes_by_service);
         match name.map_or(Routed::Unknown, |name| self.elements.route(&name, incoming, by_service)) {
             Routed::Event(event) => {
                 if let Event::Set { id: Some(id), value_as_result: false, .. } = &event

@@ -163,6 +163,14 @@ impl Outbound {
         self.overflowed
     }
 
+    /// Returns why the connection has to be closed, or `None` while it can be used.
+    pub fn fault(&self) -> Option<String> {
+        let limit = self.max_unsent;
+        let reason =
+            || format!("the daemon does not read: more than {limit} bytes wait to be sent (max_unsent)");
+        self.overflowed.then(reason)
+    }
+
     /// Returns the encoding of the connection.
     pub fn encoding(&self) -> Encoding {
         self.encoding

@@ -333,3 +333,44 @@ impl<F: Fn(&str) -> bool> Serialize for Members<'_, F> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::to_text;
+    use serde_json::{Value, json};
+
+    fn written(request: &PathRequest, id: Option<u32>, options: RequestOptions) -> Value {
+        let mut out = Vec::new();
+        request.write(&mut out, id, options);
+        serde_json::from_slice(&out).expect("valid JSON")
+    }
+
+    #[test]
+    fn requests_about_a_path_are_written_by_hand() {
+        let (all, value) =
+            (RequestOptions { respond: true, timeout: Some(2.5), value_as_result: true }, "[1]");
+        let set = PathRequest::new(Service::Set, "a\"b", Some(Raw::trusted(value)));
+        let params = json!({"path": "a\"b", "value": [1], "timeout": 2.5, "valueAsResult": true});
+        assert_eq!(written(&set, Some(7), all), json!({"id": 7, "method": "set", "params": params}));
+        let remove = PathRequest::new(Service::Remove, "a", None);
+        let message = json!({"method": "remove", "params": {"path": "a"}});
+        assert_eq!(written(&remove, None, RequestOptions::default()), message);
+        let access = Some(r#"{"setGroups":[]}"#.into());
+        let add = PathRequest { is_empty_state: true, access, ..PathRequest::new(Service::Add, "a", None) };
+        let params = json!({"path": "a", "kind": "state", "access": {"setGroups": []}});
+        let message = json!({"method": "add", "params": params});
+        assert_eq!(written(&add, None, RequestOptions::default()), message);
+    }
+
+    #[test]
+    fn options_replace_members_of_the_same_name_and_all_keep_their_order() {
+        let object = Raw::trusted(r#"{"z":1,"timeout":"mine","id":9,"a":[]}"#);
+        let options = RequestOptions { timeout: Some(1.0), ..RequestOptions::default() };
+        assert_eq!(to_text(&Members::all(object, options)), r#"{"z":1,"id":9,"a":[],"timeout":1.0}"#);
+        let fetch = Members::of_fetch("f", object, RequestOptions::default());
+        assert_eq!(to_text(&fetch), r#"{"id":"f","z":1,"timeout":"mine","a":[]}"#);
+        let filtered = Members::filtered(object, |key| key == "a", RequestOptions::default());
+        assert_eq!(to_text(&filtered), r#"{"a":[]}"#);
+    }
+}

@@ -37,6 +37,19 @@ pub struct Login {
     pub password: Password,
 }
 
+impl Login {
+    /// Returns the params of the login.
+    pub fn params(&self) -> impl Serialize {
+        Credentials { user: &self.user, password: self.password.text() }
+    }
+}
+
+#[derive(Serialize)]
+struct Credentials<'a> {
+    user: &'a str,
+    password: &'a str,
+}
+
 /// The result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authentication {
@@ -318,7 +331,9 @@ impl Session {
         let groups = has_groups.then(|| result.text().to_owned());
         if groups.is_none() && daemon == DaemonKind::NodeJet {
             let user = self.user.as_deref().unwrap_or_default();
-            let note = format!("the daemon gives '{user}' no groups: what has an access is closed to it");
+            let note = format!(
+                "the daemon gives '{user}' no groups: elements with an access are closed to this peer"
+            );
             events.push(Event::Note(note));
         }
         self.authentication = Some(Authentication::Accepted { groups });

@@ -58,7 +58,7 @@ fn the_c_daemon_closes_what_has_no_list() {
 
 #[test]
 fn node_jet_3_has_one_group_for_each_action() {
-    const SHOWN: &str = "shows everybody";
+    const SHOWN: &str = "shows every element to every peer";
     const ONE: &str = "one group";
     for (access, sent, notes) in [
         (r#"{"fetchGroups":["f"],"setGroups":["s"]}"#, r#"{"read":"f","write":"s"}"#, &[SHOWN][..]),

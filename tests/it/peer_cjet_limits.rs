@@ -137,6 +137,19 @@ fn at_the_end_of_its_time_the_daemons_error_is_reported() {
 }
 
 #[test]
+fn requests_from_before_the_daemon_was_known_are_adapted_to_it() {
+    let mut peer = Peer::new();
+    peer.engine.change("s", None).unwrap();
+    let at_once = RequestOptions { timeout: Some(0.0), ..ASK };
+    peer.engine.set("t", Some(json("1")), at_once).unwrap();
+    peer.engine.connected(peer.now);
+    peer.hear(&format!(r#"{{"id":2,"result":{CJET}}}"#));
+    let change = r#"{"method":"change","params":{"path":"s","value":null}}"#;
+    let set = r#"{"id":1,"method":"set","params":{"path":"t","value":1,"timeout":0.001}}"#;
+    assert_eq!(peer.said()[1..], [change, set]);
+}
+
+#[test]
 fn only_cjet_is_asked_again() {
     let mut peer = Peer::ready();
     peer.engine.call("m", json("{}"), ASK).unwrap();

@@ -24,12 +24,12 @@ const FEWEST_USERS: &str = "admin";
 const NO_USER: &str = "(nobody)";
 
 const NOT_KNOWN: &str = "the daemon does not say what it is: access may protect nothing";
-const SHOWN_TO_ALL: &str =
-    "the daemon (node-jet 3) shows everybody who fetches every element, whatever its fetchGroups are";
+const READ_BY_ALL: &str =
+    "the daemon (node-jet 3) shows every element to every peer that fetches, whatever its fetchGroups are";
 const ONE_GROUP: &str =
-    "the daemon (node-jet 3) takes one group for each action: of several in access only the first is let in";
-const LISTS_MISSING: &str = "the daemon (cjet) lets nobody do what access has no list of groups for";
-const ALL_CLOSED: &str = "the daemon has no users: nobody may do what access protects";
+    "the daemon (node-jet 3) takes one group for each action: of a list in access it gets only the first";
+const LISTS_MISSING: &str = "the daemon (cjet) refuses every action for which access has no list of groups";
+const ALL_CLOSED: &str = "the daemon has no users: it refuses every action that access protects";
 
 /// The access rights of node-jet 3: one group each.
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ fn action(is_method: bool) -> &'static str {
 /// Returns `{read, write}`. A group that node-jet 3 does not know in `read` would break every `get` of
 /// every peer, so `read` never has one that is made up.
 fn for_node_jet_3(rights: Raw, is_method: bool, lacks_users: bool, notes: &mut Notes) -> String {
-    notes.add(SHOWN_TO_ALL);
+    notes.add(READ_BY_ALL);
     let write = one_group(rights.get(action(is_method)), notes).unwrap_or_else(|| NO_USER.into());
     let read = match lacks_users {
         true => {
