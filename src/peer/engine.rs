@@ -20,9 +20,9 @@ use super::event::{Event, shortened};
 use super::exchange::{Exchange, Sent};
 use super::options::Options;
 use super::outbound::Failure;
-use super::reply;
 use super::request::{PathRequest, Request, RequestOptions, ResultKind, Service};
 use super::requests::Purpose;
+use super::response;
 use super::session::{Authentication, Session, Step};
 
 /// A received message as JSON text.
@@ -62,8 +62,8 @@ impl Engine {
     /// Notes that the connection is established, and sends `info`.
     pub fn connected(&mut self, now: Instant) {
         if self.session.connect(now) {
-            // A limit that not even `info` keeps shows at the end of the wait for the answer.
-            let _ = self.exchange.ask(Purpose::Info, "info", &Raw::trusted("{}"));
+            // A limit that not even `info` keeps shows at the end of the wait for the response.
+            let _ = self.exchange.request(Purpose::Info, "info", &Raw::trusted("{}"));
         }
     }
 
@@ -129,7 +129,7 @@ impl Engine {
         compat.map(Compat::stand_ins).unwrap_or_default()
     }
 
-    /// Returns the daemon's answer to `info`, as JSON text.
+    /// Returns the daemon's response to `info`, as JSON text.
     pub fn info(&self) -> Option<&str> {
         self.session.info()
     }
@@ -167,7 +167,7 @@ impl Engine {
         session.into_iter().chain(self.exchange.next_timeout(now)).min()
     }
 
-    /// Does what is due: reports notes, goes on without the daemon's answer to the greeting, ends
+    /// Does what is due: reports notes, goes on without the daemon's response to the greeting, ends
     /// requests that the daemon would leave open, sends refused requests again.
     pub fn handle_timeout(&mut self, now: Instant, events: &mut Vec<Event<'_>>) {
         self.exchange.report_notes(events);
@@ -185,7 +185,7 @@ impl Engine {
         match step {
             Step::Wait => {}
             Step::LogIn(login) => {
-                if self.exchange.ask(Purpose::Login, "authenticate", &login.params()).is_err() {
+                if self.exchange.request(Purpose::Login, "authenticate", &login.params()).is_err() {
                     let step = self.session.login_too_long();
                     self.take(step, events);
                 }
@@ -193,7 +193,7 @@ impl Engine {
             Step::Introduce(introduction) => {
                 self.exchange.send_deferred(events);
                 let (encoding, service) = (introduction.encoding(), self.daemon_kind().config_service(true));
-                match self.exchange.ask(Purpose::Config(encoding), service, &introduction) {
+                match self.exchange.request(Purpose::Config(encoding), service, &introduction) {
                     Ok(_) => self.session.introduced(encoding),
                     Err(_) => self.announce(events),
                 }
@@ -231,13 +231,13 @@ impl Engine {
         let kind = self.daemon_kind();
         let step = match outcome {
             Ok(result) => self.session.login_accepted(Some(result), kind, events),
-            Err(error) if reply::has_code(error, METHOD_NOT_FOUND) => {
+            Err(error) if response::has_code(error, METHOD_NOT_FOUND) => {
                 self.session.login_accepted(None, kind, events)
             }
             Err(error) => {
                 let error = match self.exchange.compat() {
                     Some(compat) => compat.error(error),
-                    None => reply::as_object(error),
+                    None => response::as_object(error),
                 };
                 self.session.login_refused(Raw::trusted(&error), kind.login_hint())
             }
@@ -301,7 +301,7 @@ impl Engine {
         self.submit_path(PathRequest::new(Service::Remove, path, None), options)
     }
 
-    /// Posts a new value of a state of this peer, without a response. No value clears the state;
+    /// Changes the value of a state of this peer, without a response. No value clears the state;
     /// daemons that cannot do that get null.
     ///
     /// # Errors
@@ -438,7 +438,7 @@ impl Engine {
     /// Answers a request with an error of the protocol.
     fn refuse_with(&mut self, id: Option<Raw>, code: Code, data: Raw) {
         if let Some(id) = id {
-            // Without room for the answer the connection fails, which `fault` reports.
+            // Without room for the response the connection fails, which `fault` reports.
             let _ = self.refuse(id.text(), Raw::trusted(&to_text(&code.with(data))));
         }
     }

@@ -13,14 +13,14 @@ use crate::json::Raw;
 use crate::wire::error::{RESPONSE_TIMEOUT, Tag};
 
 use super::compat::daemon_kind::{DaemonKind, NO_USERS};
-use super::compat::{Answer, Compat};
+use super::compat::{Compat, Meaning};
 use super::event::{Event, Notes};
 use super::fetchers::{Fetchers, Fetching, probe};
 use super::options::Options;
 use super::outbound::{Deferred, Failure, Outbound};
-use super::reply;
 use super::request::{Members, PathRequest, Request, RequestOptions, ResultKind};
 use super::requests::{Purpose, Requests};
+use super::response;
 
 /// The id of a sent request, or `None` for a notification.
 pub type Sent = Result<Option<u32>, Failure>;
@@ -53,7 +53,7 @@ impl Exchange {
         exchange
     }
 
-    /// Sets what is known of the daemon: its kind and its answer to `info`. Nothing has been sent to it
+    /// Sets what is known of the daemon: its kind and its response to `info`. Nothing has been sent to it
     /// but the greeting.
     pub fn set_daemon(&mut self, kind: DaemonKind, info: Option<Raw>) {
         self.compat = Compat::new(kind, info, self.fetchers.shared_id());
@@ -128,7 +128,7 @@ impl Exchange {
                     // The state was set, only its new value did not come.
                     (Some(Purpose::ValuePending), Some(compat)) => Ok(compat.new_value(id, None).into()),
                     (_, Some(compat)) => Err(compat.timeout(id).into()),
-                    (_, None) => Err(reply::plain(RESPONSE_TIMEOUT).into()),
+                    (_, None) => Err(response::plain(RESPONSE_TIMEOUT).into()),
                 },
             };
             events.push(Event::Response { id, outcome });
@@ -292,7 +292,12 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Failure`]; the request is closed then.
-    pub fn ask(&mut self, purpose: Purpose, service: &str, params: &impl Serialize) -> Result<(), Failure> {
+    pub fn request(
+        &mut self,
+        purpose: Purpose,
+        service: &str,
+        params: &impl Serialize,
+    ) -> Result<(), Failure> {
         let id = self.requests.begin(purpose);
         let sent = self.outbound.message(Some(id), service, params);
         sent.inspect_err(|_| self.requests.cancel(Some(id)))
@@ -339,10 +344,10 @@ impl Exchange {
             return Event::Note(failure.to_string());
         };
         self.requests.end(id);
-        Event::Response { id, outcome: Err(Cow::Owned(reply::not_sent(&failure.to_string()))) }
+        Event::Response { id, outcome: Err(Cow::Owned(response::not_sent(&failure.to_string()))) }
     }
 
-    /// Handles a response. Returns what it is for if that is for the session: an answer to the greeting.
+    /// Handles a response. Returns what it is for if that is for the session: an response to the greeting.
     pub fn receive_response<'a>(
         &mut self,
         id: Raw<'a>,
@@ -365,7 +370,7 @@ impl Exchange {
                 events.push(Event::Response { id: number, outcome });
             }
             Purpose::ValueOf(set) => self.value_answered(set, outcome, events),
-            // A second answer: the new value is still to come.
+            // A second response: the new value is still to come.
             Purpose::ValuePending => self.requests.reopen(number, purpose),
             Purpose::SharedFetch => {
                 if let (Some(compat), Err(error)) = (&mut self.compat, outcome) {
@@ -384,23 +389,23 @@ impl Exchange {
         events: &mut Vec<Event<'a>>,
     ) {
         let outcome = match &mut self.compat {
-            None => reply::outcome(expected, outcome),
-            Some(compat) => match compat.answer(id, expected, outcome) {
-                Answer::Outcome(outcome) => outcome,
-                Answer::Retry => return self.requests.reopen(id, Purpose::Program(expected)),
-                Answer::ReadValue(path) => {
+            None => response::outcome(expected, outcome),
+            Some(compat) => match compat.interpret(id, expected, outcome) {
+                Meaning::Outcome(outcome) => outcome,
+                Meaning::Retry => return self.requests.reopen(id, Purpose::Program(expected)),
+                Meaning::ReadValue(path) => {
                     let params = Tag("path", Tag("equals", &*path));
-                    if self.ask(Purpose::ValueOf(id), "get", &params).is_ok() {
+                    if self.request(Purpose::ValueOf(id), "get", &params).is_ok() {
                         return self.requests.reopen(id, Purpose::ValuePending);
                     }
-                    reply::outcome(expected, outcome)
+                    response::outcome(expected, outcome)
                 }
             },
         };
         events.push(Event::Response { id, outcome });
     }
 
-    /// Handles the answer to the `get` for the new value of a state.
+    /// Handles the response to the `get` for the new value of a state.
     fn value_answered<'a>(
         &mut self,
         set: u32,

@@ -14,9 +14,9 @@ use crate::json::Raw;
 use super::compat::{Compat, FetchPlan};
 use super::event::{Event, Notification, NotificationParams, Outcome, shortened};
 use super::outbound::{Failure, Outbound};
-use super::reply;
 use super::request::{FetchKey, Members, RequestOptions, ResultKind};
 use super::requests::{Purpose, Requests};
+use super::response;
 
 const PREFIX: &str = "__f__";
 
@@ -63,7 +63,7 @@ struct Fetcher {
 #[derive(Debug)]
 pub struct Fetchers {
     active: HashMap<u32, Fetcher>,
-    /// The number of unanswered ends of fetches, by fetcher. Until the answer, notifications belong
+    /// The number of unanswered ends of fetches, by fetcher. Until the response, notifications belong
     /// to the fetch that was ended.
     ending: HashMap<u32, u32>,
     next: u32,
@@ -355,7 +355,7 @@ impl Fetching<'_> {
         true
     }
 
-    /// Handles the answer to a fetch, and releases the events that came before it.
+    /// Handles the response to a fetch, and releases the events that came before it.
     pub fn answered<'a>(
         &mut self,
         id: u32,
@@ -369,7 +369,7 @@ impl Fetching<'_> {
         }
         let outcome = match self.compat.as_deref_mut() {
             Some(compat) => compat.fetch_outcome(is_active.then_some(key.fetcher), outcome),
-            None => reply::outcome(ResultKind::Done, outcome),
+            None => response::outcome(ResultKind::Done, outcome),
         };
         let is_accepted = outcome.is_ok();
         events.push(Event::Response { id, outcome });
@@ -384,7 +384,7 @@ impl Fetching<'_> {
         }
     }
 
-    /// Handles the answer to a request that was sent after a fetch: all initial notifications have come.
+    /// Handles the response to a request that was sent after a fetch: all initial notifications have come.
     pub fn settled(&mut self, key: FetchKey, events: &mut Vec<Event<'_>>) {
         let (Some(compat), true) = (self.compat.as_deref_mut(), self.fetchers.is_active(key)) else {
             return;
@@ -406,7 +406,7 @@ impl Fetching<'_> {
     /// the program that is a success.
     pub fn end_outcome<'a>(&self, was_active: bool, outcome: Result<Raw<'a>, Raw<'a>>) -> Outcome<'a> {
         match (outcome, self.compat.as_deref()) {
-            (Err(error), None) if was_active => Err(reply::as_object(error)),
+            (Err(error), None) if was_active => Err(response::as_object(error)),
             (Err(error), Some(compat)) if was_active && !compat.shares_fetch() => {
                 Err(compat.unfetch_error(error))
             }

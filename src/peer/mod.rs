@@ -11,7 +11,7 @@
 //! - [`requests`]: requests that wait for a response, and their time limits
 //! - [`fetchers`]: the fetches of this peer, from their requests to their notifications
 //! - [`elements`]: the elements of this peer
-//! - [`reply`]: results and errors as the program sees them
+//! - [`response`]: results and errors as the program sees them
 //! - [`event`]: what the engine reports
 //! - `compat`: what is done for daemons that others wrote
 
@@ -23,9 +23,9 @@ pub mod exchange;
 pub mod fetchers;
 pub mod options;
 pub mod outbound;
-pub mod reply;
 pub mod request;
 pub mod requests;
+pub mod response;
 pub mod session;
 
 pub use compat::daemon_kind::DaemonKind;

@@ -229,11 +229,11 @@ impl Outbound {
     ) -> Result<(), Failure> {
         self.deferred_bytes += match &request {
             Request::Path(request) if request.access.is_none() => {
-                self.measure(|out| request.write(out, id, options))?
+                self.check_length(request.written_length(id, options))?
             }
             Request::Other(method, params) => {
                 let params = Raw::trusted(params);
-                self.measure(|out| json::append(out, &message::Request { id, method, params }))?
+                self.check_length(json::to_text(&message::Request { id, method, params }).len())?
             }
             Request::Path(request) => request.text_length(),
             Request::Fetch(_, length) => *length,
@@ -247,7 +247,9 @@ impl Outbound {
     /// Keeps a response until it can be written.
     pub fn defer_response(&mut self, id: &str, outcome: Result<Raw, Raw>) -> Result<(), Failure> {
         self.check_room_or_overflow()?;
-        self.deferred_bytes += self.measure(|out| write_outcome(out, id, outcome))?;
+        let mut message = Vec::new();
+        write_outcome(&mut message, id, outcome);
+        self.deferred_bytes += self.check_length(message.len())?;
         let owned = |value: Raw| value.text().into();
         let outcome = outcome.map(owned).map_err(owned);
         self.deferred.push_back(Deferred::Response { id: id.into(), outcome });
@@ -278,16 +280,12 @@ impl Outbound {
         ended.map_err(|error| self.too_long(error))
     }
 
-    /// Returns the bytes of a message as a frame of JSON.
-    fn measure(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<usize, Failure> {
-        let max_message = self.max_message();
-        let start = self.out.len();
-        let mark = frame::begin(&mut self.out);
-        write(&mut self.out);
-        frame::end(&mut self.out, mark, max_message).map_err(|error| self.too_long(error))?;
-        let length = self.out.len() - start;
-        self.out.truncate(start);
-        Ok(length)
+    /// Returns the bytes of a frame for a message of that length.
+    fn check_length(&self, length: usize) -> Result<usize, Failure> {
+        match self.max_message() {
+            limit if length > limit => Err(self.too_long(TooLong { length, limit })),
+            _ => Ok(frame::HEADER + length),
+        }
     }
 
     /// Returns the largest message that may be sent, in bytes.

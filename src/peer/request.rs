@@ -56,7 +56,7 @@ pub enum Service {
     Add,
     /// Removes an element of this peer.
     Remove,
-    /// Posts a new value of a state of this peer.
+    /// Changes the value of a state of this peer.
     Change,
     /// Asks the owner of a state to set it.
     Set,
@@ -87,6 +87,64 @@ impl Service {
     /// Returns whether the daemon routes the request to the owner of its path.
     pub fn is_routed(self) -> bool {
         matches!(self, Service::Set | Service::Call)
+    }
+}
+
+/// A destination of JSON text: a buffer, or a counter of bytes.
+trait Sink {
+    /// Appends text as it is.
+    fn text(&mut self, text: &str);
+    /// Appends text as a JSON string.
+    fn string(&mut self, text: &str);
+    /// Appends an integer.
+    fn integer(&mut self, value: u32);
+    /// Appends a number with a fraction.
+    fn float(&mut self, value: f64);
+}
+
+impl Sink for Vec<u8> {
+    fn text(&mut self, text: &str) {
+        self.extend_from_slice(text.as_bytes());
+    }
+
+    fn string(&mut self, text: &str) {
+        write::string(self, text);
+    }
+
+    fn integer(&mut self, value: u32) {
+        write::integer(self, i64::from(value));
+    }
+
+    fn float(&mut self, value: f64) {
+        write::float(self, value);
+    }
+}
+
+/// Counts the bytes of JSON text without writing it.
+struct ByteCount(usize);
+
+impl Sink for ByteCount {
+    fn text(&mut self, text: &str) {
+        self.0 += text.len();
+    }
+
+    fn string(&mut self, text: &str) {
+        let escaped = |byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+            0..=0x1f => 6,
+            _ => 1,
+        };
+        self.0 += 2 + text.bytes().map(escaped).sum::<usize>();
+    }
+
+    fn integer(&mut self, value: u32) {
+        self.0 += value.checked_ilog10().unwrap_or(0) as usize + 1;
+    }
+
+    fn float(&mut self, value: f64) {
+        let mut digits = Vec::new();
+        write::float(&mut digits, value);
+        self.0 += digits.len();
     }
 }
 
@@ -121,37 +179,48 @@ impl<'a> PathRequest<'a> {
     /// Appends the request, or a notification if there is no id:
     /// `{"id":1,"method":"set","params":{"path":"a","value":5,"timeout":2.5,"valueAsResult":true}}`.
     pub fn write(&self, out: &mut Vec<u8>, id: Option<u32>, options: RequestOptions) {
-        out.push(b'{');
+        self.write_to(out, id, options);
+    }
+
+    /// Returns the bytes that [`write`](Self::write) appends.
+    pub fn written_length(&self, id: Option<u32>, options: RequestOptions) -> usize {
+        let mut count = ByteCount(0);
+        self.write_to(&mut count, id, options);
+        count.0
+    }
+
+    fn write_to(&self, out: &mut impl Sink, id: Option<u32>, options: RequestOptions) {
+        out.text("{");
         if let Some(id) = id {
-            out.extend_from_slice(b"\"id\":");
-            write::integer(out, i64::from(id));
-            out.push(b',');
+            out.text("\"id\":");
+            out.integer(id);
+            out.text(",");
         }
-        out.extend_from_slice(b"\"method\":\"");
-        out.extend_from_slice(self.service.name().as_bytes());
-        out.extend_from_slice(b"\",\"params\":{\"path\":");
-        write::string(out, &self.path);
+        out.text("\"method\":\"");
+        out.text(self.service.name());
+        out.text("\",\"params\":{\"path\":");
+        out.string(&self.path);
         if let Some(value) = &self.value {
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(self.service.value_key().as_bytes());
-            out.extend_from_slice(b"\":");
-            out.extend_from_slice(value.as_bytes());
+            out.text(",\"");
+            out.text(self.service.value_key());
+            out.text("\":");
+            out.text(value);
         }
         if self.is_empty_state {
-            out.extend_from_slice(b",\"kind\":\"state\"");
+            out.text(",\"kind\":\"state\"");
         }
         if let Some(access) = &self.access {
-            out.extend_from_slice(b",\"access\":");
-            out.extend_from_slice(access.as_bytes());
+            out.text(",\"access\":");
+            out.text(access);
         }
         if let Some(seconds) = options.timeout {
-            out.extend_from_slice(b",\"timeout\":");
-            write::float(out, seconds);
+            out.text(",\"timeout\":");
+            out.float(seconds);
         }
         if options.value_as_result {
-            out.extend_from_slice(b",\"valueAsResult\":true");
+            out.text(",\"valueAsResult\":true");
         }
-        out.extend_from_slice(b"}}");
+        out.text("}}");
     }
 
     /// Returns what the program expects as the result.
@@ -343,6 +412,7 @@ mod tests {
     fn written(request: &PathRequest, id: Option<u32>, options: RequestOptions) -> Value {
         let mut out = Vec::new();
         request.write(&mut out, id, options);
+        assert_eq!(request.written_length(id, options), out.len());
         serde_json::from_slice(&out).expect("valid JSON")
     }
 
@@ -350,9 +420,12 @@ mod tests {
     fn requests_about_a_path_are_written_by_hand() {
         let (all, value) =
             (RequestOptions { respond: true, timeout: Some(2.5), value_as_result: true }, "[1]");
-        let set = PathRequest::new(Service::Set, "a\"b", Some(Raw::trusted(value)));
-        let params = json!({"path": "a\"b", "value": [1], "timeout": 2.5, "valueAsResult": true});
-        assert_eq!(written(&set, Some(7), all), json!({"id": 7, "method": "set", "params": params}));
+        let path = "a\"\\\n\u{1}é";
+        let set = PathRequest::new(Service::Set, path, Some(Raw::trusted(value)));
+        let params = json!({"path": path, "value": [1], "timeout": 2.5, "valueAsResult": true});
+        for id in [1, 9, 10, 12345] {
+            assert_eq!(written(&set, Some(id), all), json!({"id": id, "method": "set", "params": params}));
+        }
         let remove = PathRequest::new(Service::Remove, "a", None);
         let message = json!({"method": "remove", "params": {"path": "a"}});
         assert_eq!(written(&remove, None, RequestOptions::default()), message);

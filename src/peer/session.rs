@@ -18,7 +18,7 @@ use crate::wire::error::RESPONSE_TIMEOUT;
 
 use super::compat::daemon_kind::DaemonKind;
 use super::event::Event;
-use super::reply;
+use super::response;
 
 /// Time for the whole greeting. All known daemons answer, if only with an error. A daemon that does
 /// not answer is used as an unknown one.
@@ -80,7 +80,7 @@ enum Phase {
     Dialling,
     /// Connected, `info` is not answered yet. The instant is the end of the wait.
     Greeting(Instant),
-    /// The login is not answered yet. Without an answer the connection ends at the instant.
+    /// The login is not answered yet. Without a response the connection ends at the instant.
     LoggingIn(Instant),
     /// The daemon was asked to change the encoding. Nothing can be sent before it answers: all
     /// messages, also responses, are deferred.
@@ -94,7 +94,7 @@ enum Phase {
 /// What the engine has to do next.
 #[derive(Debug)]
 pub enum Step {
-    /// Nothing: an answer is to come.
+    /// Nothing: a response is to come.
     Wait,
     /// Send this login.
     LogIn(Login),
@@ -150,11 +150,11 @@ pub struct Session {
     login: Option<Login>,
     user: Option<String>,
     authentication: Option<Authentication>,
-    /// The answer to `info`, as JSON text.
+    /// The response to `info`, as JSON text.
     info: Option<String>,
     /// Whether `info` was sent and is not answered.
     is_info_open: bool,
-    /// The end of the wait for the answer to `config`.
+    /// The end of the wait for the response to `config`.
     config_deadline: Option<Instant>,
     /// Whether the program knows that the peer is ready.
     is_announced: bool,
@@ -213,7 +213,7 @@ impl Session {
         self.phase == Phase::Closed
     }
 
-    /// Returns the answer to `info`, as JSON text.
+    /// Returns the response to `info`, as JSON text.
     pub fn info(&self) -> Option<&str> {
         self.info.as_deref()
     }
@@ -242,13 +242,13 @@ impl Session {
         }
     }
 
-    /// Goes on without the answer of a daemon that takes too long. `daemon` is what is known of it.
+    /// Goes on without the response of a daemon that takes too long. `daemon` is what is known of it.
     pub fn handle_timeout(&mut self, now: Instant, daemon: DaemonKind, events: &mut Vec<Event<'_>>) -> Step {
         if self.next_timeout().is_none_or(|deadline| deadline > now) {
             return Step::Wait;
         }
         if matches!(self.phase, Phase::LoggingIn(_)) {
-            return self.login_failure("no answer", reply::plain(RESPONSE_TIMEOUT));
+            return self.login_failure("no answer", response::plain(RESPONSE_TIMEOUT));
         }
         events.push(Event::Note("the daemon does not answer the greeting, going on without".into()));
         self.config_deadline = None;
@@ -258,7 +258,7 @@ impl Session {
         }
     }
 
-    /// Takes the answer to `info`: its result, or `None` for an error. Returns whether it is of use: a
+    /// Takes the response to `info`: its result, or `None` for an error. Returns whether it is of use: a
     /// peer that has become ready goes on as it began.
     pub fn learn(&mut self, info: Option<Raw>) -> bool {
         self.info = info.map(|info| info.text().to_owned());
@@ -266,12 +266,12 @@ impl Session {
         self.phase != Phase::Ready
     }
 
-    /// Returns the step that follows the answer to `info`.
+    /// Returns the step that follows the response to `info`.
     pub fn greet(&mut self, daemon: DaemonKind, events: &mut Vec<Event<'_>>) -> Step {
         match self.phase {
             // The program's messages are sent as JSON already.
             Phase::Ready => self.introduce(Encoding::Json),
-            // The login did not wait for this answer.
+            // The login did not wait for this response.
             Phase::LoggingIn(_) => Step::Wait,
             _ => match self.log_in(daemon, events) {
                 Some(step) => step,
@@ -296,7 +296,7 @@ impl Session {
 
     /// Notes that the login could not be written.
     pub fn login_too_long(&mut self) -> Step {
-        self.login_failure("it is longer than a message may be", reply::not_sent("too long"))
+        self.login_failure("it is longer than a message may be", response::not_sent("too long"))
     }
 
     /// Returns whether the login is not answered yet.
@@ -327,7 +327,7 @@ impl Session {
     }
 
     fn logged_in(&mut self, result: Raw, daemon: DaemonKind, events: &mut Vec<Event<'_>>) {
-        let has_groups = result.kind() == Kind::Object && !reply::is_empty_object(result);
+        let has_groups = result.kind() == Kind::Object && !response::is_empty_object(result);
         let groups = has_groups.then(|| result.text().to_owned());
         if groups.is_none() && daemon == DaemonKind::NodeJet {
             let user = self.user.as_deref().unwrap_or_default();
@@ -355,7 +355,7 @@ impl Session {
         let reason = match hint {
             _ if has("invalidUser") => "unknown user",
             Some(hint) if has("invalidPassword") => {
-                return self.login_failure(hint, reply::with_reason(error, hint));
+                return self.login_failure(hint, response::with_reason(error, hint));
             }
             // Daemons with errors of their own do not tell which it is.
             _ if has("invalidPassword") && has("original") => "unknown user or wrong password",
@@ -363,7 +363,7 @@ impl Session {
             // The data of an unknown error may repeat the password, so none is reported.
             _ => {
                 let message = error.get("message").and_then(Raw::as_str).unwrap_or_default();
-                return self.login_failure(&message, reply::without_data(error));
+                return self.login_failure(&message, response::without_data(error));
             }
         };
         self.login_failure(reason, error.text().to_owned())
@@ -391,7 +391,7 @@ impl Session {
             return self.start();
         }
         if let Phase::Greeting(deadline) = self.phase {
-            // There is no end of the wait for a change of the encoding: without the answer the
+            // There is no end of the wait for a change of the encoding: without the response the
             // daemon could not read what follows.
             self.config_deadline = (encoding == Encoding::Json).then_some(deadline);
         }
@@ -406,7 +406,7 @@ impl Session {
         }
     }
 
-    /// Takes the answer to the introduction. The name is for people only, and without msgpack
+    /// Takes the response to the introduction. The name is for people only, and without msgpack
     /// everything works in more bytes, so a refusal is only logged.
     pub fn introduction_answered(
         &mut self,

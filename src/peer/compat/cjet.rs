@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::json::Raw;
-use crate::peer::reply::{has_code, is_empty_object};
 use crate::peer::request::SentRequest;
+use crate::peer::response::{has_code, is_empty_object};
 use crate::wire::error::INTERNAL_ERROR;
 
 /// The largest message of a cjet as it is delivered, in bytes. Builds differ.

@@ -1,14 +1,14 @@
 //! [`DaemonKind`]: which daemon answers, and what it can and cannot do.
 //!
-//! Daemons are recognised by their answer to `info`. An error is the Lua daemon, which has no `info`;
+//! Daemons are recognised by their response to `info`. An error is the Lua daemon, which has no `info`;
 //! the name `cjet` is the C daemon; node-jet 1 and 2 have the feature `authentication`, node-jet 3 has
 //! `asNotification` or `authenticate`; our own daemon has the feature `match`.
 
 use std::time::Duration;
 
 use crate::json::Raw;
-use crate::peer::reply::has_code;
 use crate::peer::request::RequestOptions;
+use crate::peer::response::has_code;
 use crate::wire::error::METHOD_NOT_FOUND;
 
 /// The note about an element with access rights on a daemon without users.
@@ -36,7 +36,7 @@ pub enum DaemonKind {
 }
 
 impl DaemonKind {
-    /// Recognises a daemon by its answer to `info`.
+    /// Recognises a daemon by its response to `info`.
     pub fn recognise(info: Result<Raw, Raw>) -> DaemonKind {
         let info = match info {
             Ok(info) => info,
@@ -85,7 +85,7 @@ impl DaemonKind {
         }
     }
 
-    /// Returns whether the daemon has no users: it is known for that, or says so in its answer to
+    /// Returns whether the daemon has no users: it is known for that, or says so in its response to
     /// `info`.
     pub fn lacks_users(self, info: Option<Raw>) -> bool {
         let features = info.and_then(|info| info.get("features"));
@@ -93,7 +93,7 @@ impl DaemonKind {
         self == DaemonKind::Lua || denies("authenticate") || denies("authentication")
     }
 
-    /// Returns whether a login is answered with the groups of the user. A mere `true` is the answer of
+    /// Returns whether a login is answered with the groups of the user. A mere `true` is the response of
     /// such a daemon that has no users.
     pub fn answers_logins_with_groups(self) -> bool {
         matches!(self, DaemonKind::Own | DaemonKind::Unknown)

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::json::{Raw, to_text};
-use crate::peer::reply::{as_object, has_code};
 use crate::peer::request::SentRequest;
+use crate::peer::response::{as_object, has_code};
 use crate::wire::error::{CONNECTION_CLOSED, Code, INTERNAL_ERROR, INVALID_PARAMS, RESPONSE_TIMEOUT, Tag};
 
 use super::daemon_kind::DaemonKind;

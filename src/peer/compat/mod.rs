@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use crate::json::Raw;
 
 use super::event::{Event, Notes, Notification, NotificationParams, Outcome};
-use super::reply;
 use super::request::{PathRequest, RequestOptions, ResultKind, SentRequest, Service};
+use super::response;
 
 use cjet::Routes;
 use daemon_kind::DaemonKind;
@@ -40,7 +40,7 @@ const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the response to a request of the program means.
 #[derive(Debug)]
-pub enum Answer<'a> {
+pub enum Meaning<'a> {
     /// This is the outcome for the program.
     Outcome(Outcome<'a>),
     /// The request is sent again later.
@@ -88,7 +88,7 @@ pub struct Compat {
 }
 
 impl Compat {
-    /// Creates what a daemon of that kind needs, or `None` if it needs nothing. `info` is its answer to
+    /// Creates what a daemon of that kind needs, or `None` if it needs nothing. `info` is its response to
     /// `info`, `shared_id` the id for a fetch that stands for all others.
     pub fn new(kind: DaemonKind, info: Option<Raw>, shared_id: String) -> Option<Box<Compat>> {
         let fetch = info.and_then(|info| info.get("features")?.get("fetch")?.as_str());
@@ -214,12 +214,12 @@ impl Compat {
     }
 
     /// Returns what the response to a request of the program means.
-    pub fn answer<'a>(
+    pub fn interpret<'a>(
         &mut self,
         id: u32,
         expected: ResultKind,
         outcome: Result<Raw<'a>, Raw<'a>>,
-    ) -> Answer<'a> {
+    ) -> Meaning<'a> {
         match outcome {
             Ok(result)
                 if self.kind == DaemonKind::Cjet
@@ -228,22 +228,22 @@ impl Compat {
             {
                 if let Some(request) = self.sent.get(&id) {
                     self.routes.answered(id);
-                    return Answer::ReadValue(request.path().to_owned());
+                    return Meaning::ReadValue(request.path().to_owned());
                 }
             }
             Err(error) if self.kind == DaemonKind::Cjet && cjet::lacks_route(error) => {
                 if let Some(request) = self.sent.remove(&id) {
                     let error = errors::translate(self.kind, error, Some(&request)).into_owned();
                     self.routes.add(Some(id), request, Some(error));
-                    return Answer::Retry;
+                    return Meaning::Retry;
                 }
             }
             _ => {}
         }
         self.routes.answered(id);
         let request = self.sent.remove(&id);
-        Answer::Outcome(match outcome {
-            Ok(result) => Ok(reply::result(expected, result)),
+        Meaning::Outcome(match outcome {
+            Ok(result) => Ok(response::result(expected, result)),
             Err(error) => Err(errors::translate(self.kind, error, request.as_ref())),
         })
     }
@@ -339,7 +339,7 @@ impl Compat {
             Some(simple) => {
                 simple.refusal().map_or(Ok(Cow::Borrowed("true")), |error| Err(Cow::Owned(error)))
             }
-            None => reply::outcome(ResultKind::Done, outcome),
+            None => response::outcome(ResultKind::Done, outcome),
         }
     }
 
