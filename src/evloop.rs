@@ -4,13 +4,13 @@
 //! between: watch, forget, cancel, or ask from deeper down. Readiness is level-triggered: what
 //! was not read is told again.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::sys::poll::{Polled, poll};
+use crate::util::deadlines::Deadlines;
 
 /// No timer runs longer than a century; it keeps the arithmetic of time from overflowing.
 const LONGEST_TIMER: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
@@ -50,7 +50,7 @@ struct Watch {
 pub struct EventLoop {
     watched: BTreeMap<RawFd, Watch>,
     last_serial: u64,
-    timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    timers: Deadlines<u64>,
     running: HashSet<u64>,
     last_timer: u64,
     /// What has happened, and for a descriptor the serial of its watch.
@@ -75,18 +75,16 @@ impl EventLoop {
         // NaN counts as no time at all.
         let seconds = if seconds > 0.0 { seconds.min(LONGEST_TIMER) } else { 0.0 };
         self.last_timer += 1;
-        self.timers.push(Reverse((now + Duration::from_secs_f64(seconds), self.last_timer)));
         self.running.insert(self.last_timer);
+        let due = now + Duration::from_secs_f64(seconds);
+        let running = &self.running;
+        self.timers.set(due, self.last_timer, running.len(), |timer| running.contains(timer));
         self.last_timer
     }
 
     /// Cancels a timer; one that is over already is none of its business.
     pub fn cancel_timer(&mut self, timer: u64) {
         self.running.remove(&timer);
-        if self.timers.len() > 2 * self.running.len() + 64 {
-            let running = &self.running;
-            self.timers.retain(|Reverse((_, timer))| running.contains(timer));
-        }
     }
 
     /// How many descriptors are watched and timers run.
@@ -164,20 +162,15 @@ impl EventLoop {
         Ok(())
     }
 
-    /// When the next timer is due; cancelled ones are thrown out on the way.
+    /// Returns the time when the next timer is due.
     fn next_timer(&mut self) -> Option<Instant> {
-        while let Some(Reverse((at, timer))) = self.timers.peek() {
-            if self.running.contains(timer) {
-                return Some(*at);
-            }
-            self.timers.pop();
-        }
-        None
+        let running = &self.running;
+        self.timers.next_live(|timer| running.contains(timer))
     }
 
     fn collect_timers(&mut self, now: Instant) {
         while self.next_timer().is_some_and(|at| at <= now) {
-            if let Some(Reverse((_, timer))) = self.timers.pop() {
+            if let Some(timer) = self.timers.pop_due(now) {
                 self.ready.push_back((Happening::Timer(timer), 0));
             }
         }

@@ -14,9 +14,9 @@
 //! - `access`: the groups that may use an element. `peer_kind`: what foreign peers expect. `params`, `request`, `reply`:
 //!   what services read and return. `notification`, `item_list`: parts of messages that are written once or in slices.
 
-pub mod access;
+mod access;
 pub mod accounts;
-pub mod bus;
+mod bus;
 mod client;
 mod clients;
 mod config;

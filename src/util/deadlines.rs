@@ -37,6 +37,17 @@ impl<T: Ord> Deadlines<T> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Returns the time of the next entry that is not void, and removes void ones before it.
+    pub fn next_live(&mut self, is_live: impl Fn(&T) -> bool) -> Option<Instant> {
+        while let Some(Reverse((at, what))) = self.heap.peek() {
+            if is_live(what) {
+                return Some(*at);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+
     /// Removes and returns the next entry if it is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         if self.next()? > now {
@@ -64,6 +75,18 @@ mod tests {
             (deadlines.pop_due(now), deadlines.pop_due(now), deadlines.pop_due(now)),
             (Some(1), Some(2), None)
         );
+    }
+
+    #[test]
+    fn void_entries_are_skipped() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::default();
+        for seconds in [1, 2, 3] {
+            deadlines.set(start + Duration::from_secs(seconds), seconds, 3, |_| true);
+        }
+        assert_eq!(deadlines.next_live(|seconds| *seconds > 1), Some(start + Duration::from_secs(2)));
+        assert_eq!(deadlines.pop_due(start + Duration::from_secs(9)), Some(2));
+        assert_eq!(deadlines.next_live(|_| false), None);
     }
 
     #[test]
