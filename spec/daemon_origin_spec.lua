@@ -31,7 +31,7 @@ describe('the WebSocket port of jet.daemon', function()
     end
   end
 
-  --- All that the daemon has logged until it stopped.
+  --- Returns all that the daemon has logged until it stopped.
   ---@return string
   local function log()
     instance.stop()

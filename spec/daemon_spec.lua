@@ -20,7 +20,7 @@ local function run_until(loop, done)
   assert.is_false(late, 'it took too long')
 end
 
---- The message of an error that `f` must raise.
+--- Returns the message of an error that `f` must raise.
 ---@param f function
 ---@return string
 local function raised(f, ...)
@@ -174,7 +174,7 @@ describe('jet.daemon', function()
     end
   end)
 
-  it('warns of options nobody knows, and of none that programs pass', function()
+  it('warns of unknown options, but not of those that old programs pass', function()
     local lines = {}
     local function log(text)
       lines[#lines + 1] = text
@@ -348,7 +348,7 @@ describe('jet.daemon', function()
     assert.is_nil(lines[2])
   end)
 
-  it('tells standard error what matters if there is no function for the log', function()
+  it('writes important lines to standard error if there is no function for the log', function()
     local code = [[
       local mode, taken = ...
       local options = { port = 0, ws_port = tonumber(taken) }

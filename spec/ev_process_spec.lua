@@ -5,7 +5,7 @@ local adapters = require 'spec.support.adapters'
 local child = require 'spec.support.child'
 local jetd = require 'spec.support.jetd'
 
--- What every program starts with.
+-- The beginning of every program.
 local HEAD = [[
   local ev = require 'jet.ev'
   local SIGUSR1 = 10
@@ -20,7 +20,7 @@ local function prints(expected, code)
 end
 
 describe('jet.ev', function()
-  it('tells all watchers of a signal, also on other loops', function()
+  it('calls all watchers of a signal, also on other loops', function()
     prints('first\nsecond\nother\n', [[
       local other = ev.Loop.new()
       local function say(word)
@@ -38,7 +38,7 @@ describe('jet.ev', function()
     ]])
   end)
 
-  it('puts the old handler back when nobody watches a signal any more', function()
+  it('restores the old handler when the last watcher of a signal stops', function()
     local status, output = child.run [[
       local ev = require 'jet.ev'
       local loop = ev.Loop.new()

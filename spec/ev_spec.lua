@@ -7,7 +7,7 @@ local jet = require 'jet'
 local loops = require 'jet.loop'
 local socket = require 'socket'
 
---- The number of this process.
+--- Returns the number of this process.
 local function process_id()
   local stat = assert(io.open('/proc/self/stat'))
   local id = stat:read('*n')
@@ -105,7 +105,7 @@ describe('jet.ev', function()
     end
   end)
 
-  it('is told apart from a loop of lua-ev', function()
+  it('is distinguished from a loop of lua-ev', function()
     local before, started = package.loaded.ev, 0
     local timer = { start = function() started = started + 1 end, stop = function() end }
     package.loaded.ev = { READ = 1, WRITE = 2, Timer = { new = function() return timer end } }
@@ -213,7 +213,7 @@ describe('jet.ev', function()
     other:close()
   end)
 
-  it('tells of signals', function()
+  it('calls watchers of signals', function()
     local SIGUSR1 = 10
     local seen
     ev.Signal.new(function(on, signal, revents)
@@ -260,7 +260,7 @@ describe('jet.ev', function()
     assert.equal('new', called)
   end)
 
-  it('tells timers that are due together which of them is pending', function()
+  it('shows timers that are due together which of them is pending', function()
     for _, action in ipairs { 'is_pending', 'clear_pending' } do
       local pending, called = 0, 0
       local timers = {}

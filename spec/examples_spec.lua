@@ -1,6 +1,6 @@
 --- The programs under `examples/`, each in a process of its own against a daemon of its own, and what they print.
 
---- The interpreter's own command.
+--- Returns the interpreter's own command.
 local function interpreter()
   local first = 0
   while arg and arg[first - 1] do
@@ -44,7 +44,7 @@ local function run(name)
   return run_file('examples/' .. name .. '.lua')
 end
 
---- The lines of one table that `top_ten` prints.
+--- Returns the lines of one table that `top_ten` prints.
 ---@param heading string
 ---@param scores table<integer, integer> by place
 ---@param names table<integer, integer> by place
@@ -65,7 +65,7 @@ describe('the example', function()
     )
   end)
 
-  it('toggle_the_fetch hears only what changes while it listens', function()
+  it('toggle_the_fetch prints only changes that happen while it fetches', function()
     assert.are.equal(
       'counter add 1\ntoggled off\ncounter add 2\ntoggled on\ncounter change 3\ntoggled off\n',
       run 'toggle_the_fetch'

@@ -112,7 +112,7 @@ describe('false for an option that is not given', function()
       connect_timeout = false, invalid_utf8 = false,
     }
     assert.are.equal('json', p:info().encoding)
-    -- What listens on the default port, if anything, is not known here.
+    -- A daemon may listen on the default port or not.
     peer.new({ port = false, loop = false, on_close = recorder() }):close()
     peer.new(false):close()
   end)

@@ -4,7 +4,7 @@ local child = require 'spec.support.child'
 local jet = require 'jet'
 local jetd = require 'spec.support.jetd'
 
--- What every program starts with. `finish` checks that the connection works both ways, and ends.
+-- The beginning of every program. `finish` checks that the connection works both ways, and ends.
 local HEAD = [[
   local port, name = tonumber((...)), select(2, ...)
   local ffi = require 'ffi'
@@ -23,7 +23,7 @@ local HEAD = [[
   local loop = require 'jet.loop'.resolve 'builtin'
   io.stdout:setvbuf 'line'
 
-  --- A pipe that one process waits at until the other one rings.
+  --- Returns a pipe on which one process waits until the other one writes.
   local function bell()
     local ends, byte = ffi.new 'int[2]', ffi.new 'char[1]'
     assert(C.pipe(ends) == 0)
@@ -186,7 +186,7 @@ describe('A daemon that is put into the background', function()
     print(early, UNIX and io.open(UNIX) or 'good')
   ]]
 
-  --- What such a daemon prints.
+  --- Returns the output of such a daemon.
   local function served(fork, port, unix)
     local code = DAEMON:gsub('FORK', fork):gsub('PORT', port):gsub('UNIX', unix)
     return run(code)
@@ -195,7 +195,7 @@ describe('A daemon that is put into the background', function()
   for way, fork in pairs(WAYS) do
     it('serves on its port: ' .. way, function()
       local output = served(fork, 'daemon.port()', 'nil')
-      -- What comes first, the log or the end of the connection, is not known.
+      -- The log and the end of the connection come in either order.
       assert.matches('process %d+ goes on with the daemon\n', output)
       assert.matches('connection closed by the daemon\n', output, 1, true)
       assert.matches('\nnil\tgood\n$', output)
@@ -203,7 +203,7 @@ describe('A daemon that is put into the background', function()
     end)
   end
 
-  -- What the earlier `jetd.lua` did, with lua-ev's part played by `jet.ev`.
+  -- Forks like the earlier `jetd.lua`, with `jet.ev` instead of lua-ev.
   local OLD_JETD = [[
     local ev = require 'jet.ev'
     local options, daemonize = { interface = '127.0.0.1', loop = ev.Loop.default, info = print }, nil

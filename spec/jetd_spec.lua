@@ -2,7 +2,7 @@
 
 local jet = require 'jet'
 
---- The interpreter that runs this file, as a shell word.
+--- Returns the interpreter that runs this file, as a shell word.
 local function interpreter()
   local first = 0
   while arg and arg[first - 1] do
@@ -24,7 +24,7 @@ local function shell(script)
   return output
 end
 
---- A port nobody uses.
+--- Returns a port that is not in use.
 ---@return integer
 local function free_port()
   local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }

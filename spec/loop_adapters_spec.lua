@@ -12,7 +12,7 @@ local ADAPTERS = {
   { name = 'cqueues', library = 'cqueues', loop = function() return require('cqueues').new() end },
 }
 
---- Two connected sockets.
+--- Returns two connected sockets.
 local function pair()
   local server = assert(socket.bind('127.0.0.1', 0))
   local client = assert(socket.connect('127.0.0.1', (select(2, server:getsockname()))))
@@ -58,7 +58,7 @@ for _, candidate in ipairs(ADAPTERS) do
       b:close()
     end)
 
-    it('tells that a descriptor is readable, again and again until it was read', function()
+    it('reports a readable descriptor again and again until it was read', function()
       b:send('xy')
       local calls = 0
       adapter.watch(fd, 'r', function(readable)
@@ -73,7 +73,7 @@ for _, candidate in ipairs(ADAPTERS) do
       assert.equal(3, calls)
     end)
 
-    it('tells that a descriptor is writable', function()
+    it('reports a writable descriptor', function()
       local seen
       adapter.watch(fd, 'w', function(_, writable)
         seen = writable
@@ -83,7 +83,7 @@ for _, candidate in ipairs(ADAPTERS) do
       assert.is_true(seen)
     end)
 
-    it('tells that the other side has gone', function()
+    it('reports that the other side has closed', function()
       b:close()
       local seen
       adapter.watch(fd, 'r', function(readable)

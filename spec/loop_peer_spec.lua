@@ -4,7 +4,7 @@ local adapters = require 'spec.support.adapters'
 local child = require 'spec.support.child'
 local jetd = require 'spec.support.jetd'
 
--- What every program starts with, after what `adapters.run` gives it.
+-- The beginning of every program, after that of `adapters.run`.
 local HEAD = [[
   local port = tonumber((select(2, ...)))
   local peer = require 'jet.peer'
@@ -21,7 +21,7 @@ local HEAD = [[
   end
 ]]
 
---- What holds for `peer:loop` on a loop, by its name.
+--- Defines the tests of `peer:loop` on a loop, by its name.
 local function promises(name)
   local function prints(expected, code)
     assert.are.equal(expected, adapters.run(name, HEAD .. code .. ' give_up()', jetd.shared().port))

@@ -4,10 +4,10 @@
 
 local adapters = require 'spec.support.adapters'
 
--- Closes the state at the end of the program where Lua can be told to.
+-- Closes the state at the end of the program where Lua has a way to do so.
 local CLOSE = ' if _VERSION ~= "Lua 5.1" then os.exit(0, true) end'
 
---- What holds for a loop, by its name.
+--- Defines the tests of a loop, by its name.
 local function promises(name)
   it('goes on after a timer callback that raised', function()
     local output = adapters.run(name, [[
@@ -97,7 +97,7 @@ local function promises(name)
       collect()
       adapter.run()
       print('fired', fired + calls)
-      -- What is forgotten is not held for ever. Some libraries let go of it a turn later.
+      -- Cancelled timers and descriptors are released. Some libraries do so a turn later.
       for _ = 1, 3 do
         local c, d = pair()
         adapter.watch(c:getfd(), 'w', function() adapter.watch(c:getfd(), nil) end)

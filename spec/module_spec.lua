@@ -1,8 +1,8 @@
---- The library in the hands of stock interpreters: loaded in a coroutine that ends, loaded
+--- The library in unmodified interpreters: loaded in a coroutine that ends, loaded
 -- again, with errors raised through it, and with the Lua state closed around it.
 -- Each case is a program of its own, run by the interpreter that runs this file.
 
---- The interpreter's own command, as a shell word.
+--- Returns the interpreter's own command, as a shell word.
 local function interpreter()
   local first = 0
   while arg and arg[first - 1] do
@@ -36,7 +36,7 @@ local function prints(expected, program)
   assert.is_true(well)
 end
 
--- Closes the state at the end of the program where Lua can be told to.
+-- Closes the state at the end of the program where Lua has a way to do so.
 local CLOSE = 'if _VERSION ~= "Lua 5.1" then os.exit(0, true) end\n'
 
 describe('the module', function()

@@ -158,7 +158,7 @@ for _, case in ipairs {
       assert.is_nil(getmetatable(got[1]))
     end)
 
-    it('call methods, with arguments of both kinds, and hear of errors', function()
+    it('call methods, with arguments of both kinds, and get errors', function()
       owner:method { path = prefix .. 'sum', call = function(a, b) return a + b end }
       owner:method { path = prefix .. 'swap', call = function(t) return { a = t.b, b = t.a } end }
       owner:method { path = prefix .. 'fail', call = function() error { code = 7, message = 'no', data = { 1 } } end }
@@ -221,7 +221,7 @@ for _, case in ipairs {
       assert.are.same({ 'add 100 100', 'change 1 -1' }, { seen[100], seen[101] })
     end)
 
-    it('hear of each other\'s end', function()
+    it('get the remove of each other\'s elements', function()
       local removed, failed = nil, nil
       result(function(cbs) owner:state({ path = prefix .. 's', value = { 1 } }, cbs) end)
       result(function(cbs) owner:method({ path = prefix .. 'never', call_async = function() end }, cbs) end)
@@ -242,7 +242,7 @@ end
 describe('Where a daemon has no msgpack', function()
   after_each(support.cleanup)
 
-  --- The peer of a scripted daemon, and what that heard.
+  --- Returns the peer of a scripted daemon, and the messages that the daemon received.
   local function meet(info, answer_config)
     local heard = {}
     local daemon = wire.daemon(function(connection)

@@ -10,7 +10,7 @@ local wait, recorder = support.wait, support.recorder
 
 local CONFIG = { id = 'c', method = 'config', params = { encoding = 'msgpack' } }
 
---- The bytes that pairs of hexadecimal digits stand for; text in quotes stands for itself.
+--- Returns the bytes that pairs of hexadecimal digits stand for; text in quotes stands for itself.
 local function bytes(text)
   local digits = text:gsub("'([^']*)'", function(word)
     return (word:gsub('.', function(c) return ('%02x'):format(c:byte()) end))
@@ -18,7 +18,7 @@ local function bytes(text)
   return (digits:gsub('%s', ''):gsub('%x%x', function(pair) return string.char(tonumber(pair, 16)) end))
 end
 
---- A peer by script that has agreed on msgpack with the daemon.
+--- Returns a peer by script that has agreed on msgpack with the daemon.
 local function packer(port, script)
   local done = false
   wire.peer(port, function(connection)
@@ -39,7 +39,7 @@ local function same_bytes(expected, got)
   assert(expected == got, 'expected ' .. shown(expected) .. '\n got ' .. shown(got or 'nothing'))
 end
 
--- What peers of the earlier module send with cmsgpack, and other spellings of the same.
+-- Messages as peers of the earlier module send them with cmsgpack, and other spellings of the same values.
 local ADD = bytes "83 a2'id' 01 a6'method' a3'add' a6'params' 82 a4'path' a6'packed' a5'value' 93 01 cb 4004000000000000 a1'x'"
 local ADDED = bytes "82 a2'id' 01 a6'result' c3"
 local FETCH = bytes "83 a2'id' cd 0002 a6'method' d9 05'fetch' a6'params' 82 a2'id' c4 01'f' a4'path' 81 a6'equals' a6'packed'"
@@ -120,7 +120,7 @@ end)
 describe('On the wire of the peer msgpack', function()
   after_each(support.cleanup)
 
-  --- A daemon that agrees, and sends bytes afterwards.
+  --- Returns a daemon that agrees, and sends bytes afterwards.
   local function daemon(script)
     return wire.daemon(function(connection)
       connection:greet()

@@ -10,7 +10,7 @@ local wait = support.wait
 
 local function handler() end
 
--- What makes each kind of element of a description. No tail calls: they have no line.
+-- Functions that add each kind of element. No tail calls: they have no line.
 local KINDS = {
   state = function(p, desc)
     local made = p:state(desc)
@@ -30,7 +30,7 @@ local KINDS = {
 describe('The access of an element', function()
   after_each(support.cleanup)
 
-  --- A peer of a daemon that takes everything, and what that saw.
+  --- Returns a peer of a daemon that accepts every request, and the messages that the daemon received.
   local function recorded()
     local server = wire.daemon(function(connection)
       connection:greet { name = 'lua-jet-rs', features = { match = true, authenticate = true } }
@@ -62,7 +62,7 @@ describe('The access of an element', function()
     end
   end)
 
-  it('can be left out, or be for everybody who is logged in', function()
+  it('can be left out, or be open to every user who is logged in', function()
     local p, seen = recorded()
     p:state { path = 'public', value = 1 }
     p:state { path = 'members', value = 1, access = {} }
@@ -136,7 +136,7 @@ describe('The access of an element', function()
     blocking:close()
   end)
 
-  it('protects nothing where nobody can log in, of which the log is told once', function()
+  it('protects nothing on a daemon without users, which is logged once', function()
     local p, other = support.pair()
     local path = support.prefix() .. 'x'
     p:state { path = path, value = 1, set = handler, access = { fetchGroups = {}, setGroups = {} } }
@@ -171,12 +171,12 @@ describe('On our own daemon with users', function()
     instance.stop()
   end)
 
-  --- A connected peer of that user.
+  --- Returns a connected peer of that user.
   local function peer_of(user)
     return support.connected { port = instance.port(), user = user, password = user and user:sub(1, 1) }
   end
 
-  --- The paths that a peer is shown.
+  --- Returns the paths that a peer sees.
   local function paths_of(p)
     local paths = {}
     support.result(function(callbacks)

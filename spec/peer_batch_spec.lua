@@ -1,4 +1,4 @@
---- What leaves together and in which order: batch, flush, and the frames on the wire.
+--- Which messages are sent together and in which order: batch, flush, and the frames on the wire.
 
 local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
@@ -6,7 +6,7 @@ local wire = require 'spec.support.wire'
 local wait, recorder = support.wait, support.recorder
 local count = support.count
 
---- A peer at a daemon that notes each frame, and in `reads` how many came at once.
+--- Returns a peer at a daemon that notes each frame, and in `reads` how many arrived at once.
 local function noted()
   local texts = {}
   local server = wire.daemon(function(connection)
@@ -121,7 +121,7 @@ end)
 describe('What cannot be sent', function()
   after_each(support.cleanup)
 
-  it('raises at the caller, stays nowhere and harms nothing that follows', function()
+  it('raises at the caller, is not queued and does not affect later messages', function()
     local p, texts = noted()
     local state = p:state { path = 's', value = 1 }
     support.raises_here(function() state:value(print) end, 'value: cannot send a function')
@@ -210,7 +210,7 @@ describe('Sending', function()
     assert.is_truthy(texts[3]:find('5', 1, true))
   end)
 
-  it('many megabytes to a daemon that reads slowly block nobody', function()
+  it('many megabytes to a daemon that reads slowly do not block', function()
     local total = 0
     local server = wire.daemon(function(connection)
       connection:greet()

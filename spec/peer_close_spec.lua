@@ -71,7 +71,7 @@ describe('The end of a connection', function()
     assert.are.same({ 'done', 'close' }, order)
   end)
 
-  it('leaves a peer that can be used without harm', function()
+  it('leaves a peer whose methods can be called safely', function()
     local closed = recorder()
     local server = wire.daemon(function(connection)
       connection:greet()
@@ -106,7 +106,7 @@ describe('The end of a connection', function()
     for _, call in ipairs(errors) do
       assert.are.same({ code = -32000, message = 'Connection closed' }, call[1])
     end
-    -- Without callbacks the log is told.
+    -- Without callbacks the failure is logged.
     p:call('x')
     p:set('x', 1)
     p:config {}
@@ -216,7 +216,7 @@ describe('peer:loop', function()
     p:loop()
     assert.are.equal(2, #errors)
     p:set('x', 1, { error = again })
-    -- What a callback asks for itself does not keep the loop, but the next one.
+    -- A request that a callback sends does not keep this loop running, but the next one.
     p:loop()
     assert.is_true(#errors >= 3)
     while #errors < 10 do

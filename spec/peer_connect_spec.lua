@@ -63,7 +63,7 @@ describe('peer.new', function()
   it('uses port 11122 by default', function()
     local reason
     local p = peer.new { loop = support.loop, on_close = function(_, text) reason = text end }
-    -- Whether somebody listens there or not, it is that port that is tried.
+    -- The port may be in use or not; it must be the one that is tried.
     wait(function() return reason or p:info() end, 'a connection or its end')
     if reason then
       assert.is_truthy(reason:find('11122', 1, true) or reason:find('refused', 1, true))
@@ -124,7 +124,7 @@ describe('peer.new', function()
     assert.are.same(before, config)
   end)
 
-  it('tells the daemon its name before on_connect', function()
+  it('sends its name to the daemon before on_connect', function()
     local seen, order = {}, {}
     local server = wire.daemon(function(connection)
       connection:greet()
@@ -141,7 +141,7 @@ describe('peer.new', function()
     assert.is_not_nil(seen.id)
   end)
 
-  --- The order in which callbacks of a peer are called that asks before it is connected.
+  --- Returns the order in which callbacks of a peer are called that asks before it is connected.
   ---@param config jet.Config
   ---@return string[]
   local function order_of(config)
@@ -232,7 +232,7 @@ end)
 describe('A connection that does not come up', function()
   after_each(support.cleanup)
 
-  it('is told to on_close with the reason, never to on_connect', function()
+  it('calls on_close with the reason, and never on_connect', function()
     local connected, closed = recorder(), recorder()
     local p = support.peer { port = jetd.free_port(), on_connect = connected, on_close = closed }
     wait(count(closed, 1), 'on_close')
@@ -265,8 +265,8 @@ describe('A connection that does not come up', function()
     assert.is_truthy(closed[1][2]:find('no-such-host.invalid', 1, true), closed[1][2])
   end)
 
-  it('gives up when the time is over', function()
-    -- 192.0.2.0/24 is for documentation; nobody answers there.
+  it('ends when the time is over', function()
+    -- 192.0.2.0/24 is for documentation; no host responds there.
     local closed = recorder()
     support.peer { ip = '192.0.2.1', on_close = closed, connect_timeout = 0.05 }
     wait(count(closed, 1), 'on_close')

@@ -60,7 +60,7 @@ describe('Errors', function()
     is_error(err, -32602, 'Invalid params', { wrongKind = prefix .. 'm' })
   end)
 
-  it('tells a state without a value from a method', function()
+  it('distinguishes a state without a value from a method', function()
     local got
     owner:state { path = prefix .. 's', set = function(value) got = value end }
     support.settle(owner)

@@ -102,7 +102,7 @@ end)
 describe('The text of a foreign error', function()
   after_each(support.cleanup)
 
-  --- The text of the error object that a daemon sends.
+  --- Returns the text of the error object that a daemon sends.
   ---@param err any
   ---@return string
   local function text(err)

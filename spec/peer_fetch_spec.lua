@@ -11,7 +11,7 @@ local owner, other, prefix
 
 local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
---- The events a fetch of `other` records, after its answer.
+--- Returns the events a fetch of `other` records, after its answer.
 local function fetch(expression)
   local events, fetcher = recorder(), nil
   result(function(cbs) fetcher = other:fetch(expression, events, cbs) end)
@@ -83,7 +83,7 @@ describe('The fetch callback', function()
     assert.are.equal('success', order[1])
   end)
 
-  it('hears of every change, also of equal values', function()
+  it('gets every change, also of equal values', function()
     local events = fetch { path = { startsWith = prefix } }
     local state = owner:state { path = prefix .. 's', value = 1 }
     state:value(1)
@@ -173,7 +173,7 @@ describe('A fetcher ref', function()
     assert.are.equal('add', events[2][2])
   end)
 
-  it('fetch() while fetching tells all anew and each change once', function()
+  it('fetch() while fetching notifies all elements again and each change once', function()
     local state = owner:state { path = prefix .. 's', value = 1 }
     support.settle(owner)
     local events, fetcher = fetch { path = { startsWith = prefix } }
@@ -246,7 +246,7 @@ describe('A fetcher ref', function()
     assert.is_true(fetcher:is_fetching())
     assert.is_true(#events >= 1)
     assert.is_false(ended:is_fetching())
-    -- What was under way for the one that had ended belongs to nobody.
+    -- Notifications that were on their way to the ended fetcher are dropped.
     support.take_log()
   end)
 end)
@@ -289,7 +289,7 @@ describe('Notifications on the wire', function()
     assert.are.equal(3, events[1].n)
   end)
 
-  it('may come before the answer to the fetch: success is told first', function()
+  it('may come before the response to the fetch: success is called first', function()
     local order = {}
     local server = wire.daemon(function(connection)
       connection:greet()

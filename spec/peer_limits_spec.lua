@@ -10,7 +10,7 @@ local wire = require 'spec.support.wire'
 local BLOCK = ('x'):rep(200000)
 local REQUESTS = 400
 
---- A daemon that greets, takes one `add`, then sends `request` many times without reading the answers.
+--- Returns a daemon that greets, takes one `add`, then sends `request` many times without reading the answers.
 local function deaf_daemon(request)
   return wire.daemon(function(connection)
     connection:greet()
@@ -63,7 +63,7 @@ describe('On a daemon that takes less', function()
 
   local CJET = { name = 'cjet', features = { authentication = true } }
 
-  --- A cjet: it closes the connection on messages of more than 512 bytes.
+  --- Returns a cjet: it closes the connection on messages of more than 512 bytes.
   local function cjet()
     return wire.daemon(function(connection)
       connection:greet(CJET)
@@ -109,7 +109,7 @@ describe('On a daemon that takes less', function()
     support.wait_log(hint)
   end)
 
-  it('valueAsResult gets the value that the daemon tells', function()
+  it('valueAsResult gets the value that the daemon sends', function()
     local p = support.connected { port = cjet().port }
     assert.are.equal(7, support.result(function(callbacks) p:set('s', 5, callbacks) end, { valueAsResult = true }))
     assert.is_true(support.result(function(callbacks) p:set('s', 5, callbacks) end))

@@ -8,7 +8,7 @@ local wire = require 'spec.support.wire'
 
 local wait = support.wait
 
--- What the scripted daemons say they are.
+-- What the scripted daemons report about themselves.
 local OURS = { name = 'lua-jet-rs', features = { match = true, authenticate = true } }
 local NODE_JET = { name = 'node-jet', features = { authentication = true } }
 local NODE_JET_3 = { name = 'node-jet', features = { asNotification = false, authenticate = true } }
@@ -16,7 +16,7 @@ local CJET = { name = 'cjet', features = { authentication = true } }
 
 local GROUPS = { fetchGroups = { 'a' }, setGroups = { 'a', 'b' }, callGroups = {} }
 
---- A daemon that says what it is and then that to a login; what it saw is in `seen`.
+--- Returns a daemon that sends `info` and then this response to a login; its received messages are in `seen`.
 ---@param info table
 ---@param answer table `result` or `error`
 ---@return table server
@@ -32,7 +32,7 @@ local function daemon_that(info, answer)
   return server
 end
 
---- The configuration of ann, with what is given.
+--- Returns the configuration of ann with further options.
 ---@param config table
 ---@return table
 local function ann(config)
@@ -58,7 +58,7 @@ end
 describe('A peer with a user', function()
   after_each(support.cleanup)
 
-  it('is logged in before anything of the program is sent, and tells its name last', function()
+  it('is logged in before requests of the program are sent, and sends its name last', function()
     local order = {}
     local server = wire.daemon(function(connection)
       connection:greet(OURS)
@@ -84,7 +84,7 @@ describe('A peer with a user', function()
     assert.are.same({ user = 'ann', password = '"\\\195\164\0' }, server.login)
   end)
 
-  it('knows no groups where the daemon tells none', function()
+  it('has no groups if the daemon sends none', function()
     for _, case in ipairs { { NODE_JET_3, {} }, { CJET, true } } do
       local server = daemon_that(case[1], { result = case[2] })
       local info = support.connected(ann { port = server.port }):info()
@@ -93,7 +93,7 @@ describe('A peer with a user', function()
     end
   end)
 
-  it('is told by on_close why a daemon refuses it', function()
+  it('gets the reason of a refusal in on_close', function()
     local function invalid(data, message)
       return { code = -32602, message = message or 'Invalid params', data = data }
     end

@@ -1,4 +1,4 @@
---- What a peer keeps of large messages: nothing once they are handled.
+--- The memory of a peer after large messages: none of it is kept.
 
 local child = require 'spec.support.child'
 local jetd = require 'spec.support.jetd'

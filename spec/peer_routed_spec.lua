@@ -1,4 +1,4 @@
---- Requests as they come over the wire: low-level elements, messages for nobody, routed requests.
+--- Requests as they arrive on the wire: raw elements, messages without a receiver, routed requests.
 
 local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
@@ -101,7 +101,7 @@ end)
 describe('Routed requests', function()
   after_each(support.cleanup)
 
-  --- What a peer with a state and a method answers to such params.
+  --- Returns the responses of a peer with a state and a method to such params.
   local function answers_to(list)
     local answers = {}
     local server = wire.daemon(function(connection)

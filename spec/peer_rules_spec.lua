@@ -1,4 +1,4 @@
---- What a fetch finds: strings, path rules and value rules of both generations, through the whole stack.
+--- The matches of a fetch: strings, path rules and value rules of both generations, through the whole stack.
 
 local support = require 'spec.support.fixture'
 
@@ -11,7 +11,7 @@ local owner, other, prefix
 
 local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
---- The events a fetch of `other` records, after its answer.
+--- Returns the events a fetch of `other` records, after its answer.
 local function fetch(expression)
   local events, fetcher = recorder(), nil
   result(function(cbs) fetcher = other:fetch(expression, events, cbs) end)
@@ -19,7 +19,7 @@ local function fetch(expression)
   return events, fetcher
 end
 
---- The sorted paths behind the prefix that a fetch finds at first.
+--- Returns the sorted paths behind the prefix that a fetch finds at first.
 local function found(expression)
   local events, fetcher = fetch(expression)
   local names = {}

@@ -1,4 +1,4 @@
---- What setting a state leads to: the outcomes of `set` and `set_async`, row by row.
+--- Setting a state: the outcomes of `set` and `set_async`, row by row.
 
 local support = require 'spec.support.fixture'
 
@@ -100,7 +100,7 @@ describe('set', function()
     assert.are.equal(1, state:value())
   end)
 
-  it('without callbacks does the same and answers nobody', function()
+  it('without callbacks does the same and sends no response', function()
     local log = recorder()
     owner = support.connected { log = log }
     local state, events = watched { value = 1, set = function(v)

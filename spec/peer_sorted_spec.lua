@@ -10,7 +10,7 @@ local owner, other, prefix
 
 local setup_peers = support.setup(function(...) owner, other, prefix = ... end)
 
---- The states of the owner by name.
+--- Adds states by their names and returns them.
 local function states(list)
   local made = {}
   for name, value in pairs(list) do
@@ -85,7 +85,7 @@ describe('The callback of a sorted fetch', function()
     assert.are.equal('e@3 n=3', shape(events[5]))
   end)
 
-  it('hears of a change of value without a change of rank, and of nothing outside', function()
+  it('gets a change of value without a change of rank, and nothing from outside the window', function()
     local s = states { a = 1, b = 2, c = 3, d = 4 }
     local events = fetch { byValue = 'number', from = 2, to = 3 }
     assert.are.equal('b@2 c@3 n=2', shape(events[1]))
@@ -187,7 +187,7 @@ describe('A client that merges the changes', function()
     end
   end
 
-  --- What the window has to show.
+  --- Returns the expected window.
   local function expected(values, from, to, descending)
     local list = {}
     for name, value in pairs(values) do list[#list + 1] = { name = name, value = value } end

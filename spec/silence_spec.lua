@@ -1,4 +1,4 @@
---- What a program hears that asked for nothing: failures without a callback go to the log, and without a log function
+--- Failures of requests without callbacks: they go to the log, and without a log function
 -- to standard error.
 
 local child = require 'spec.support.child'
@@ -11,14 +11,14 @@ local HEAD = [[
   local peer = require 'jet.peer'
 ]]
 
---- The output of a program, which has to end well.
+--- Returns the output of a program, which must succeed.
 local function output(code, ...)
   local status, text = child.run(HEAD .. code, ...)
   assert.are.equal(0, status, text)
   return text
 end
 
---- How often a text occurs in another one.
+--- Returns the number of times that a text occurs in another one.
 local function occurrences(text, wanted)
   local n, at = 0, 1
   while true do
@@ -82,7 +82,7 @@ describe('A refusal that has no callback', function()
     assert.are.same({}, support.take_log())
   end)
 
-  it('is not told to set and call without callbacks, which stay notifications', function()
+  it('is not reported for set and call without callbacks, which stay notifications', function()
     local server = wire.daemon(function(connection)
       connection:greet()
       assert.is_nil(connection:expect('set').id)

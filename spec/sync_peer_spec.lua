@@ -7,7 +7,7 @@ local support = require 'spec.support.fixture'
 
 local null = peer.null
 
--- What the other process has on the bus; it sets and calls what it is told to.
+-- The elements of the other process; it sets and calls on request.
 local PROVIDER = [[
   local peer = require 'jet.peer'
   local port, prefix = ...
@@ -69,7 +69,7 @@ describe('A sync peer', function()
     support.cleanup()
   end)
 
-  --- What a call raises, which has to be a table.
+  --- Returns the error of a call, which has to be a table.
   local function refusal(f, ...)
     local ok, raised = pcall(f, ...)
     assert.is_false(ok)
@@ -112,7 +112,7 @@ describe('A sync peer', function()
     assert.are.equal(5, p:call(prefix .. 'sum', { 2, 3 }))
   end)
 
-  it('its own timeout ends the waiting, and a late answer harms nothing', function()
+  it('its own timeout ends the waiting, and a late response is ignored', function()
     local hasty = peer.new { sync = true, port = jetd.shared().port, timeout = 0.05 }
     local err = refusal(hasty.call, hasty, prefix .. 'never', {}, 5)
     assert.is_number(err.code)
@@ -233,7 +233,7 @@ describe('A sync peer', function()
     for _, row in ipairs(rows) do support.raises_here(row[1], row[2]) end
   end)
 
-  it('raises from new when nobody listens, naming where', function()
+  it('raises from new when the connection is refused, naming the address', function()
     local port = jetd.free_port()
     support.raises_here(function()
       peer.new { sync = true, port = port }
@@ -258,7 +258,7 @@ describe('A sync peer', function()
     other:close()
   end)
 
-  it('hears of an owner that goes away while it waits', function()
+  it('gets the error when an owner disconnects while it waits', function()
     start_provider()
     local err = refusal(p.call, p, prefix .. 'quit', {}, 10)
     assert.are.equal(-32000, err.code)

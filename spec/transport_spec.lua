@@ -10,7 +10,7 @@ local support = require 'spec.support.fixture'
 local TLS = 'spec/support/tls/'
 local trusting = { ca_file = TLS .. 'ca.pem' }
 
---- A daemon that listens everywhere, plain and encrypted: two programs, as one port speaks one way.
+--- Returns a daemon that listens everywhere, plain and encrypted: two programs, as a port is either plain or encrypted.
 local function daemons()
   local name = ('@jet-spec-%d'):format(jetd.free_port())
   local path = os.tmpname()
@@ -48,7 +48,7 @@ local LOOPS = {
   { name = 'cqueues', library = 'cqueues', loop = function() return require('cqueues').new() end },
 }
 
---- The way to a daemon with more options.
+--- Returns the options to reach a daemon, with more of them.
 local function with(way, options)
   for key, value in pairs(way) do
     options[key] = value
@@ -119,7 +119,7 @@ describe('a peer over', function()
     it(name .. ' works blocking, too', function()
       for _, encoding in ipairs { false, 'msgpack' } do
         local p = peer.new(with(ways[name], { sync = true, timeout = 5, encoding = encoding }))
-        -- The daemon may hear late that the one before has gone.
+        -- The daemon may notice late that the previous connection has ended.
         local path = 'alone ' .. tostring(encoding)
         p:state { path = path, value = ('x'):rep(200000) }
         assert.are.equal(('x'):rep(200000), p:get(path))
@@ -173,7 +173,7 @@ describe('what a peer over a transport', function()
     return told
   end
 
-  it('cannot reach is told with the reason', function()
+  it('cannot reach is reported with the reason', function()
     local port = jetd.free_port()
     assert.are.equal(('connection refused (127.0.0.1:%d)'):format(port), reason { port = port })
     local url = ('ws://127.0.0.1:%d'):format(port)
@@ -182,7 +182,7 @@ describe('what a peer over a transport', function()
     assert.are.equal('connection refused (@jet-spec-nobody)', reason { unix = '@jet-spec-nobody' })
   end)
 
-  it('does not trust is told with the reason', function()
+  it('does not trust is reported with the reason', function()
     local files = ('--tls-cert %sdaemon.pem --tls-key %sdaemon.key'):format(TLS, TLS)
     local daemon = jetd.start(files)
     local there = { ip = '127.0.0.1', port = daemon.port }
@@ -195,7 +195,7 @@ describe('what a peer over a transport', function()
     daemon.stop()
   end)
 
-  it('does not understand is told with the reason', function()
+  it('does not understand is reported with the reason', function()
     assert.is_truthy(reason({ url = ('ws://127.0.0.1:%d'):format(jetd.shared().port) }))
   end)
 

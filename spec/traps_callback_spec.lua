@@ -1,4 +1,4 @@
---- Callbacks that do what nobody expects: from within every kind of callback, close the peer,
+--- Callbacks that do unusual things: from within every kind of callback, close the peer,
 -- unfetch, add, remove, raise, run the loop, collect garbage, use a blocking peer.
 
 local jetd = require 'spec.support.jetd'
@@ -90,7 +90,7 @@ local all = names(kinds)
 all[#all + 1] = 'on_connect'
 all[#all + 1] = 'on_close'
 
---- Whether the peer still works.
+--- Checks that the peer still works.
 local function works(p)
   support.result(function(cbs) p:config({}, cbs) end)
 end
@@ -249,7 +249,7 @@ end)
 describe('A log function', function()
   after_each(support.cleanup)
 
-  --- A connected peer whose log does `deed(p)` at its first call, which a raising callback causes.
+  --- Returns a connected peer whose log does `deed(p)` at its first call, which a raising callback causes.
   local function logging(deed)
     local calls, p = 0, nil
     p = support.connected { log = function()

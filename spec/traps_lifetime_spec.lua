@@ -8,7 +8,7 @@ local support = require 'spec.support.fixture'
 describe('A peer', function()
   after_each(support.cleanup)
 
-  it('that nobody holds stays while it is connected, for the loop has it', function()
+  it('without references stays while it is connected, as the loop refers to it', function()
     good [[
       local peer = require 'jet.peer'
       local got
@@ -37,7 +37,7 @@ describe('A peer', function()
       watcher:fetch('collected/x', function(_, event)
         if event == 'remove' then removed = true; watcher:close() end
       end, { success = function() require 'jet.loop'.resolve().stop() end })
-      -- A loop that forgets: the peer is held by nobody but this table.
+      -- A loop that forgets: only this table refers to the peer.
       local loop = require 'jet.loop'.resolve()
       loop.run()
       local callbacks = {}
@@ -151,7 +151,7 @@ describe('A peer', function()
     ]]
   end)
 
-  -- A finalizer runs where memory is asked for, so at many places nobody thinks of. A hook that
+  -- A finalizer runs wherever memory is allocated. A hook that
   -- counts instructions comes to every one in turn.
   it('may be closed at any instruction', function()
     good [[

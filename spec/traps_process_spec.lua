@@ -1,4 +1,4 @@
---- Peers in somebody else's process: signals, threads, forks, descriptors.
+--- Peers in a process of other code: signals, threads, forks, descriptors.
 
 local child = require 'spec.support.child'
 local good = require 'spec.support.good'
@@ -30,7 +30,7 @@ describe('A peer', function()
     daemon.stop()
   end)
 
-  it('hears of a daemon that is killed', function()
+  it('notices a daemon that is killed', function()
     local daemon = jetd.start()
     local reasons = {}
     local p = support.connected { port = daemon.port, on_close = function(_, reason) reasons[#reasons + 1] = reason end }
@@ -70,7 +70,7 @@ describe('A peer', function()
     end
   end)
 
-  it('is loaded twice, by package.loaded being emptied, without harm', function()
+  it('can be loaded twice, by emptying package.loaded', function()
     good [[
       local first = require 'jet.peer'
       for name in pairs(package.loaded) do
@@ -131,7 +131,7 @@ describe('A peer', function()
           ffi.cdef 'int fork(void); int waitpid(int, int *, int);'
           local jet = require 'jet'
           local loop = require 'jet.loop'.resolve('builtin')
-          -- What the fork says about that is for another spec.
+          -- Another spec tests the log line of the fork.
           local daemon = jet.daemon.new { port = 0, interface = '127.0.0.1', loop = 'builtin', log = function() end }
           daemon.start()
           local p, told

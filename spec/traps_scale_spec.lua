@@ -86,7 +86,7 @@ describe('A hundred thousand', function()
     wait(function() return ended == N end, 'the errors')
   end)
 
-  it('fetches of one state, each of which hears of it', function()
+  it('fetches of one state, each of which gets its changes', function()
     local owner, other = support.pair()
     local prefix = support.prefix()
     local heard, fetchers = 0, 10000

@@ -1,4 +1,4 @@
---- What a daemon may send, and how it may arrive: cut anywhere, together, or as garbage.
+--- Input of a peer: cut anywhere, many messages together, or garbage.
 
 local support = require 'spec.support.fixture'
 local wire = require 'spec.support.wire'
@@ -6,7 +6,7 @@ local wire = require 'spec.support.wire'
 local wait, recorder = support.wait, support.recorder
 local count = support.count
 
---- A connected peer with a method `m` that records its calls, and the other end.
+--- Returns a connected peer with a method `m` that records its calls, and the other end.
 local function served(config)
   local server = wire.daemon(function(connection)
     connection:greet()
@@ -33,7 +33,7 @@ describe('Frames', function()
     local stream = call(1) .. call(2)
     for cut = 1, #stream - 1 do
       connection:send_raw(stream:sub(1, cut))
-      -- What was sent is read before the rest comes.
+      -- The first part is read before the rest is sent.
       support.idle(0.001)
       connection:send_raw(stream:sub(cut + 1))
       wait(count(calls, 2 * cut), 'both calls')
@@ -206,7 +206,7 @@ describe('A daemon', function()
     assert.is_nil(p:info())
   end)
 
-  it('that ends while it greets is told to on_close', function()
+  it('that ends while it greets calls on_close', function()
     local closed, connected = recorder(), recorder()
     local server = wire.daemon(function(connection)
       connection:expect 'info'

@@ -1,5 +1,5 @@
---- Keys that mean nothing, in the tables that a program hands over: named once each, or refused where they might have
--- protected something.
+--- Unknown keys in the tables of a program: reported once each, or refused where the key that was meant may protect
+-- something.
 
 local support = require 'spec.support.fixture'
 
@@ -27,7 +27,7 @@ describe('An unknown key', function()
     assert.are.equal("unknown config key 'onclos', did you mean 'on_close'?", warning 'onclos')
   end)
 
-  it('next to access is an error', function()
+  it('close to access is an error', function()
     for _, slip in ipairs { 'acces', 'Access', 'ACCESS', 'accesss', 'axcess', 'acecss' } do
       local desc = { path = prefix .. 's', value = 1, call = print, [slip] = { fetchGroups = { 'staff' } } }
       refuses(function() p:state(desc) end, "bad argument 'desc' to 'state' %(unknown key '" .. slip .. "'")

@@ -11,7 +11,7 @@ local HASH = '$argon2id$v=19$m=8,t=1,p=1$juVur+M5azaY0xtjoZ1dHw$nAzBNPbeaqpgma7C
 
 local ANN = { hash = HASH, auth = { fetchGroups = { 'a' }, setGroups = { 'a' } } }
 
---- The message of an error that `f` must raise.
+--- Returns the message of an error that `f` must raise.
 ---@param f function
 ---@return string
 local function raised(f, ...)
@@ -66,7 +66,7 @@ describe('users of jet.daemon', function()
     end
   end
 
-  --- A connection of somebody who has logged in.
+  --- Returns a connection that has logged in.
   local function logged_in(instance, user, password)
     local ask = connect(instance)
     local auth, problem = ask('authenticate', { user = user, password = password })
@@ -87,7 +87,7 @@ describe('users of jet.daemon', function()
     assert.is_true(ask('info').features.authenticate)
   end)
 
-  it('are told apart by their passwords', function()
+  it('are distinguished by their passwords', function()
     local instance = started { users = { ann = ANN, bob = { password = 'p\195\164ss' } } }
     local ask = connect(instance)
     local cases = {
@@ -130,7 +130,7 @@ describe('users of jet.daemon', function()
     logged_in(instance, 'ann', 'other')
   end)
 
-  it('can be none, so that nobody gets in', function()
+  it('can be none, so that no login succeeds', function()
     local instance = started { users = {} }
     local owner, stranger = connect(instance), connect(instance)
     owner('add', { path = 'a', value = 1, access = {} })
@@ -138,7 +138,7 @@ describe('users of jet.daemon', function()
     assert.is_nil(stranger('authenticate', { user = 'ann', password = 'secret' }))
   end)
 
-  it('are checked at the caller, who is told the member', function()
+  it('are checked at the caller, with the name of the member', function()
     local cases = {
       { { users = 'ann' }, 'options.users' },
       { { users = { [1] = ANN } }, 'options.users, a name' },
@@ -181,7 +181,7 @@ describe('users of jet.daemon', function()
     end
   end)
 
-  it('are missed where everybody can reach the daemon', function()
+  it('are missed where other machines can reach the daemon', function()
     local cases = {
       { nil, nil, 1 },
       { nil, '0.0.0.0', 1 },

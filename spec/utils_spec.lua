@@ -37,7 +37,7 @@ describe('jet.utils', function()
     assert.are.same({ 'b', 'a' }, list)
   end)
 
-  it('tells a path from a pattern', function()
+  it('distinguishes a path from a pattern', function()
     for _, path in ipairs { '', 'a', 'a/b.c-d', '%d', 'a b' } do assert.is_true(utils.is_valid_path(path)) end
     for _, path in ipairs { '^a', 'a$', 'a.*', '*' } do assert.is_false(utils.is_valid_path(path)) end
   end)

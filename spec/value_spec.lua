@@ -1,5 +1,5 @@
 --- Lua values as JSON and back: what programs see of `encode`, `decode`, `array` and `null`.
--- What travels between peers takes the same way; how peers use it is in their own specs.
+-- Peers convert values in the same way; their use of values has its own specs.
 
 local core = require 'jet.core'
 local null, array, encode, decode = core.null, core.array, core.encode, core.decode
@@ -11,7 +11,7 @@ local function json(value)
   return (assert(encode(value)))
 end
 
---- What encode says about a value that cannot be sent.
+--- Returns the message of encode about a value that cannot be sent.
 local function refusal(value, ...)
   local text, message = encode(value, ...)
   assert.is_nil(text)
@@ -19,7 +19,7 @@ local function refusal(value, ...)
   return message
 end
 
---- The sorted members of an object's JSON, for objects without nesting.
+--- Returns the sorted members of an object's JSON, for objects without nesting.
 local function members(text)
   local list = {}
   for member in text:match '^{(.*)}$':gmatch '[^,]+' do
@@ -29,7 +29,7 @@ local function members(text)
   return table.concat(list, ',')
 end
 
---- A table around itself, `levels` deep.
+--- Returns a table around itself, `levels` deep.
 local function nested(levels)
   local value = {}
   for _ = 2, levels do
@@ -233,7 +233,7 @@ describe('numbers', function()
     assert.are.equal(0, decode '1e-400')
   end)
 
-  it('tell integers from floats where Lua does', function()
+  it('distinguish integers from floats where Lua does', function()
     if not has_integers then
       assert.are.equal('1', json(decode '1.0'))
       return

@@ -15,7 +15,7 @@ adapters.ALL = {
   { name = 'cqueues', library = 'cqueues' },
 }
 
--- What every program starts with. lua-ev is played by jet.ev.
+-- The beginning of every program. `jet.ev` stands in for lua-ev.
 local HEAD = [[
   local name = ...
   if name == 'ev' then

@@ -5,7 +5,7 @@ local child = {}
 -- Seconds a program may take; the specs fail long before.
 local PATIENCE = 30
 
---- The interpreter that runs this.
+--- Returns the interpreter that runs this.
 local function interpreter()
   local lowest = 0
   while arg and arg[lowest - 1] do

@@ -1,4 +1,4 @@
---- What every spec of the peer starts from: peers on a loop with deadlines, and ways to ask.
+--- Peers on a loop with deadlines, and functions that wait for responses, for the specs of the peer.
 
 local jetd = require 'spec.support.jetd'
 local loop = require 'spec.support.loop'
@@ -15,12 +15,12 @@ local support = {
 local peers = {}
 local logged = {}
 
---- Fails the spec if a peer without a log of its own had something to report.
+--- Keeps a line of the log of a peer; `cleanup` fails the test if there are any.
 local function log(text)
   logged[#logged + 1] = tostring(text)
 end
 
---- A new peer of the shared daemon, on the loop of the specs. What it logs fails the spec.
+--- Returns a new peer of the shared daemon, on the loop of the specs. Lines in its log fail the test.
 ---@param config? jet.Config
 ---@return jet.Peer
 function support.peer(config)
@@ -35,7 +35,7 @@ function support.peer(config)
   return made
 end
 
---- A new peer that is connected.
+--- Returns a new peer that is connected.
 ---@param config? jet.Config
 ---@return jet.Peer
 function support.connected(config)
@@ -54,14 +54,14 @@ function support.connected(config)
   return made
 end
 
---- Two connected peers.
+--- Returns two connected peers.
 ---@return jet.Peer
 ---@return jet.Peer
 function support.pair()
   return support.connected(), support.connected()
 end
 
---- A function that records its calls: `calls[i] = {n = count, ...}`.
+--- Returns a function that records its calls: `calls[i] = {n = count, ...}`.
 ---@return table recorder callable
 function support.recorder()
   return setmetatable({}, {
@@ -71,7 +71,7 @@ function support.recorder()
   })
 end
 
---- A condition for `wait`: that a list has so many entries.
+--- Returns a condition for `wait`: that a list has so many entries.
 ---@param list table
 ---@param n integer
 ---@return fun(): boolean
@@ -79,12 +79,12 @@ function support.count(list, n)
   return function() return #list >= n end
 end
 
---- Makes a request and waits for its answer.
+--- Makes a request and waits for its response.
 ---@param ask fun(callbacks: table) makes the request with the callbacks
 ---@param options? table more for the table of callbacks
 ---@return string kind 'success' or 'error'
----@return any value what the callback got
----@return integer count how many arguments it got
+---@return any value the argument of the callback
+---@return integer count the number of arguments
 function support.outcome(ask, options)
   local kind, value, count
   local callbacks = {
@@ -129,7 +129,7 @@ function support.refusal(ask, options)
   return value
 end
 
---- Waits until the daemon has handled all that the peers sent so far, and they what it sent.
+--- Waits until the daemon has handled everything that the peers have sent, and the peers its messages.
 ---@param ... jet.Peer
 function support.settle(...)
   for _ = 1, 2 do
@@ -160,7 +160,7 @@ end
 
 local paths = 0
 
---- A path prefix that no other spec uses.
+--- Returns a path prefix that no other test uses.
 ---@return string
 function support.prefix()
   paths = paths + 1
@@ -198,7 +198,7 @@ function support.raises_here(f, pattern)
   end
 end
 
---- What was logged so far, which then fails nothing.
+--- Returns the log so far, which then does not fail the test.
 ---@return string[]
 function support.take_log()
   local taken = logged
@@ -206,7 +206,7 @@ function support.take_log()
   return taken
 end
 
---- Waits for something in the log that matches.
+--- Waits for a line in the log that matches.
 ---@param pattern string
 ---@return string
 function support.wait_log(pattern)
@@ -222,7 +222,7 @@ function support.wait_log(pattern)
   return found
 end
 
---- Ends all that a spec has opened; belongs into `after_each`.
+--- Closes everything that a test has opened, for `after_each`.
 function support.cleanup()
   for _, each in ipairs(peers) do
     pcall(each.close, each)

@@ -4,7 +4,7 @@ local assert = require 'luassert'
 local child = require 'spec.support.child'
 local jetd = require 'spec.support.jetd'
 
--- What every program starts with.
+-- The beginning of every program.
 local HEAD = [[
   local port = tonumber((...))
   local unpack = table.unpack or unpack

@@ -10,7 +10,7 @@ local jetd = {}
 -- Seconds until it has to listen.
 local PATIENCE = 10
 
---- Where the program is: `JETD`, or what cargo built.
+--- Returns where the program is: `JETD`, or what cargo built.
 ---@return string
 function jetd.program()
   local candidates = { os.getenv 'JETD' or '', 'build/bin/jetd', 'target/release/jetd', 'target/debug/jetd' }
@@ -24,7 +24,7 @@ function jetd.program()
   error 'no jetd found; set JETD, or build it with: cargo build'
 end
 
---- A port that nobody listens on.
+--- Returns a port that is not in use.
 ---@return integer
 function jetd.free_port()
   local server = assert(socket.bind('127.0.0.1', 0))
@@ -80,7 +80,7 @@ end
 
 local shared
 
---- The daemon all specs of this process share; they use paths of their own.
+--- Returns the daemon that all specs of this process share; each uses its own paths.
 ---@return table
 function jetd.shared()
   shared = shared or jetd.start()

@@ -1,6 +1,6 @@
 --- Runs shell commands for specs.
 
---- What a command prints; the last word is its exit code.
+--- Returns the output of a command; the last word is its exit code.
 ---@param command string
 ---@return string
 return function(command)

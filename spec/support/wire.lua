@@ -1,4 +1,4 @@
---- The other side of a connection, by script: daemons and peers that say exactly what a spec wants.
+--- The other side of a connection, by script: daemons and peers that send exactly the messages of a test.
 --
 -- A script is a function that gets a connection and reads like blocking code; it runs as a
 -- coroutine on the spec's loop. What it raises fails the spec in `wire.cleanup`.
@@ -17,7 +17,7 @@ local failures = {}
 local Wire = {}
 Wire.__index = Wire
 
---- The 4-byte length in front of a payload.
+--- Returns the 4-byte length in front of a payload.
 ---@param length integer
 ---@return string
 function wire.header(length)
@@ -29,7 +29,7 @@ function wire.header(length)
   return table.concat(bytes)
 end
 
---- A whole frame. Tables become JSON.
+--- Returns a whole frame. Tables become JSON.
 ---@param payload string|table
 ---@return string
 function wire.frame(payload)
@@ -117,7 +117,7 @@ local function adopt(client, script)
   return self
 end
 
---- The next payload as text; nil when the other side has closed.
+--- Returns the next payload as text; nil when the other side has closed.
 ---@return string|nil
 function Wire:read_text()
   while #self.frames == 0 do
@@ -129,14 +129,14 @@ function Wire:read_text()
   return table.remove(self.frames, 1)
 end
 
---- The next message as a table; nil when the other side has closed.
+--- Returns the next message as a table; nil when the other side has closed.
 ---@return table|nil
 function Wire:read()
   local text = self:read_text()
   return text and assert(core.decode(text))
 end
 
---- The next message, which has to call that method.
+--- Returns the next message, which has to call that method.
 ---@param method string
 ---@return table
 function Wire:expect(method)
@@ -217,7 +217,7 @@ function Wire:reset()
   self:close()
 end
 
---- A daemon that runs `script` for each connection.
+--- Returns a daemon that runs `script` for each connection.
 ---@param script fun(connection: Wire)
 ---@return table server `port`, `connections`, `stop()`
 function wire.daemon(script)
@@ -247,7 +247,7 @@ function wire.daemon(script)
   return server
 end
 
---- A peer of the daemon at that port.
+--- Returns a peer of the daemon at that port.
 ---@param port integer
 ---@param script fun(connection: Wire)
 ---@return Wire
