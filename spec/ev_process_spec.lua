@@ -128,7 +128,7 @@ describe('jet.ev', function()
     ]])
   end)
 
-  it('refuses what is no descriptor', function()
+  it('refuses a number that is not a descriptor', function()
     local ev = require 'jet.ev'
     for _, wrong in ipairs { -1, 0.5 } do
       local ok, message = pcall(function() ev.IO.new(print, wrong, ev.READ) end)

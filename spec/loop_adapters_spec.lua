@@ -244,8 +244,8 @@ describe('jet.loop', function()
   it('says what is wrong with the after of such a table', function()
     local function nothing() end
     for after, text in pairs {
-      [function() return {} end] = "'after' has to return a function that cancels, got table",
-      [nothing] = "'after' has to return a function that cancels, got nil",
+      [function() return {} end] = "'after' must return a function that cancels, got table",
+      [nothing] = "'after' must return a function that cancels, got nil",
       [function(self, seconds) return self.x, seconds end] = "'after(seconds, callback)' raises: ",
     } do
       local own = { watch = nothing, after = after, run = nothing, stop = nothing }
@@ -264,8 +264,8 @@ describe('jet.loop', function()
   it('says what is wrong with a table of uv and schedule', function()
     local uv = { new_poll = print, new_timer = print }
     for text, loop in pairs {
-      ["'uv' has to be the module luv, got number"] = { uv = 5 },
-      ["'uv' has to be the module luv, got table"] = { uv = {}, schedule = print },
+      ["'uv' must be the module luv, got number"] = { uv = 5 },
+      ["'uv' must be the module luv, got table"] = { uv = {}, schedule = print },
       ["'uv' needs the function 'schedule' beside it, got number"] = { uv = uv, schedule = 5 },
       ["'uv' needs the function 'schedule' beside it, got nil"] = { uv = uv },
       ["'schedule' needs the module luv as 'uv' beside it"] = { schedule = print },

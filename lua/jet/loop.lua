@@ -89,7 +89,7 @@ local function try_after(loop)
   if not ok then
     return ("'after(seconds, callback)' raises: %s"):format(tostring(cancel))
   elseif not check.callable(cancel) then
-    return ("'after' has to return a function that cancels, got %s"):format(type(cancel))
+    return ("'after' must return a function that cancels, got %s"):format(type(cancel))
   end
   cancel()
 end
@@ -102,7 +102,7 @@ local function scheduled_fault(loop)
   if uv == nil then
     return "'schedule' needs the module luv as 'uv' beside it"
   elseif type(uv) ~= 'table' or uv.new_poll == nil or uv.new_timer == nil then
-    return ("'uv' has to be the module luv, got %s"):format(type(uv))
+    return ("'uv' must be the module luv, got %s"):format(type(uv))
   elseif not check.callable(loop.schedule) then
     return ("'uv' needs the function 'schedule' beside it, got %s"):format(type(loop.schedule))
   end
@@ -116,7 +116,7 @@ local function own(loop)
   local fault
   for _, name in ipairs(FUNCTIONS) do
     if not fault and not check.callable(loop[name]) then
-      fault = ("a loop of one's own needs the function '%s'"):format(name)
+      fault = ("an adapter needs the function '%s'"):format(name)
     end
   end
   fault = fault or not tried[loop] and try_after(loop) or nil

@@ -69,7 +69,7 @@ local function await(self, send, timeout)
     end,
   }
   if not wait(self, function() return done end, self._timeout) and not done then
-    failure = self._driver.closed and errors.closed() or errors.new(-32000, 'no answer in time')
+    failure = self._driver.closed and errors.closed() or errors.new(-32000, 'no response in time')
   end
   if type(failure) == 'string' then
     -- Earlier daemons send errors as plain strings.

@@ -20,7 +20,7 @@ local function add_watching(adapter, engine)
   function adapter.watch(fd, interest, callback)
     if fd < 0 then
       -- poll(2) would ignore it and wait for ever. A closed socket of luasocket has this number.
-      caller.fail('jet.loop: ' .. fd .. ' is no descriptor')
+      caller.fail('jet.loop: ' .. fd .. ' is not a descriptor')
     end
     callbacks[fd] = interest and callback
     engine:watch(fd, interest == 'r' or interest == 'rw', interest == 'w' or interest == 'rw')
