@@ -14,7 +14,6 @@ mod peer_events;
 mod peer_methods;
 mod process;
 mod stderr;
-mod value;
 
 use mlua::{Lua, Result, Table};
 
@@ -39,7 +38,7 @@ pub fn module(lua: &Lua) -> Result<Table> {
     pin_library::pin();
     let module = lua.create_table()?;
     module.set("built_for", BUILT_FOR)?;
-    value::register(lua, &module)?;
+    convert::register(lua, &module)?;
     daemon::register(lua, &module)?;
     evloop::register(lua, &module)?;
     options::register(lua, &module)?;

@@ -1,20 +1,20 @@
-//! [`Ring`]: numbered buffers on their way between two calls.
+//! [`Handoff`]: numbered buffers on their way between two calls.
 //!
-//! Lua fetches or uses what one call left behind in a second one. Between the two a finaliser of
-//! the program may run and do the same, so what was left has a number, and several have room.
+//! One call leaves a buffer behind, and a second one takes it. Between the two a finaliser of
+//! the program may run and do the same, so each buffer has a number, and there is room for several.
 
 use std::cell::Cell;
 
-/// How many may be on their way. One would do but for finalisers within finalisers.
-const PLACES: usize = 8;
+/// Buffers that may be on their way at once. One would do but for finalisers within finalisers.
+const SLOTS: usize = 8;
 
 /// The number of a buffer that holds nothing.
 const NOTHING: u64 = 0;
 
-/// Buffers by number; each is taken out while somebody works with it.
+/// Buffers by number. Each is taken out while it is in use.
 #[derive(Default)]
-pub struct Ring<T> {
-    places: [Cell<Option<Box<Numbered<T>>>>; PLACES],
+pub struct Handoff<T> {
+    slots: [Cell<Option<Box<Numbered<T>>>>; SLOTS],
     last: Cell<u64>,
 }
 
@@ -22,52 +22,52 @@ pub struct Ring<T> {
 #[derive(Debug, Default)]
 pub struct Numbered<T> {
     number: u64,
-    /// What is on its way.
+    /// The buffer itself.
     pub item: T,
 }
 
 impl<T> Numbered<T> {
-    /// The number: 1 and up, never twice.
+    /// Returns the number. Numbers begin at 1 and are never used twice.
     pub fn number(&self) -> u64 {
         self.number
     }
 }
 
-impl<T: Default> Ring<T> {
-    /// A buffer with a new number. It holds what its last user left.
+impl<T: Default> Handoff<T> {
+    /// Returns a buffer with a new number. It holds what its last user left.
     pub fn begin(&self) -> Box<Numbered<T>> {
         let number = self.last.get() + 1;
         self.last.set(number);
-        let mut buffer = self.place(number).take().unwrap_or_default();
+        let mut buffer = self.slot(number).take().unwrap_or_default();
         buffer.number = number;
         buffer
     }
 
-    /// Leaves a buffer for [`Ring::take`]; what was left eight numbers ago goes.
+    /// Leaves a buffer for [`Handoff::take`]. It replaces the one that was left eight numbers ago.
     pub fn leave(&self, buffer: Box<Numbered<T>>) {
-        self.place(buffer.number).set(Some(buffer));
+        self.slot(buffer.number).set(Some(buffer));
     }
 
-    /// What was left under that number; `None` if that was taken already, or overtaken.
+    /// Takes the buffer that was left under that number. Returns `None` if it was taken or replaced before.
     pub fn take(&self, number: u64) -> Option<Box<Numbered<T>>> {
-        let place = self.place(number);
-        let buffer = place.take()?;
+        let slot = self.slot(number);
+        let buffer = slot.take()?;
         if buffer.number != number || number == NOTHING {
-            place.set(Some(buffer));
+            slot.set(Some(buffer));
             return None;
         }
         Some(buffer)
     }
 
-    /// Gives a buffer back whose contents are done with.
+    /// Returns a buffer whose contents are no longer needed.
     pub fn end(&self, mut buffer: Box<Numbered<T>>) {
-        let place = self.place(buffer.number);
+        let slot = self.slot(buffer.number);
         buffer.number = NOTHING;
-        place.set(Some(buffer));
+        slot.set(Some(buffer));
     }
 
-    fn place(&self, number: u64) -> &Cell<Option<Box<Numbered<T>>>> {
-        &self.places[(number % PLACES as u64) as usize]
+    fn slot(&self, number: u64) -> &Cell<Option<Box<Numbered<T>>>> {
+        &self.slots[(number % SLOTS as u64) as usize]
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_taken_once() {
-        let ring = Ring::<String>::default();
+        let ring = Handoff::<String>::default();
         let mut buffer = ring.begin();
         buffer.item.push('a');
         let number = buffer.number();
@@ -91,13 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn somebody_in_between_does_no_harm() {
-        let ring = Ring::<u32>::default();
+    fn other_buffers_in_between_do_no_harm() {
+        let ring = Handoff::<u32>::default();
         let mut outer = ring.begin();
         outer.item = 1;
         let number = outer.number();
         ring.leave(outer);
-        for step in 0..PLACES as u32 - 1 {
+        for step in 0..SLOTS as u32 - 1 {
             let mut inner = ring.begin();
             inner.item = 100 + step;
             ring.end(inner);
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn too_many_in_between_lose_the_value_and_never_give_another() {
-        let ring = Ring::<u32>::default();
+        let ring = Handoff::<u32>::default();
         let first = ring.begin();
         let number = first.number();
         ring.leave(first);
-        for _ in 0..PLACES {
+        for _ in 0..SLOTS {
             ring.leave(ring.begin());
         }
         assert!(ring.take(number).is_none());

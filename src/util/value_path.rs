@@ -1,10 +1,10 @@
-//! What is wrong with a Lua value and where: the error text of `stack::read`.
+//! [`ValuePath`] and [`Fault`]: what is wrong with a Lua value, and where in it, for the error text.
 //!
-//! No Lua in here: the reader hands over keys as it finds them.
+//! This does not call Lua. The reader in `lua::convert` adds the keys as it finds them.
 
 use std::fmt::{self, Write as _};
 
-/// Entries of a place that are named at either end; a cycle is a thousand levels deep.
+/// Keys that are shown at either end of a path. In a cycle it has a thousand.
 const SHOWN: usize = 4;
 
 /// Bytes of a key that are shown.
@@ -56,9 +56,9 @@ impl fmt::Display for Fault {
 
 /// The keys that lead to a fault, innermost first.
 #[derive(Debug, Default)]
-pub struct Place(Vec<String>);
+pub struct ValuePath(Vec<String>);
 
-impl Place {
+impl ValuePath {
     /// Forgets the keys of an earlier fault.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -105,37 +105,37 @@ mod tests {
 
     #[test]
     fn a_place_reads_like_lua() {
-        let mut place = Place::default();
-        place.under_name(b"a key");
-        place.under_number(3.0);
-        place.under_name(b"list_2");
-        let text = place.message("value", Fault::Type("function"));
+        let mut path = ValuePath::default();
+        path.under_name(b"a key");
+        path.under_number(3.0);
+        path.under_name(b"list_2");
+        let text = path.message("value", Fault::Type("function"));
         assert_eq!(text, "value.list_2[3][\"a key\"]: cannot send a function");
     }
 
     #[test]
     fn long_places_and_keys_are_cut() {
-        let mut place = Place::default();
+        let mut path = ValuePath::default();
         for _ in 0..1000 {
-            place.under_name(b"me");
+            path.under_name(b"me");
         }
-        let text = place.message("value", Fault::Deep(1000));
+        let text = path.message("value", Fault::Deep(1000));
         assert_eq!(text, "value.me.me.me.me ... .me.me.me.me: nested deeper than 1000 levels, or a cycle");
-        place.clear();
-        place.under_name(&[b'x'; 5000]);
-        assert!(place.message("value", Fault::NotUtf8).len() < 120);
+        path.clear();
+        path.under_name(&[b'x'; 5000]);
+        assert!(path.message("value", Fault::NotUtf8).len() < 120);
     }
 
     #[test]
     fn every_fault_says_what_is_wrong() {
-        let place = Place::default();
-        assert_eq!(place.message("x", Fault::Number(f64::NAN)), "x: cannot send NaN");
-        assert_eq!(place.message("x", Fault::Number(f64::NEG_INFINITY)), "x: cannot send -inf");
+        let path = ValuePath::default();
+        assert_eq!(path.message("x", Fault::Number(f64::NAN)), "x: cannot send NaN");
+        assert_eq!(path.message("x", Fault::Number(f64::NEG_INFINITY)), "x: cannot send -inf");
         let sparse = Fault::Sparse { entries: 1, last: 11.0 };
-        let text = place.message("x", sparse);
+        let text = path.message("x", sparse);
         assert_eq!(text, "x: cannot send an excessively sparse array (1 of 11 places filled)");
-        let text = place.message("x", Fault::Key("boolean"));
+        let text = path.message("x", Fault::Key("boolean"));
         assert_eq!(text, "x: cannot send a table that has a boolean as key");
-        assert_eq!(place.message("x", Fault::Large(9)), "x: more than 9 bytes of JSON");
+        assert_eq!(path.message("x", Fault::Large(9)), "x: more than 9 bytes of JSON");
     }
 }

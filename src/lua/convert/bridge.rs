@@ -1,25 +1,22 @@
-//! [`Bridge`]: what one Lua state keeps for converting values, and the doors for safe code.
+//! [`Bridge`]: the buffers that one Lua state keeps for converting values, and the way in for safe code.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use mlua::{Lua, Table};
+use mlua::Lua;
 
+use super::KEEP_BYTES;
 use super::read::Notes;
 use super::rows::{Rows, Slot};
-use super::{KEEP_BYTES, call};
 use crate::json::Raw;
-use crate::util::handoff::Ring;
+use crate::util::handoff::Handoff;
 
-/// Name of the arrays' metatable in the registry. A name and no address: two copies of this
-/// library in one process then agree on what an array is.
-const ARRAY_KEY: &str = "jet.array";
-
-/// A value of Lua's as JSON text, and what was noted while it was read.
+/// The JSON text of a Lua value, and what was noted while it was read.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
-    /// UTF-8: nothing but JSON text of `read` gets in here.
+pub struct Stage {
+    /// Always UTF-8: only `read` writes here.
     pub text: Vec<u8>,
+    /// What was noted while it was read.
     pub notes: Notes,
 }
 
@@ -31,20 +28,20 @@ impl Stage {
     }
 }
 
-/// What one Lua state needs to convert values; its peers and daemons share it.
+/// The buffers that one Lua state needs to convert values. Its peers and daemons share them.
 #[derive(Default)]
 pub struct Bridge {
-    /// Values of Lua's, for functions made by mlua.
-    pub(super) staged: Ring<Stage>,
-    /// Fields for Lua, from functions made by mlua.
-    pub(super) posted: Ring<Rows>,
-    /// Taken out while in use. Who comes meanwhile (a finaliser) finds none and makes new ones.
+    /// Converted Lua values on their way to functions made by mlua.
+    staged: Handoff<Stage>,
+    /// Fields on their way to Lua, from functions made by mlua.
+    posted: Handoff<Rows>,
+    /// Taken out while in use. A finaliser that needs them meanwhile finds none and gets new ones.
     buffers: Cell<Option<Box<Buffers>>>,
 }
 
-/// Texts that are put together on the way to Lua.
+/// Texts that are built on the way to Lua.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub struct Buffers {
     /// Strings that had escapes.
     pub scratch: String,
     /// Input that was no UTF-8.
@@ -52,7 +49,7 @@ pub(super) struct Buffers {
 }
 
 impl Bridge {
-    /// The bridge of this Lua state; the first call makes it.
+    /// Returns the bridge of this Lua state, which the first call makes.
     pub fn of(lua: &Lua) -> Rc<Bridge> {
         if let Some(bridge) = lua.app_data_ref::<Rc<Bridge>>() {
             return Rc::clone(&bridge);
@@ -62,18 +59,18 @@ impl Bridge {
         bridge
     }
 
-    /// Sets the functions that Lua calls directly, and `null`, in `module`.
-    ///
-    /// # Errors
-    /// When Lua runs out of memory.
-    pub fn register(self: &Rc<Self>, lua: &Lua, module: &Table) -> mlua::Result<()> {
-        let metatable = array_metatable(lua)?;
-        // SAFETY: `install` expects these two tables and runs protected here.
-        unsafe { lua.exec_raw::<()>((module, metatable), |state| call::install(state, self)) }
+    /// Returns the values on their way from Lua.
+    pub fn staged(&self) -> &Handoff<Stage> {
+        &self.staged
     }
 
-    /// Copies fields for Lua, which gets them with `core.take(number, table)`. Nothing of the
-    /// caller's is borrowed any more when they become Lua values, which may run finalisers.
+    /// Returns the fields on their way to Lua.
+    pub fn posted(&self) -> &Handoff<Rows> {
+        &self.posted
+    }
+
+    /// Copies fields for Lua and returns their number, with which `core.take(number, table)` gets them. The caller
+    /// has nothing borrowed when they become Lua values, which may run finalisers.
     pub fn post(&self, slots: &[Slot<'_>]) -> u64 {
         let mut rows = self.posted.begin();
         rows.item.copy(slots);
@@ -82,11 +79,11 @@ impl Bridge {
         number
     }
 
-    /// Uses the value that Lua staged under that number: hands its JSON to `take`, and whether a
-    /// string of it was taken as Latin-1. `None` if there is no such value (any more).
+    /// Passes the value that Lua staged under that number to `take`, and whether a string of it was read as Latin-1.
+    /// Returns `None` if there is no such value, or no longer.
     pub fn with_staged<R>(&self, number: u64, take: impl FnOnce(Raw<'_>, bool) -> R) -> Option<R> {
         let mut stage = self.staged.take(number)?;
-        // SAFETY: `read` appends only pieces of `str`, escapes and digits.
+        // SAFETY: `read` alone writes here, and it appends only pieces of `str`, escapes and digits.
         let text = unsafe { std::str::from_utf8_unchecked(&stage.item.text) };
         let result = take(Raw::trusted(text), stage.item.notes.repaired);
         stage.item.clear();
@@ -94,29 +91,17 @@ impl Bridge {
         Some(result)
     }
 
-    /// The buffers, out of the bridge.
-    pub(super) fn take_buffers(&self) -> Box<Buffers> {
+    /// Takes the buffers out of the bridge.
+    pub fn take_buffers(&self) -> Box<Buffers> {
         self.buffers.take().unwrap_or_default()
     }
 
     /// Puts the buffers back for the next value.
-    pub(super) fn put_buffers(&self, mut buffers: Box<Buffers>) {
+    pub fn put_buffers(&self, mut buffers: Box<Buffers>) {
         buffers.scratch.clear();
         buffers.scratch.shrink_to(KEEP_BYTES);
         buffers.input.clear();
         buffers.input.shrink_to(KEEP_BYTES);
         self.buffers.set(Some(buffers));
     }
-}
-
-/// The metatable that marks arrays, made on the first call in a Lua state.
-fn array_metatable(lua: &Lua) -> mlua::Result<Table> {
-    if let Some(metatable) = lua.named_registry_value::<Option<Table>>(ARRAY_KEY)? {
-        return Ok(metatable);
-    }
-    let metatable = lua.create_table()?;
-    // How dkjson marks arrays: it then writes ours as such, and `read` takes its mark.
-    metatable.raw_set("__jsontype", "array")?;
-    lua.set_named_registry_value(ARRAY_KEY, &metatable)?;
-    Ok(metatable)
 }

@@ -1,24 +1,23 @@
 //! JSON text and Lua values, converted straight on a `lua_State`.
 //!
-//! `push` makes a Lua value of checked text, `read` makes text of a
-//! Lua value, and [`Bridge`] is what one Lua state needs for both: the buffers, and the C
-//! functions that Lua calls directly, with the metatable that marks arrays. Nothing becomes a tree
-//! in between.
+//! `push` makes a Lua value from checked text, and `read` makes text from a Lua value, without a tree in between.
+//! `functions` has the C functions that Lua calls directly, and [`Bridge`] the buffers that they share with the
+//! functions made by mlua. `open` is the entry point of the module.
 //!
 //! Everything here runs in protected mode, called by Lua or inside `Lua::exec_raw`. A Lua error
-//! (out of memory, mostly) may therefore leave any function by `longjmp`, so no frame in here
-//! owns something that needs dropping while it calls Lua: buffers belong to the caller.
+//! (out of memory, mostly) may therefore leave any function by `longjmp`. So no frame in here
+//! owns something that has to be dropped while it calls Lua; buffers belong to the caller.
 
 mod bridge;
-mod call;
+mod functions;
 mod open;
 mod peek;
 mod push;
 mod read;
-mod reserve;
 mod rows;
 
 pub use bridge::Bridge;
+pub use functions::register;
 pub use rows::Slot;
 
 use mlua::ffi;
@@ -37,12 +36,12 @@ const KEEP_BYTES: usize = 64 * 1024;
 /// Levels of nesting for which stack is reserved at once.
 const LEVELS_AT_ONCE: usize = 8;
 
-/// Makes room for the next levels if `level` is the first of them; `false` if Lua has no more.
+/// Reserves stack for the next levels if `level` is the first of them. Returns false if Lua has no more.
 ///
 /// # Safety
 /// `state` must be a valid Lua state in protected mode.
 unsafe fn reserve(state: *mut ffi::lua_State, level: usize) -> bool {
-    // SAFETY: lua_checkstack takes any valid state.
+    // SAFETY: the caller vouches for the state.
     unsafe {
         // Two slots a level, and what a leaf needs on top: less than LUA_MINSTACK.
         let slots = (2 * LEVELS_AT_ONCE) as c_int + ffi::LUA_MINSTACK;

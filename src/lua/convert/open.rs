@@ -1,8 +1,8 @@
 //! The entry point of the Lua module. It turns a lack of memory while mlua starts into a Lua error: mlua panics then,
-//! and a panic cannot pass through Lua's C code.
+//! and a panic cannot pass through Lua's C code. [`Reserve`] is the memory set aside for that start.
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
@@ -10,8 +10,6 @@ use std::sync::Once;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Value};
-
-use super::reserve::Reserve;
 
 thread_local! {
     /// Whether this thread is in the entry point, where a panic is answered with a Lua error and not printed.
@@ -39,8 +37,8 @@ fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
 /// To be called by Lua only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state. The reserve stays in its box until its end, which this function
-    // SAFETY: reaches, as all that can raise an error between runs in protected calls.
+    // SAFETY: Lua calls this with a valid state, in protected mode. The reserve is boxed, so it stays where it is until its
+    // `end`, and neither of the two calls in between lets an error pass.
     unsafe {
         ffi::luaL_checkstack(state, 4, ptr::null());
         // mlua's start leaves things half done when it fails, so it must not.
@@ -67,12 +65,12 @@ pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int
     }
 }
 
-/// Calls a function that leaves one value, or an error. Even to make the function of it takes memory.
+/// Calls a function that leaves one value, or an error. Even pushing the function takes memory.
 ///
 /// # Safety
-/// `state` must be a valid Lua state with a free slot.
+/// `state` must be a valid Lua state in protected mode.
 unsafe fn call(state: *mut lua_State, function: ffi::lua_CFunction) -> c_int {
-    // SAFETY: the state is valid, as the caller promises, and errors of the function end in lua_pcall.
+    // SAFETY: the caller vouches for the state, which has slots for the function and its result.
     unsafe {
         ffi::lua_settop(state, 0);
         ffi::lua_pushcclosure(state, function, 0);
@@ -83,9 +81,9 @@ unsafe fn call(state: *mut lua_State, function: ffi::lua_CFunction) -> c_int {
 /// Starts mlua.
 ///
 /// # Safety
-/// To be called by Lua only, in a protected call.
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state. mlua's start needs no more, and its panics end in `quietly`.
+    // SAFETY: `call` calls this through Lua, so the state is valid and protected.
     unsafe {
         let started = quietly(|| {
             let _: &Lua = Lua::get_or_init_from_ptr(state);
@@ -101,9 +99,9 @@ unsafe extern "C-unwind" fn start(state: *mut lua_State) -> c_int {
 /// Makes the module.
 ///
 /// # Safety
-/// To be called by Lua only, in a protected call.
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn make(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state, in which mlua was started before.
+    // SAFETY: as in `start`.
     unsafe {
         Lua::entrypoint1(state, |lua| Ok(module_or_text(lua)));
         if ffi::lua_istable(state, -1) != 0 {
@@ -125,14 +123,131 @@ fn module_or_text(lua: &Lua) -> Value {
     made.and_then(Result::ok).unwrap_or(Value::Nil)
 }
 
-/// Raises what Lua itself raises.
+/// Raises the error that Lua itself raises without memory.
 ///
 /// # Safety
-/// `state` must be a valid Lua state in a function that Lua has called.
+/// `state` must be a valid Lua state in protected mode.
 unsafe fn out_of_memory(state: *mut lua_State) -> c_int {
-    // SAFETY: the state is valid, as the caller promises; this raises the error as any C function does.
+    // SAFETY: the caller vouches for the state.
     unsafe {
         ffi::lua_pushstring(state, c"not enough memory".as_ptr());
         ffi::lua_error(state)
+    }
+}
+
+/// The blocks that are set aside, by size: more and larger ones than mlua takes to start.
+const BLOCKS: [(usize, usize); 3] = [(224, 128), (32, 1024), (4, 16 * 1024)];
+
+/// Stands in for the allocator of a Lua state: when that fails, it gives out blocks that were allocated before.
+#[derive(Debug)]
+pub struct Reserve {
+    allocator: ffi::lua_Alloc,
+    data: *mut c_void,
+    /// The blocks that are left, the smallest ones first.
+    blocks: Vec<(*mut c_void, usize)>,
+}
+
+impl Reserve {
+    /// Sets memory aside; `None` if there is not enough.
+    ///
+    /// # Safety
+    /// `state` must be a valid Lua state.
+    pub unsafe fn of(state: *mut lua_State) -> Option<Reserve> {
+        // SAFETY: the caller vouches for the state. Its allocator is called as Lua itself calls it for a new block.
+        unsafe {
+            let mut data = ptr::null_mut();
+            let allocator = ffi::lua_getallocf(state, &mut data);
+            let mut reserve = Reserve { allocator, data, blocks: Vec::new() };
+            for (count, size) in BLOCKS {
+                for _ in 0..count {
+                    let block = allocator(data, ptr::null_mut(), 0, size);
+                    if block.is_null() {
+                        reserve.free();
+                        return None;
+                    }
+                    reserve.blocks.push((block, size));
+                }
+            }
+            Some(reserve)
+        }
+    }
+
+    /// Has the Lua state use the reserve from now on.
+    ///
+    /// # Safety
+    /// `state` must be the state of this reserve, which has to stay where it is until [`end`](Self::end).
+    pub unsafe fn begin(&mut self, state: *mut lua_State) {
+        // SAFETY: the caller vouches for the state, and that `self` outlives its use as the data of `allocate`.
+        unsafe {
+            ffi::lua_setallocf(state, allocate, ptr::from_mut(self).cast());
+        }
+    }
+
+    /// Gives the Lua state its own allocator back, and frees what is left.
+    ///
+    /// # Safety
+    /// As [`begin`](Self::begin).
+    pub unsafe fn end(mut self, state: *mut lua_State) {
+        // SAFETY: the state gets back the allocator that all its blocks come from.
+        unsafe {
+            ffi::lua_setallocf(state, self.allocator, self.data);
+            self.free();
+        }
+    }
+
+    /// Frees the blocks that are left.
+    ///
+    /// # Safety
+    /// The allocator must still be there.
+    unsafe fn free(&mut self) {
+        // SAFETY: each block came from this allocator with this size, and nothing else refers to it.
+        unsafe {
+            for (block, size) in self.blocks.drain(..) {
+                (self.allocator)(self.data, block, size, 0);
+            }
+        }
+    }
+
+    /// Returns a block of that size, cut from the smallest that is large enough. The allocator itself makes it smaller, so that it
+    /// can free it later like any other.
+    ///
+    /// # Safety
+    /// As for `free`.
+    unsafe fn take(&mut self, size: usize) -> *mut c_void {
+        // SAFETY: the block came from this allocator with the size `has`.
+        unsafe {
+            let Some(place) = self.blocks.iter().position(|(_, has)| *has >= size) else {
+                return ptr::null_mut();
+            };
+            let (block, has) = self.blocks.remove(place);
+            (self.allocator)(self.data, block, has, size)
+        }
+    }
+}
+
+/// The allocator that Lua calls meanwhile.
+///
+/// # Safety
+/// To be called by Lua only, with the reserve of [`Reserve::begin`].
+unsafe extern "C" fn allocate(
+    reserve: *mut c_void,
+    block: *mut c_void,
+    old_size: usize,
+    size: usize,
+) -> *mut c_void {
+    // SAFETY: `reserve` is what `begin` passed, and nothing else uses it while Lua allocates. `block` and `old_size` are
+    // those of a block of the same allocator, and a new block is at least as large as what is copied.
+    unsafe {
+        let reserve = &mut *reserve.cast::<Reserve>();
+        let new = (reserve.allocator)(reserve.data, block, old_size, size);
+        if !new.is_null() || size == 0 {
+            return new;
+        }
+        let new = reserve.take(size);
+        if !new.is_null() && !block.is_null() {
+            ptr::copy_nonoverlapping(block.cast::<u8>(), new.cast::<u8>(), old_size.min(size));
+            (reserve.allocator)(reserve.data, block, old_size, 0);
+        }
+        new
     }
 }

@@ -1,20 +1,19 @@
-//! Small looks at values on the Lua stack that make and change nothing.
+//! Small queries of values on the Lua stack. They create and change nothing.
 
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 
-/// LuaJIT's type for what its FFI makes; no other Lua has it.
+/// LuaJIT's type for the values of its FFI. No other Lua has it.
 const TYPE_CDATA: c_int = 10;
 
-/// The bytes of the string at `index`.
-///
-/// The lifetime is the caller's promise: the string stays on the stack while they are used.
+/// Returns the bytes of the string at `index`.
 ///
 /// # Safety
-/// `state` must be a valid Lua state with a string at `index`, which stays on the stack while the bytes are used.
+/// `state` must be a valid Lua state, `index` a valid index. The string must stay on the stack for the lifetime `'a`.
 pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
-    // SAFETY: Lua returns null or a pointer to `length` bytes, which live as long as the string is on the stack.
+    // SAFETY: the caller vouches for the state and the index. Lua keeps that many bytes there as long as the string is on
+    // the stack, which the caller promises.
     unsafe {
         let mut length = 0;
         let start = ffi::lua_tolstring(state, index, &mut length);
@@ -25,12 +24,12 @@ pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     }
 }
 
-/// The key at `index` if it can be a position in an array: a whole number from 1 on. Else 0.
+/// Returns the key at `index` if it can be a position in an array, a whole number from 1 on, and 0 otherwise.
 ///
 /// # Safety
 /// `state` must be a valid Lua state, `index` a valid index.
 pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
-    // SAFETY: both functions only read a value at a valid index.
+    // SAFETY: the caller vouches for the state and the index.
     unsafe {
         if ffi::lua_type(state, index) != ffi::LUA_TNUMBER {
             return 0.0;
@@ -41,13 +40,13 @@ pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
     }
 }
 
-/// Whether the metatable on top of the stack has `__jsontype = 'array'`, looked up without making a string.
+/// Returns whether the metatable on top of the stack has `__jsontype = 'array'`. Makes no string for the look-up.
 ///
 /// # Safety
-/// `state` must be a valid Lua state in protected mode with a table on top of the stack and three free slots.
+/// `state` must be a valid Lua state in protected mode, with a table on top and two free slots.
 pub unsafe fn says_array(state: *mut lua_State) -> bool {
-    // SAFETY: the caller promises the table and the slots. lua_next gets nil or a key of the same table, which does
-    // SAFETY: not change meanwhile.
+    // SAFETY: the caller vouches for the state and the table on top. The key is nil or what `lua_next` left, and strings
+    // are looked at, which `lua_tolstring` does not change.
     unsafe {
         let metatable = ffi::lua_gettop(state);
         let mut found = false;
@@ -67,7 +66,7 @@ pub unsafe fn says_array(state: *mut lua_State) -> bool {
     }
 }
 
-/// The name of a Lua type.
+/// Returns the name of a Lua type.
 pub fn type_name(kind: c_int) -> &'static str {
     match kind {
         ffi::LUA_TNIL => "nil",

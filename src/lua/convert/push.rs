@@ -32,7 +32,7 @@ pub unsafe fn push(state: *mut lua_State, value: Raw<'_>, array: c_int, scratch:
 /// `state` must be a valid Lua state in protected mode with a free slot.
 #[inline]
 pub unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
-    // SAFETY: the caller promises the state and a slot; Lua copies the bytes.
+    // SAFETY: the caller vouches for the state. Lua copies the bytes.
     unsafe {
         // On 5.1 the plain name is a wrapper that also asks for the new string's address.
         #[cfg(feature = "lua51")]

@@ -1,8 +1,8 @@
 //! From a Lua value on the stack to JSON text.
 //!
-//! Reads tables raw: no metamethod runs, so nothing of the program does, and nothing is
-//! changed. What becomes an array and what an object is the rule of lua-cjson's defaults, which
-//! programs rely on: keys 1..n make an array, holes become null unless they are most of it.
+//! Tables are read raw: no metamethod runs, so no code of the program does, and nothing is
+//! changed. Which table becomes an array and which an object follows lua-cjson's defaults, which
+//! programs rely on: keys 1..n make an array, and holes become null unless they are most of it.
 
 use std::collections::HashSet;
 use std::ffi::{c_int, c_void};
@@ -12,16 +12,16 @@ use mlua::ffi::{self, lua_State};
 use super::peek::{bytes_at, position_at, says_array, type_name};
 use super::{HAS_INTEGERS, MAX_LEVELS, reserve};
 use crate::json::{scan, write};
-use crate::util::value_path::{Fault, Place};
+use crate::util::value_path::{Fault, ValuePath};
 use crate::wire;
 
 /// Up to here an array may have any number of holes.
 const SPARSE_FROM: f64 = 10.0;
 
-/// Beyond, so many places for each filled one are too sparse.
+/// Beyond that, more positions than this for each filled one are too sparse.
 const SPARSE_RATIO: f64 = 2.0;
 
-/// What happens to a string that is no UTF-8.
+/// How a string that is not UTF-8 is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidUtf8 {
     /// Each offending byte is taken as the Latin-1 character of that number.
@@ -30,15 +30,15 @@ pub enum InvalidUtf8 {
     Refuse,
 }
 
-/// What a value may be at most, and what about its strings.
+/// The limits of a value, and the treatment of its strings.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Levels of tables; at most [`MAX_LEVELS`] count. Cycles end here.
+    /// Levels of tables, [`MAX_LEVELS`] at most. A cycle ends here.
     pub max_depth: usize,
     /// Bytes of JSON. A table that refers to another one twice, which does the same, and so on,
     /// is small in Lua and has no end as text.
     pub max_bytes: usize,
-    /// What about strings that are no UTF-8.
+    /// How strings that are not UTF-8 are treated.
     pub invalid_utf8: InvalidUtf8,
 }
 
@@ -52,26 +52,26 @@ impl Default for Limits {
     }
 }
 
-/// What a read leaves behind besides the text; kept between reads for its memory.
+/// What a read notes besides the text. It is kept between reads for its memory.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// Where the fault is.
-    pub place: Place,
-    /// Whether a string was taken as Latin-1.
+    /// The keys that lead to the fault.
+    pub path: ValuePath,
+    /// Whether a string was read as Latin-1.
     pub repaired: bool,
-    /// What is wrong, after [`Notes::describe`].
+    /// The error message, after [`Notes::describe`].
     pub message: String,
     text: String,
 }
 
 impl Notes {
-    /// Puts the message for a fault together; `name` stands for the value that was read.
+    /// Writes the message for a fault. `name` stands for the value that was read.
     pub fn describe(&mut self, name: &[u8], fault: Fault) {
-        self.message = self.place.message(&String::from_utf8_lossy(name), fault);
+        self.message = self.path.message(&String::from_utf8_lossy(name), fault);
     }
 }
 
-/// Appends the value at `index` to `out` as JSON; at a fault `out` is as before.
+/// Appends the value at `index` to `out` as JSON. On a fault `out` is as before.
 ///
 /// `array` is the address of the metatable that marks arrays.
 ///
@@ -86,11 +86,10 @@ pub unsafe fn read(
     out: &mut Vec<u8>,
     notes: &mut Notes,
 ) -> Result<(), Fault> {
-    // SAFETY: the caller promises the state and the index. `reserve` makes room before the first push, and the stack
-    // SAFETY: is as before at the end.
+    // SAFETY: the caller vouches for the state and the index. `reserve` has made room for a copy of the value.
     unsafe {
         notes.repaired = false;
-        notes.place.clear();
+        notes.path.clear();
         let (top, before) = (ffi::lua_gettop(state), out.len());
         let max_depth = limits.max_depth.min(MAX_LEVELS);
         let mut reader =
@@ -108,6 +107,11 @@ pub unsafe fn read(
     }
 }
 
+/// Writes the Lua value on top of the stack as JSON.
+///
+/// The state is valid and in protected mode as long as this lives, which is what [`read`] asks for. Each method finds
+/// its value on top of the stack, or at the index it is given, and after success the stack is as before. `table`
+/// reserves the slots that the level below needs. Nothing here owns anything that has to be dropped while Lua may raise.
 struct Reader<'a> {
     state: *mut lua_State,
     array: *const c_void,
@@ -118,7 +122,7 @@ struct Reader<'a> {
     level: usize,
 }
 
-/// The kinds of keys of an object, to find out cheaply that no two of them can have the same text.
+/// The kinds of keys that an object has. They show cheaply that no two keys can have the same text.
 #[derive(Debug, Default)]
 struct Keys {
     numbers: bool,
@@ -126,7 +130,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// Takes a key of that type whose text begins with that byte.
+    /// Notes a key of that type whose text begins with that byte.
     fn note(&mut self, lua_type: c_int, first: Option<&u8>) {
         if lua_type == ffi::LUA_TNUMBER {
             self.numbers = true;
@@ -135,13 +139,13 @@ impl Keys {
         }
     }
 
-    /// Returns whether two keys may have the same text. `repaired`: bytes that are no UTF-8 were replaced.
+    /// Returns whether two keys may have the same text. `repaired`: bytes that are not UTF-8 were replaced.
     fn may_be_same(&self, repaired: bool) -> bool {
         repaired || (self.numbers && self.like_numbers)
     }
 }
 
-/// What a table becomes.
+/// The kind of JSON that a table becomes.
 enum Shape {
     Array { last: ffi::lua_Integer },
     Object,
@@ -149,12 +153,8 @@ enum Shape {
 
 impl Reader<'_> {
     /// Writes the value on top of the stack and leaves it there.
-    ///
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn value(&mut self) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn value(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid, and the value is on top, see `Reader`.
         unsafe {
             match ffi::lua_type(self.state, -1) {
                 ffi::LUA_TSTRING => return self.string(-1),
@@ -174,11 +174,8 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn string(&mut self, index: c_int) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn string(&mut self, index: c_int) -> Result<(), Fault> {
+        // SAFETY: there is a string at `index`, and it stays there while its bytes are used.
         unsafe {
             let bytes = bytes_at(self.state, index);
             self.fits(bytes.len())?;
@@ -196,11 +193,8 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn number(&mut self) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn number(&mut self) -> Result<(), Fault> {
+        // SAFETY: the number is on top.
         unsafe {
             if HAS_INTEGERS && ffi::lua_isinteger(self.state, -1) != 0 {
                 write_integer(self.out, self.state, -1);
@@ -219,11 +213,8 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn table(&mut self) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn table(&mut self) -> Result<(), Fault> {
+        // SAFETY: the state is valid and in protected mode, see `Reader`.
         unsafe {
             if self.level >= self.limits.max_depth || !reserve(self.state, self.level) {
                 return Err(Fault::Deep(self.level));
@@ -246,13 +237,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Looks at the keys of the table on top.
-    ///
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn shape(&mut self) -> Result<Shape, Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    /// Finds the kind of the table on top from its keys.
+    fn shape(&mut self) -> Result<Shape, Fault> {
+        // SAFETY: the table is on top with two free slots above, which `table` has reserved. `lua_next` gets nil or the key that it
+        // left: no key is converted.
         unsafe {
             let mut entries = 0;
             let mut last = 0.0;
@@ -278,14 +266,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the empty table on top is an array: it has our metatable, or one of the
-    /// program's that says so the way dkjson's do.
-    ///
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn is_marked(&mut self) -> bool {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    /// Returns whether the empty table on top is an array: it has our metatable, or one of the
+    /// program that says so as dkjson's do.
+    fn is_marked(&mut self) -> bool {
+        // SAFETY: the table is on top with free slots above. The metatable goes again.
         unsafe {
             if ffi::lua_getmetatable(self.state, -1) == 0 {
                 return false;
@@ -296,11 +280,8 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn array(&mut self, last: ffi::lua_Integer) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn array(&mut self, last: ffi::lua_Integer) -> Result<(), Fault> {
+        // SAFETY: the table is on top with a free slot above for each element, which goes again after it is written.
         unsafe {
             self.out.push(b'[');
             for position in 1..=last {
@@ -309,7 +290,7 @@ impl Reader<'_> {
                 }
                 ffi::lua_rawgeti(self.state, -1, position);
                 if let Err(fault) = self.value() {
-                    self.notes.place.under_number(position as f64);
+                    self.notes.path.under_number(position as f64);
                     return Err(fault);
                 }
                 ffi::lua_settop(self.state, -2);
@@ -319,11 +300,9 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn object(&mut self) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn object(&mut self) -> Result<(), Fault> {
+        // SAFETY: the table is on top with two free slots above for a key and its value. `lua_next` gets nil or the key that it
+        // left: no key is converted, and the value above it goes again.
         unsafe {
             // At a fault deeper values stay on the stack, so keys are found from the table upwards.
             let key = ffi::lua_gettop(self.state) + 1;
@@ -355,12 +334,8 @@ impl Reader<'_> {
     }
 
     /// Refuses the table on top if two of its keys have the same text.
-    ///
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn refuse_same_keys(&mut self, key: c_int) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn refuse_same_keys(&mut self, key: c_int) -> Result<(), Fault> {
+        // SAFETY: as in `object`.
         unsafe {
             let mut texts = HashSet::new();
             let end = self.out.len();
@@ -381,12 +356,8 @@ impl Reader<'_> {
     }
 
     /// Writes a key; numbers as strings, since JSON has no other keys.
-    ///
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn key(&mut self, index: c_int) -> Result<(), Fault> {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn key(&mut self, index: c_int) -> Result<(), Fault> {
+        // SAFETY: the key is at `index`.
         unsafe {
             match ffi::lua_type(self.state, index) {
                 ffi::LUA_TSTRING => self.string(index),
@@ -408,25 +379,23 @@ impl Reader<'_> {
         }
     }
 
-    /// # Safety
-    /// As for [`read`], with room for the value's level on the stack.
-    unsafe fn under_key(&mut self, index: c_int) {
-        // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and
-        // SAFETY: every slot that is pushed is removed again.
+    fn under_key(&mut self, index: c_int) {
+        // SAFETY: the key is at `index`, and its bytes are copied.
         unsafe {
             match ffi::lua_type(self.state, index) {
-                ffi::LUA_TSTRING => self.notes.place.under_name(bytes_at(self.state, index)),
-                _ => self.notes.place.under_number(ffi::lua_tonumber(self.state, index)),
+                ffi::LUA_TSTRING => self.notes.path.under_name(bytes_at(self.state, index)),
+                _ => self.notes.path.under_number(ffi::lua_tonumber(self.state, index)),
             }
         }
     }
 }
 
+/// Appends the integer at `index`.
+///
 /// # Safety
-/// As for [`read`], with room for the value's level on the stack.
+/// `state` must be a valid Lua state with a number at `index`.
 unsafe fn write_integer(out: &mut Vec<u8>, state: *mut lua_State, index: c_int) {
-    // SAFETY: the state is valid and has room, as the caller promises. Only indices below the top are read, and every
-    // SAFETY: slot that is pushed is removed again.
+    // SAFETY: the caller vouches for the state and the index.
     unsafe {
         // lua_Integer has the width of a pointer before 5.3.
         #[allow(clippy::unnecessary_cast)]

@@ -1,4 +1,4 @@
-//! [`Rows`]: fields on their way to Lua, copied so that nothing is borrowed while Lua runs.
+//! [`Rows`]: fields on their way to Lua. They are copies, so that nothing is borrowed while Lua runs.
 
 use mlua::ffi::{self, lua_State};
 use std::ffi::c_int;
@@ -26,7 +26,7 @@ pub enum Slot<'a> {
     Json(Raw<'a>),
 }
 
-/// A [`Slot`] that refers to the text kept with it.
+/// A [`Slot`] whose text is a range of the kept text.
 #[derive(Debug)]
 enum Field {
     Plain(Slot<'static>),
@@ -34,7 +34,7 @@ enum Field {
     Json(Range<usize>),
 }
 
-/// Fields and the text they are of.
+/// Fields, and the text that they refer to.
 #[derive(Debug, Default)]
 pub struct Rows {
     fields: Vec<Field>,
@@ -42,7 +42,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Replaces the fields by copies of these.
+    /// Replaces the fields with copies of `slots`.
     pub fn copy(&mut self, slots: &[Slot<'_>]) {
         self.fields.clear();
         self.text.clear();
@@ -64,7 +64,7 @@ impl Rows {
         start..self.text.len()
     }
 
-    /// Forgets the fields; their memory is kept for the next batch, within reason.
+    /// Forgets the fields. Their memory is kept for the next batch, up to a limit.
     pub fn clear(&mut self) {
         self.fields.clear();
         self.fields.shrink_to(KEEP_FIELDS);
@@ -72,7 +72,7 @@ impl Rows {
         self.text.shrink_to(KEEP_BYTES);
     }
 
-    /// Writes the fields to `table[1]`, `table[2]`, ... and says how many there are.
+    /// Writes the fields to `table[1]`, `table[2]`, ... and returns their number.
     ///
     /// # Safety
     /// As for [`push`]; `table` is an absolute index of a table.
@@ -83,8 +83,7 @@ impl Rows {
         array: c_int,
         scratch: &mut String,
     ) -> c_int {
-        // SAFETY: the caller promises the state and both tables. One value is pushed at a time, and stored right
-        // SAFETY: after.
+        // SAFETY: the caller vouches for the state and the table. Each field takes one slot and leaves it again.
         unsafe {
             let mut position = 0;
             for field in &self.fields {

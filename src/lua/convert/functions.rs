@@ -1,7 +1,8 @@
 //! The C functions that Lua calls directly: `stage`, `take`, `encode`, `decode`, `array`, `object`, `pin`.
 //!
 //! A function made by mlua costs several times as much as the conversion of a small value, so
-//! these few are plain. Lua calls them in protected mode already. They must not panic, and own
+//! these few are plain C functions. Lua calls them with a valid state, in protected mode, and with
+//! `LUA_MINSTACK` free slots; that is what makes their calls of the C API sound. They do not panic, and they own
 //! nothing while they call Lua: buffers are in `ManuallyDrop`, so that an error of Lua's (out of
 //! memory) leaks them at worst.
 
@@ -12,6 +13,7 @@ use std::ptr;
 use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
+use mlua::{Lua, Table};
 
 use super::MAX_LEVELS;
 use super::bridge::{Bridge, Buffers, Stage};
@@ -22,20 +24,47 @@ use crate::json::{Raw, scan};
 use crate::sys::pin_library;
 use crate::wire;
 
-/// What the functions have as upvalues: the bridge, and the metatable of arrays.
+/// The name of the arrays' metatable in the registry. A name and not an address, so that two copies of this
+/// library in one process agree on what an array is.
+const ARRAY_KEY: &str = "jet.array";
+
+/// The upvalues of the functions: the bridge, and the metatable of arrays.
 const BRIDGE: c_int = ffi::lua_upvalueindex(1);
 const ARRAY: c_int = ffi::lua_upvalueindex(2);
 
-/// What the userdata of the first upvalue holds; null once it has been collected.
+/// The contents of the userdata in the first upvalue. It is null once the userdata has been collected.
 type Handle = *const Bridge;
 
-/// Sets the functions in the table at index 1; the metatable of arrays is at index 2.
+/// Sets the functions that Lua calls directly, and `null`, in `module`.
+///
+/// # Errors
+/// If Lua runs out of memory.
+pub fn register(lua: &Lua, module: &Table) -> mlua::Result<()> {
+    let metatable = array_metatable(lua)?;
+    let bridge = Bridge::of(lua);
+    // SAFETY: `install` expects these two tables. `exec_raw` gives it a valid state in protected mode.
+    unsafe { lua.exec_raw::<()>((module, metatable), |state| install(state, &bridge)) }
+}
+
+/// Returns the metatable that marks arrays, which the first call in a Lua state makes.
+fn array_metatable(lua: &Lua) -> mlua::Result<Table> {
+    if let Some(metatable) = lua.named_registry_value::<Option<Table>>(ARRAY_KEY)? {
+        return Ok(metatable);
+    }
+    let metatable = lua.create_table()?;
+    // This is how dkjson marks arrays: it then writes ours as arrays, and `read` understands its mark.
+    metatable.raw_set("__jsontype", "array")?;
+    lua.set_named_registry_value(ARRAY_KEY, &metatable)?;
+    Ok(metatable)
+}
+
+/// Sets the functions in the table at index 1. The metatable of arrays is at index 2.
 ///
 /// # Safety
-/// `state` must be a valid Lua state in protected mode with those two tables on it.
-pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
-    // SAFETY: the caller promises the state and the two tables; the slots that are needed are checked first. The
-    // SAFETY: handle is initialised before `release` can see it.
+/// `state` must be a valid Lua state in protected mode with those two tables on it and nothing else.
+unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
+    // SAFETY: the caller vouches for the state and the two tables. Slots for five more values are reserved first. The
+    // userdata is as large and as aligned as the handle that is written into it.
     unsafe {
         ffi::luaL_checkstack(state, 8, ptr::null());
         let handle = ffi::lua_newuserdata(state, size_of::<Handle>()).cast::<Handle>();
@@ -67,13 +96,13 @@ pub unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
     }
 }
 
-/// `__gc` of the handle: lets go of the bridge.
+/// The `__gc` of the handle, which releases the bridge.
 ///
 /// # Safety
-/// To be called by Lua only, with the userdata of [`install`].
+/// To be called by Lua only, for the userdata that [`install`] makes.
 unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with the userdata as its argument. It holds null or a pointer from `Rc::into_raw`, which
-    // SAFETY: is replaced by null, so it is released once.
+    // SAFETY: Lua calls this as `__gc` of the userdata that `install` made, so its argument holds a `Handle`. A pointer that
+    // is not null came from `Rc::into_raw`, and is taken once: null replaces it.
     unsafe {
         let handle = ffi::lua_touserdata(state, 1).cast::<Handle>();
         // A second call finds null.
@@ -87,14 +116,13 @@ unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
     }
 }
 
-/// The bridge of a function called by Lua. Raises when the Lua state is already being closed.
+/// Returns the bridge of the running function. Raises if the Lua state is already being closed.
 ///
 /// # Safety
-/// `state` must be a valid Lua state inside a function of [`install`], in protected mode. The bridge must not be used
-/// after that function returns.
+/// `state` must be that of a running function that [`install`] made.
 unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
-    // SAFETY: upvalue 1 is the handle of `install`. A pointer in it is that of a bridge that lives until `release`,
-    // SAFETY: which does not run while a function with this upvalue does.
+    // SAFETY: the caller is one of the functions of `install`, so the upvalue is the userdata with the handle. The bridge
+    // lives as long as that userdata, which the running function refers to.
     unsafe {
         let handle = ffi::lua_touserdata(state, BRIDGE).cast::<Handle>();
         if handle.is_null() || (*handle).is_null() {
@@ -105,14 +133,13 @@ unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
     }
 }
 
-/// `pin(function)`: keeps the library that has this C function loaded until the process ends; nothing for a Lua
+/// `pin(function)` keeps the library of this C function loaded until the process ends. It does nothing for a Lua
 /// function or another value.
 ///
 /// # Safety
 /// To be called by Lua only.
 unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. The address is only
-    // SAFETY: compared with those of loaded libraries.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         if let Some(function) = ffi::lua_tocfunction(state, 1) {
             pin_library::pin_library_of(function as usize);
@@ -121,38 +148,36 @@ unsafe extern "C-unwind" fn pin(state: *mut lua_State) -> c_int {
     }
 }
 
-/// `stage(value [, name [, max_bytes [, max_depth [, refuse]]]])`: reads a value for the next
-/// call of a function made by mlua. Gives its number, or nil and what cannot be sent. `name`
-/// stands for the value in that message; `refuse`: strings that are no UTF-8 cannot be sent.
+/// `stage(value [, name [, max_bytes [, max_depth [, refuse]]]])` converts a value for the next
+/// call of a function made by mlua. Returns its number, or nil and why it cannot be sent. `name`
+/// stands for the value in that message. With `refuse`, strings that are not UTF-8 cannot be sent.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn stage(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         let bridge = bridge(state);
-        let mut stage = ManuallyDrop::new(bridge.staged.begin());
+        let mut stage = ManuallyDrop::new(bridge.staged().begin());
         if !read_argument(state, &mut stage.item) {
-            bridge.staged.end(ManuallyDrop::into_inner(stage));
+            bridge.staged().end(ManuallyDrop::into_inner(stage));
             return 2;
         }
         ffi::lua_pushinteger(state, stage.number() as ffi::lua_Integer);
-        bridge.staged.leave(ManuallyDrop::into_inner(stage));
+        bridge.staged().leave(ManuallyDrop::into_inner(stage));
         1
     }
 }
 
-/// `encode(value, ...)`, arguments as for `stage`: the JSON of a value, or nil and a message.
+/// `encode(value, ...)`, with the arguments of `stage`, returns the JSON of a value, or nil and a message.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         let bridge = bridge(state);
-        let mut stage = ManuallyDrop::new(bridge.staged.begin());
+        let mut stage = ManuallyDrop::new(bridge.staged().begin());
         let results = if read_argument(state, &mut stage.item) {
             push_bytes(state, &stage.item.text);
             1
@@ -160,18 +185,17 @@ unsafe extern "C-unwind" fn encode(state: *mut lua_State) -> c_int {
             2
         };
         stage.item.clear();
-        bridge.staged.end(ManuallyDrop::into_inner(stage));
+        bridge.staged().end(ManuallyDrop::into_inner(stage));
         results
     }
 }
 
-/// Reads the first argument into `stage`. At a fault pushes nil and the message.
+/// Reads the first argument into `stage`. Pushes nil and a message, and returns false, if it cannot be sent.
 ///
 /// # Safety
-/// `state` must be a valid Lua state inside a function of [`install`], in protected mode.
+/// `state` must be that of a running function that [`install`] made.
 unsafe fn read_argument(state: *mut lua_State, stage: &mut Stage) -> bool {
-    // SAFETY: the caller promises the state, which has LUA_MINSTACK free slots in a function that Lua has called.
-    // SAFETY: Arguments that are missing read as none.
+    // SAFETY: the caller vouches for the state. The arguments are at the indices 1 to 5, and stay there.
     unsafe {
         ffi::lua_settop(state, 5);
         let refuse = ffi::lua_toboolean(state, 5) != 0;
@@ -193,12 +217,12 @@ unsafe fn read_argument(state: *mut lua_State, stage: &mut Stage) -> bool {
     }
 }
 
-/// A limit among the arguments; `default` unless it is a positive number.
+/// Returns the limit among the arguments at `index`, or `default` unless that is a positive number.
 ///
 /// # Safety
-/// `state` must be a valid Lua state.
+/// `state` must be a valid Lua state, `index` a valid index.
 unsafe fn limit(state: *mut lua_State, index: c_int, default: usize) -> usize {
-    // SAFETY: lua_tonumber only reads, and takes any index of an argument.
+    // SAFETY: the caller vouches for the state and the index.
     unsafe {
         let number = if ffi::lua_type(state, index) == ffi::LUA_TNUMBER {
             ffi::lua_tonumber(state, index)
@@ -210,14 +234,13 @@ unsafe fn limit(state: *mut lua_State, index: c_int, default: usize) -> usize {
     }
 }
 
-/// `decode(text [, max_depth])`: the value of a JSON text, or nil and what is wrong with the text.
-/// Bytes that are no UTF-8 are taken as Latin-1, as in what peers receive.
+/// `decode(text [, max_depth])` returns the value of a JSON text, or nil and what is wrong with the text.
+/// Bytes that are not UTF-8 are read as Latin-1, as in received messages.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file. The text stays at index 1, so it lives as long as `bytes`.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TSTRING);
         ffi::lua_settop(state, 2);
@@ -250,21 +273,20 @@ unsafe extern "C-unwind" fn decode(state: *mut lua_State) -> c_int {
     }
 }
 
-/// `take(number, table)`: writes the fields posted under that number to `table[1]`, `table[2]`,
-/// ... Gives how many there were.
+/// `take(number, table)` writes the fields posted under that number to `table[1]`, `table[2]`,
+/// ... Returns the number of fields.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn take(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TNUMBER);
         ffi::luaL_checktype(state, 2, ffi::LUA_TTABLE);
         ffi::lua_settop(state, 2);
         let bridge = bridge(state);
         // The cast saturates; no number that was given out is that large.
-        let Some(rows) = bridge.posted.take(ffi::lua_tonumber(state, 1) as u64) else {
+        let Some(rows) = bridge.posted().take(ffi::lua_tonumber(state, 1) as u64) else {
             ffi::lua_pushinteger(state, 0);
             return 1;
         };
@@ -272,20 +294,19 @@ unsafe extern "C-unwind" fn take(state: *mut lua_State) -> c_int {
         let mut buffers = ManuallyDrop::new(bridge.take_buffers());
         let count = rows.item.fill(state, 2, ARRAY, &mut buffers.scratch);
         rows.item.clear();
-        bridge.posted.end(ManuallyDrop::into_inner(rows));
+        bridge.posted().end(ManuallyDrop::into_inner(rows));
         bridge.put_buffers(ManuallyDrop::into_inner(buffers));
         ffi::lua_pushinteger(state, count.into());
         1
     }
 }
 
-/// `array([t])`: marks `t`, or a new table, as an array also while it is empty; gives it back.
+/// `array([t])` marks `t`, or a new table, as an array, which it is then even while it is empty. Returns the table.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         ffi::lua_settop(state, 1);
         if ffi::lua_isnil(state, 1) != 0 {
@@ -307,16 +328,13 @@ unsafe extern "C-unwind" fn array(state: *mut lua_State) -> c_int {
     }
 }
 
-/// `object(fields)`: a new userdata that has the fields and methods of that table, and gets its new fields. It holds
-/// nothing but that table, in a metatable of its own.
-///
-/// Called by Lua only: `state` is valid and in protected mode. Nothing of Rust's is here when Lua raises.
+/// `object(fields)` returns a new userdata with the fields and methods of that table. Assigning to a field of the
+/// userdata assigns to the table. The userdata holds nothing but that table, in a metatable of its own.
 ///
 /// # Safety
-/// To be called by Lua only, as a function of [`install`].
+/// To be called by Lua only.
 unsafe extern "C-unwind" fn object(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state in protected mode and LUA_MINSTACK free slots. No value that needs
-    // SAFETY: dropping is alive while Lua may raise an error.
+    // SAFETY: Lua calls this, see the top of this file.
     unsafe {
         ffi::luaL_checktype(state, 1, ffi::LUA_TTABLE);
         ffi::lua_settop(state, 1);
