@@ -1,14 +1,23 @@
-//! [`Number`]: JSON numbers compared by their exact value where that is possible.
+//! [`Number`]: JSON numbers, compared by their exact value where that is possible.
 //!
-//! Doubles alone would take neighbours above 2^53 for equal. Integral values are held exactly,
-//! everything else as a double, and the two compare without rounding an integer away.
+//! As doubles, neighbouring integers above 2^53 would be equal. So integral values are held exactly and
+//! all others as doubles, and the two are compared without rounding an integer.
 
 use std::cmp::Ordering;
 
 /// Below this magnitude an integral double converts to `i128` exactly, with room to spare.
 const INTEGER_LIMIT: f64 = 1.267_650_600_228_229_4e30; // 2^100
 
-/// The value of a JSON number: integral values below 2^100 exactly, others as a double.
+/// The value of a JSON number: integral values below 2^100 are exact, others are doubles.
+///
+/// ```
+/// use jet::json::Number;
+///
+/// let number = |text| Number::parse(text).expect("a number");
+/// assert_eq!(number("100"), number("1e2"));
+/// // As doubles, these two would be equal.
+/// assert!(number("9007199254740992") < number("9007199254740993"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Number(Repr);
 
@@ -20,7 +29,7 @@ enum Repr {
 }
 
 impl Number {
-    /// Reads the text of a JSON number; `None` if it is none.
+    /// Reads the text of a JSON number. Returns `None` if it is not one.
     pub fn parse(text: &str) -> Option<Number> {
         // 30 digits stay below 2^100, so both forms of one value end up in the same variant.
         if text.len() <= 30
@@ -31,7 +40,7 @@ impl Number {
         text.parse::<f64>().ok().map(Number::from)
     }
 
-    /// The nearest double.
+    /// Returns the nearest double.
     pub fn as_f64(self) -> f64 {
         match self.0 {
             Repr::Integer(integer) => integer as f64,
@@ -41,7 +50,7 @@ impl Number {
 }
 
 impl From<f64> for Number {
-    /// NaN, which JSON cannot express, counts as the largest number so that the order is total.
+    /// NaN, which JSON cannot express, becomes the largest number, so that the order is total.
     fn from(value: f64) -> Number {
         if value.is_nan() {
             return Number(Repr::Float(f64::INFINITY));
@@ -57,7 +66,7 @@ impl Ord for Number {
     fn cmp(&self, other: &Number) -> Ordering {
         match (self.0, other.0) {
             (Repr::Integer(a), Repr::Integer(b)) => a.cmp(&b),
-            // A fraction is below 2^53 and anything else here beyond 2^100, so rounding the
+            // A fraction is below 2^53, and any other float here is beyond 2^100, so rounding the
             // integer to a double cannot carry it across the other number.
             _ => self.as_f64().total_cmp(&other.as_f64()),
         }

@@ -1,8 +1,7 @@
-//! [`Raw`]: one JSON value as a slice of the text it came in, read lazily.
+//! [`Raw`]: one JSON value as a slice of the text in which it arrived, read lazily.
 //!
-//! The text of a `Raw` has been checked by [`scan`](super::scan), so reading it only looks for
-//! what is asked for and skips the rest. Nothing here panics on other text; it would only find
-//! nothing, or too much.
+//! The text of a `Raw` has been checked by [`scan`](super::scan), so a look-up skips what it is not looking for.
+//! On unchecked text nothing here panics; a look-up finds nothing, or too much.
 
 use std::borrow::Cow;
 
@@ -27,7 +26,20 @@ pub enum Kind {
     Object,
 }
 
-/// One valid JSON value: its text without blanks around it.
+/// One valid JSON value: its text, without white space around it.
+///
+/// A `Raw` is as cheap to copy as a `&str`, and serialises with serde_json as the text that it is.
+///
+/// ```
+/// use jet::json::{Kind, Raw};
+///
+/// let value = Raw::parse(r#" {"unit": "\u00b0C", "range": [-40, 125]} "#, 10)?;
+/// assert_eq!(value.kind(), Kind::Object);
+/// assert_eq!(value.get("unit").and_then(Raw::as_str).as_deref(), Some("°C"));
+/// let range: Vec<_> = value.get("range").expect("a range").elements().filter_map(Raw::as_f64).collect();
+/// assert_eq!(range, [-40.0, 125.0]);
+/// # Ok::<(), jet::json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raw<'a>(&'a str);
 
@@ -37,27 +49,27 @@ impl<'a> Raw<'a> {
     /// The value `true`.
     pub const TRUE: Raw<'static> = Raw("true");
 
-    /// Checks that the whole of `text` is one value.
+    /// Checks that the whole of `text` is one value, with at most `max_depth` nested arrays and objects.
     ///
     /// # Errors
-    /// What [`scan::whole`] finds.
+    /// As [`scan::whole`] does.
     pub fn parse(text: &'a str, max_depth: usize) -> scan::Result<Raw<'a>> {
         let (start, end) = scan::whole(text.as_bytes(), max_depth)?;
         Ok(Raw(text.get(start..end).unwrap_or("null")))
     }
 
-    /// Takes text that is known to be one checked value, such as what [`Raw::text`] gave and was
-    /// stored since.
+    /// Takes text that is known to be one checked value, for example text from [`Raw::text`] that was stored. The empty
+    /// text is `null`.
     pub fn trusted(text: &'a str) -> Raw<'a> {
         Raw(if text.is_empty() { "null" } else { text })
     }
 
-    /// The value as JSON text, without blanks around it.
+    /// Returns the value as JSON text, without white space around it.
     pub fn text(self) -> &'a str {
         self.0
     }
 
-    /// The kind of the value.
+    /// Returns the kind of the value.
     pub fn kind(self) -> Kind {
         match self.0.as_bytes().first() {
             Some(b'{') => Kind::Object,
@@ -69,17 +81,17 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Whether the value is `null`.
+    /// Returns whether the value is `null`.
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
-    /// Whether Lua would take the value for true: everything but `false` and `null`.
+    /// Returns whether the value is true in Lua: everything but `false` and `null` is.
     pub fn is_truthy(self) -> bool {
         !matches!(self.0, "false" | "null")
     }
 
-    /// The value of `true` or `false`, `None` for other kinds.
+    /// Returns the value of `true` or `false`, or `None` for other kinds.
     pub fn as_bool(self) -> Option<bool> {
         match self.0 {
             "true" => Some(true),
@@ -88,7 +100,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The exact value of a number, `None` for other kinds.
+    /// Returns the exact value of a number, or `None` for other kinds.
     pub fn as_number(self) -> Option<Number> {
         if self.kind() != Kind::Number {
             return None;
@@ -96,7 +108,7 @@ impl<'a> Raw<'a> {
         Number::parse(self.0)
     }
 
-    /// The nearest double of a number, `None` for other kinds.
+    /// Returns the nearest double of a number, or `None` for other kinds.
     pub fn as_f64(self) -> Option<f64> {
         if self.kind() != Kind::Number {
             return None;
@@ -104,7 +116,7 @@ impl<'a> Raw<'a> {
         self.0.parse().ok()
     }
 
-    /// The contents of a string, `None` for other kinds. Half a surrogate pair reads as U+FFFD.
+    /// Returns the contents of a string, or `None` for other kinds. An unpaired surrogate becomes U+FFFD.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         match Tokens::new(self.0).next() {
             Some(Token::String(text)) => Some(text.unescape()),
@@ -112,38 +124,38 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The member of an object with that key; the last one if there are several.
+    /// Returns the member of an object with that key, and the last one if there are several.
     pub fn get(self, key: &str) -> Option<Raw<'a>> {
         self.members().filter(|(name, _)| name == key).last().map(|(_, value)| value)
     }
 
-    /// The element of an array at that position, counted from 0.
+    /// Returns the element of an array at that position, counted from 0.
     pub fn index(self, position: usize) -> Option<Raw<'a>> {
         self.elements().nth(position)
     }
 
-    /// The elements of an array; none for other kinds.
+    /// Returns the elements of an array. Other kinds have none.
     pub fn elements(self) -> Elements<'a> {
         Elements(Tokens::inside(self.0, b'['))
     }
 
-    /// The elements of an array that follow the byte `at`, which is where an element ends.
+    /// Returns the elements of an array that follow the byte `at`, at which an element ends.
     pub fn elements_from(self, at: usize) -> Elements<'a> {
         Elements(Tokens::starting_at(self.0, at))
     }
 
-    /// The members of an object in the order of the text; none for other kinds.
+    /// Returns the members of an object in the order of the text. Other kinds have none.
     pub fn members(self) -> Members<'a> {
         Members(Tokens::inside(self.0, b'{'))
     }
 }
 
-/// Iterator over the elements of an array.
+/// An iterator over the elements of an array.
 #[derive(Debug, Clone)]
 pub struct Elements<'a>(Tokens<'a>);
 
 impl Elements<'_> {
-    /// Returns the byte of the array's text up to which the elements have been returned.
+    /// Returns the offset in the array's text at which the last returned element ends.
     pub fn position(&self) -> usize {
         self.0.offset()
     }
@@ -157,7 +169,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Iterator over the members of an object: key and value.
+/// An iterator over the members of an object: keys and values.
 #[derive(Debug, Clone)]
 pub struct Members<'a>(Tokens<'a>);
 

@@ -1,25 +1,33 @@
-//! Checks JSON text in one pass: grammar, nesting depth, and that numbers fit a double.
+//! Checks JSON text in one pass: its grammar, its nesting depth, and that its numbers fit a double.
 //!
-//! What lives here finds the end of a value; it keeps nothing of it. Strings, numbers and words are
-//! in `scalar`, what is checked already is cut up by [`Raw`](super::Raw).
+//! A check finds the end of a value and keeps nothing of it. Checked text is read with [`Raw`](super::Raw) and
+//! [`Tokens`](super::Tokens).
+//!
+//! ```
+//! use jet::json::scan::{self, Reason};
+//!
+//! assert_eq!(scan::whole(b" [1, 2] ", 10), Ok((1, 7)));
+//! let error = scan::whole(b"[1, 2", 10).expect_err("no bracket");
+//! assert_eq!((error.reason, error.at), (Reason::UnexpectedEnd, 5));
+//! ```
 
 use std::fmt;
 
 use super::string::find_special;
 
-/// How deep arrays and objects may nest in a frame. Programs for the earlier module could send
-/// a thousand levels; more would only serve to exhaust the stack of some reader.
+/// The depth to which arrays and objects may nest in a message. Programs for the earlier module could send
+/// a thousand levels. More would only serve to exhaust the stack of a recursive reader.
 pub const DEFAULT_MAX_DEPTH: usize = 1000;
 
-/// Digits up to which a number without an exponent is surely inside the range of a double.
+/// A number without an exponent and with at most this many digits fits a double.
 const SAFE_DIGITS: usize = 300;
 
-/// Why a text is not acceptable JSON, and where (byte offset from the start of the text).
+/// Why a text is not acceptable JSON, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
     /// What is wrong.
     pub reason: Reason,
-    /// Offset in bytes of the place where it was seen.
+    /// The offset in bytes at which it was found.
     pub at: usize,
 }
 
@@ -34,7 +42,7 @@ pub enum Reason {
     BadString,
     /// A number is malformed.
     BadNumber,
-    /// A number lies outside the range of a double, so most peers could not read it.
+    /// A number is outside the range of a double, so most peers could not read it.
     NumberOutOfRange,
     /// Arrays and objects nest deeper than allowed.
     TooDeep,
@@ -59,14 +67,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Result of the functions in here.
+/// The result of a check.
 pub type Result<T> = std::result::Result<T, Error>;
 
 fn fail<T>(reason: Reason, at: usize) -> Result<T> {
     Err(Error { reason, at })
 }
 
-/// Offset of the first byte at or after `at` that is not JSON white space.
+/// Returns the offset of the first byte at or after `at` that is not JSON white space.
 pub fn skip_blanks(text: &[u8], mut at: usize) -> usize {
     while matches!(text.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
         at += 1;
@@ -74,11 +82,11 @@ pub fn skip_blanks(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Checks that `text` is exactly one JSON value with blanks around it; gives the value's
-/// start and end.
+/// Checks that `text` is exactly one JSON value, maybe with white space around it. Returns where the value starts and
+/// ends. `max_depth` counts nested arrays and objects, the outermost being 1.
 ///
 /// # Errors
-/// See [`Reason`]; `max_depth` counts nested arrays and objects, the outermost being 1.
+/// Fails for each [`Reason`].
 pub fn whole(text: &[u8], max_depth: usize) -> Result<(usize, usize)> {
     let start = skip_blanks(text, 0);
     let end = value_end(text, start, max_depth)?;
@@ -89,12 +97,13 @@ pub fn whole(text: &[u8], max_depth: usize) -> Result<(usize, usize)> {
     Ok((start, end))
 }
 
-/// Finds the end of the value that starts at `at` (no blank there), checking all of it.
+/// Checks the value that starts at `at`, and returns where it ends. There must be no white space at `at`. `max_depth`
+/// counts nested arrays and objects.
 ///
-/// Works with a stack of one bit a level instead of recursion, so depth costs no stack.
+/// The check keeps one bit for each open level instead of recursing, so depth costs no stack.
 ///
 /// # Errors
-/// See [`Reason`]; `max_depth` counts nested arrays and objects.
+/// Fails for each [`Reason`] but [`TrailingCharacters`](Reason::TrailingCharacters).
 pub fn value_end(text: &[u8], at: usize, max_depth: usize) -> Result<usize> {
     let mut open = Levels::new(max_depth);
     let mut at = at;
@@ -119,7 +128,7 @@ enum Leave {
     End(usize),
 }
 
-/// The containers that are open: `true` for an object.
+/// The containers that are open, as bits: 1 for an object, 0 for an array.
 struct Levels {
     shallow: u64,
     deep: Vec<bool>,
@@ -160,7 +169,7 @@ impl Levels {
         }
     }
 
-    /// Takes one scalar, an empty container, or steps into a container.
+    /// Takes one scalar or an empty container, or steps into a container.
     fn enter(&mut self, text: &[u8], at: usize) -> Result<Step> {
         match text.get(at) {
             Some(b'{') => {
@@ -185,7 +194,7 @@ impl Levels {
         }
     }
 
-    /// After a complete value: to the next sibling, or out of what it closes.
+    /// Moves from the end of a value to its next sibling, or out of the containers that it is the last value of.
     fn leave(&mut self, text: &[u8], mut at: usize) -> Result<Leave> {
         loop {
             if self.depth == 0 {
@@ -208,7 +217,7 @@ impl Levels {
     }
 }
 
-/// From the quote of a key to the start of the member's value.
+/// Returns where the value of a member starts whose key starts at `at`.
 fn key_end(text: &[u8], at: usize) -> Result<usize> {
     if text.get(at) != Some(&b'"') {
         let reason = if at < text.len() { Reason::UnexpectedCharacter } else { Reason::UnexpectedEnd };
@@ -222,7 +231,7 @@ fn key_end(text: &[u8], at: usize) -> Result<usize> {
     }
 }
 
-/// Finds the end of the string, number or word that starts at `at`.
+/// Returns the end of the string, number or word that starts at `at`.
 fn scalar_end(text: &[u8], at: usize) -> Result<usize> {
     match text.get(at) {
         Some(b'"') => string_end(text, at),
@@ -242,7 +251,7 @@ fn word_end(text: &[u8], at: usize, word: &[u8]) -> Result<usize> {
     fail(Reason::UnexpectedCharacter, at)
 }
 
-/// From the opening quote at `at` to behind the closing one.
+/// Returns the offset behind the closing quote of the string that starts at `at`.
 fn string_end(text: &[u8], at: usize) -> Result<usize> {
     let mut at = at + 1;
     loop {

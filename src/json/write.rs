@@ -1,10 +1,18 @@
-//! Appends JSON text to a byte buffer: strings, numbers. Containers are written by who has them.
+//! Strings and numbers for the writers on the hot path, which append JSON text to a byte buffer.
+//!
+//! All other writers use serde, see [`to_text`](super::to_text).
 
 use std::io::Write;
 
 use super::string::find_special;
 
-/// Appends `text` as a JSON string, with quotes. Only what JSON demands is escaped.
+/// Appends `text` as a JSON string, with quotes. Only characters that JSON requires to be escaped are escaped.
+///
+/// ```
+/// let mut out = Vec::new();
+/// jet::json::write::string(&mut out, "20 °C\n");
+/// assert_eq!(out, "\"20 °C\\n\"".as_bytes());
+/// ```
 pub fn string(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
@@ -49,9 +57,15 @@ pub fn integer(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Appends the shortest text that reads back as the same double. It always looks like a float
-/// (`1.0`, `1e300`), so a reader that tells integers from floats sees which it was.
+/// (`1.0`, `1e300`), so a reader that distinguishes integers and floats reads a float.
 ///
-/// JSON has no NaN and no infinities: these become `null`, and callers refuse them before.
+/// JSON has no NaN and no infinities. They become `null`; callers refuse them before.
+///
+/// ```
+/// let mut out = Vec::new();
+/// jet::json::write::float(&mut out, 5.0);
+/// assert_eq!(out, b"5.0");
+/// ```
 pub fn float(out: &mut Vec<u8>, value: f64) {
     if !value.is_finite() {
         out.extend_from_slice(b"null");
@@ -64,8 +78,8 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
     write!(out, "{value:?}").expect("writing to a Vec cannot fail");
 }
 
-/// Appends a number that a few decimals express exactly, which is what people and sensors
-/// produce; several times as fast as the general way. `false`, and nothing written, for others.
+/// Appends a number that up to four decimals express exactly, as most numbers of people and sensors are. This is
+/// several times as fast as the general way. Returns false, and writes nothing, for other numbers.
 fn decimal(out: &mut Vec<u8>, value: f64) -> bool {
     const POWERS: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
     // In this range the general way writes no exponent either.
@@ -85,7 +99,7 @@ fn decimal(out: &mut Vec<u8>, value: f64) -> bool {
     false
 }
 
-/// Appends `whole` with its last digits behind the point.
+/// Appends `whole` with its last `decimals` digits behind the point.
 fn write_decimal(out: &mut Vec<u8>, whole: i64, decimals: usize) {
     let divisor = 10i64.pow(decimals as u32);
     if whole < 0 {
@@ -102,7 +116,13 @@ fn write_decimal(out: &mut Vec<u8>, whole: i64, decimals: usize) {
     out.extend_from_slice(&fraction[..decimals]);
 }
 
-/// Appends a number of a Lua that does not tell 5 from 5.0: whole numbers without a fraction.
+/// Appends a number of a Lua that does not distinguish 5 and 5.0. Whole numbers are written without a fraction.
+///
+/// ```
+/// let mut out = Vec::new();
+/// jet::json::write::whole_or_float(&mut out, 5.0);
+/// assert_eq!(out, b"5");
+/// ```
 pub fn whole_or_float(out: &mut Vec<u8>, value: f64) {
     // Below this every whole double is exact, and is written in full.
     const EXACT_LIMIT: f64 = 9_007_199_254_740_992.0; // 2^53
