@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::wire::encoding::Encoding;
+use crate::wire::encoding::{self, Encoding};
 use crate::wire::error::PARSE_ERROR;
-use crate::wire::latin1::{self, shown};
-use crate::wire::msgpack::{self, Limits};
+use crate::wire::latin1::shown;
+use crate::wire::msgpack::Limits;
 
 use super::clients::Clients;
 use super::keys::ClientKey;
@@ -41,15 +41,10 @@ pub fn decode<'b>(
     key: ClientKey,
     bytes: &'b [u8],
 ) -> Result<(Cow<'b, str>, bool), String> {
-    if clients.encoding(key) == Encoding::Msgpack && msgpack::is_message(bytes) {
-        let config = clients.config();
-        let limits = Limits { max_depth: config.max_message_depth(), max_text: config.max_message };
-        let decoded = msgpack::to_json(bytes, limits).map_err(|error| error.to_string())?;
-        return Ok((Cow::Owned(decoded.text), decoded.repaired));
-    }
-    let json = latin1::from_bytes(bytes);
-    let repaired = matches!(json, Cow::Owned(_));
-    Ok((json, repaired))
+    let config = clients.config();
+    let limits = Limits { max_depth: config.max_message_depth(), max_text: config.max_message };
+    let text = encoding::decode(clients.encoding(key), bytes, limits).map_err(|error| error.to_string())?;
+    Ok((text.json, text.repaired))
 }
 
 /// Refuses a message that cannot be read. The error repeats the beginning of `text`.

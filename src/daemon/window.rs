@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::rules::SortedView;
-use crate::wire::changes::push_entry;
+use crate::wire::message::write_change;
 
 use super::access::Rights;
 use super::client::Client;
@@ -173,7 +173,7 @@ pub fn write_entries(
         }
         let value = entry.value.map(|value| &**value);
         let fetch_only = is_fetch_only(entry.path);
-        units.spend(items.push(|json| push_entry(json, entry.path, value, entry.index, fetch_only)));
+        units.spend(items.push(|json| write_change(json, entry.path, value, entry.index, fetch_only)));
         ranks.start = entry.index;
     }
     Walked::All

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::json::{Kind, Raw, to_text};
-use crate::wire::encoding::Encoding;
+use crate::wire::encoding::{self, Encoding, Text};
 use crate::wire::error::{Code, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::wire::message::Message;
-use crate::wire::{ENVELOPE_LEVELS, latin1, msgpack};
+use crate::wire::{ENVELOPE_LEVELS, msgpack};
 
 use super::compat::Compat;
 use super::compat::daemon_kind::DaemonKind;
@@ -24,15 +24,6 @@ use super::request::{PathRequest, Request, RequestOptions, ResultKind, Service};
 use super::requests::Purpose;
 use super::response;
 use super::session::{Authentication, Session, Step};
-
-/// A received message as JSON text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text<'a> {
-    /// The text, not checked yet.
-    pub json: Cow<'a, str>,
-    /// Whether bytes that were no UTF-8 were read as Latin-1.
-    pub repaired: bool,
-}
 
 /// One peer: see the [module](super).
 #[derive(Debug)]
@@ -452,14 +443,9 @@ impl Engine {
     /// # Errors
     /// The message is no msgpack that JSON can express within the limits.
     pub fn text_of<'a>(&self, bytes: &'a [u8]) -> Result<Text<'a>, msgpack::Error> {
-        if self.session.wants_msgpack() && msgpack::is_message(bytes) {
-            let limits = msgpack::Limits { max_depth: self.max_depth, max_text: self.max_message };
-            let decoded = msgpack::to_json(bytes, limits)?;
-            return Ok(Text { json: Cow::Owned(decoded.text), repaired: decoded.repaired });
-        }
-        let json = latin1::from_bytes(bytes);
-        let repaired = matches!(json, Cow::Owned(_));
-        Ok(Text { json, repaired })
+        let encoding = if self.session.wants_msgpack() { Encoding::Msgpack } else { Encoding::Json };
+        let limits = msgpack::Limits { max_depth: self.max_depth, max_text: self.max_message };
+        encoding::decode(encoding, bytes, limits)
     }
 
     /// Handles one received message, an object or an array of them, and appends the events that follow

@@ -30,7 +30,7 @@ pub mod session;
 
 pub use compat::daemon_kind::DaemonKind;
 pub use elements::Role;
-pub use engine::{Engine, Text};
+pub use engine::Engine;
 pub use event::{Event, FetchEvent, Notification};
 pub use exchange::Sent;
 pub use options::Options;

@@ -1,33 +1,33 @@
-//! Error objects: `{"code":…,"message":…,"data":…}` and the codes the bus uses.
+//! [`ErrorObject`]: the `error` of a response, and the codes that the bus uses.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-/// What went wrong, as the `code` and `message` of an error object.
+/// The `code` and `message` of an error object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
-    /// The number programs compare.
+    /// The number that programs compare.
     pub code: i64,
-    /// The text that goes with it.
+    /// The text that belongs to the number.
     pub message: &'static str,
 }
 
-/// A frame is no acceptable JSON.
+/// A message is not acceptable JSON.
 pub const PARSE_ERROR: Code = Code { code: -32700, message: "Parse error" };
 /// A message is neither request nor response.
 pub const INVALID_REQUEST: Code = Code { code: -32600, message: "Invalid Request" };
-/// There is no service or element of that name.
+/// No service or element has that name.
 pub const METHOD_NOT_FOUND: Code = Code { code: -32601, message: "Method not found" };
-/// The params do not fit; `data` says how.
+/// The params are wrong. `data` says how.
 pub const INVALID_PARAMS: Code = Code { code: -32602, message: "Invalid params" };
-/// A handler of a set or call failed; `data` is what it raised.
+/// A handler of a set or call failed. `data` is what it raised.
 pub const INTERNAL_ERROR: Code = Code { code: -32603, message: "Internal error" };
-/// The owner of a path did not answer in time; `data` is the params of the request.
+/// The owner of a path did not answer in time. `data` is the params of the request.
 pub const RESPONSE_TIMEOUT: Code = Code { code: -32001, message: "Response Timeout" };
-/// The connection, or that of the owner of a path, is gone.
+/// The connection, or the connection of the owner of a path, is closed.
 pub const CONNECTION_CLOSED: Code = Code { code: -32000, message: "Connection closed" };
 
-/// More logins wait than the daemon verifies in some seconds; `data.retryAfter` says in how many.
+/// More logins are waiting than the daemon can verify soon. `data.retryAfter` is the number of seconds to wait.
 pub const TOO_MANY_LOGINS: Code = Code { code: -32000, message: "Too many logins" };
 
 /// An error object: `{"code":…,"message":…,"data":…}`. There is no `data` without a value for it.
@@ -42,9 +42,9 @@ pub const TOO_MANY_LOGINS: Code = Code { code: -32000, message: "Too many logins
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ErrorObject<D> {
-    /// The number programs compare.
+    /// The number that programs compare.
     pub code: i64,
-    /// The text that goes with it.
+    /// The text that belongs to the number.
     pub message: &'static str,
     /// What the error is about.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,16 +1,16 @@
 //! Frames of the "trivial" protocol: a 4-byte big-endian length, then that many bytes of message.
 //!
-//! [`Decoder`] cuts a stream of bytes into messages, [`begin`] and [`end`] write frames straight
-//! into an output buffer. What a message says is not looked at here.
+//! [`Decoder`] cuts a stream of bytes into messages. [`begin`] and [`end`] write frames straight
+//! into an output buffer. Neither looks into the messages.
 
 use std::ops::Range;
 
 use super::KEPT_BUFFER;
 
-/// Bytes of the length in front of each message.
+/// Bytes of the length prefix of each message.
 pub const HEADER: usize = 4;
 
-/// A frame announces more bytes than the limit allows. The stream cannot be resynchronised.
+/// A frame announces more bytes than the limit allows. The rest of the stream cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
     /// The announced length in bytes.
@@ -28,7 +28,18 @@ impl std::fmt::Display for TooLong {
 impl std::error::Error for TooLong {}
 
 /// Collects received bytes and cuts them into messages. Empty frames are skipped: some daemons
-/// and peers die of them, so nobody sends them on purpose.
+/// and peers crash on them, so they are never sent on purpose.
+///
+/// ```
+/// use jet::wire::frame::Decoder;
+///
+/// let mut decoder = Decoder::new(1000);
+/// decoder.push(b"\0\0\0\x02{}\0\0");
+/// assert_eq!(decoder.next(), Some(Ok(&b"{}"[..])));
+/// // The next frame has only begun.
+/// assert_eq!(decoder.next(), None);
+/// assert!(!decoder.is_empty());
+/// ```
 #[derive(Debug)]
 pub struct Decoder {
     buffer: Vec<u8>,
@@ -37,30 +48,29 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that refuses messages longer than `max_message` bytes.
+    /// Creates a decoder that refuses messages longer than `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Decoder { buffer: Vec::new(), at: 0, max_message }
     }
 
-    /// Appends received bytes. Ranges given by [`next`](Self::next) before are void afterwards.
+    /// Appends received bytes. Ranges that [`next_range`](Self::next_range) returned before are invalid afterwards.
     pub fn push(&mut self, bytes: &[u8]) {
         self.compact();
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// As [`push`](Self::push), but `append` puts the bytes behind what is in the buffer, straight
-    /// from where they come.
+    /// As [`push`](Self::push), but `append` appends the bytes to the buffer itself, which spares a copy.
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.compact();
         append(&mut self.buffer)
     }
 
-    /// Drops what was handed out: its memory goes if it is large.
+    /// Drops the messages that were returned, and their memory if it is large.
     pub fn release(&mut self) {
         self.compact();
     }
 
-    /// Drops what was handed out, so that the buffer stays as large as one batch of input.
+    /// Drops the messages that were returned, so that the buffer holds no more than one batch of input.
     fn compact(&mut self) {
         if self.at == self.buffer.len() {
             self.buffer.clear();
@@ -71,10 +81,10 @@ impl Decoder {
         self.at = 0;
     }
 
-    /// The place of the next complete message in the buffer, if there is one.
+    /// Returns the range of the next complete message in the buffer, if there is one.
     ///
     /// # Errors
-    /// [`TooLong`], as soon as the header is there, and again on every later call.
+    /// Fails with [`TooLong`] as soon as the length prefix is there, and again on every later call.
     pub fn next_range(&mut self) -> Result<Option<Range<usize>>, TooLong> {
         loop {
             let Some(header) = self.buffer.get(self.at..self.at + HEADER) else {
@@ -95,10 +105,10 @@ impl Decoder {
         }
     }
 
-    /// The next complete message, if there is one.
+    /// Returns the next complete message, if there is one.
     ///
     /// # Errors
-    /// As [`next_range`](Self::next_range).
+    /// As [`next_range`](Self::next_range) does.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
         match self.next_range() {
@@ -108,24 +118,24 @@ impl Decoder {
         }
     }
 
-    /// Whether nothing is left behind what was handed out: no message has begun.
+    /// Returns whether no further message has begun.
     pub fn is_empty(&self) -> bool {
         self.at == self.buffer.len()
     }
 
-    /// The bytes at a range that [`next_range`](Self::next_range) gave since the last push.
+    /// Returns the bytes at a range that [`next_range`](Self::next_range) returned since the last push.
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 }
 
-/// Where a frame began that is being written.
+/// The start of a frame that is being written.
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a frame that was begun has to be ended or cancelled"]
 pub struct Mark(usize);
 
 impl Mark {
-    /// Where the message of the frame begins.
+    /// Returns the offset at which the message of the frame begins.
     pub fn message(self) -> usize {
         self.0 + HEADER
     }
@@ -138,10 +148,10 @@ pub fn begin(out: &mut Vec<u8>) -> Mark {
     mark
 }
 
-/// Ends the frame: all that was appended since [`begin`] is its message.
+/// Ends the frame. Everything that was appended since [`begin`] is its message.
 ///
 /// # Errors
-/// [`TooLong`] if the message exceeds `max_message`; the frame is gone from `out` then.
+/// Fails with [`TooLong`] if the message exceeds `max_message`. The frame is removed from `out` then.
 pub fn end(out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooLong> {
     let length = out.len() - mark.0 - HEADER;
     if length > max_message.min(u32::MAX as usize) {
@@ -152,7 +162,7 @@ pub fn end(out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooL
     Ok(())
 }
 
-/// Takes back a frame that was begun.
+/// Removes a frame that was begun.
 pub fn cancel(out: &mut Vec<u8>, mark: Mark) {
     out.truncate(mark.0);
 }

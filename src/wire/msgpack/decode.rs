@@ -1,4 +1,4 @@
-//! From msgpack to JSON text, in one pass. Depth costs no stack, and a length that is announced
+//! From msgpack to JSON text, in one pass. Depth costs no stack, and an announced length
 //! costs no memory before its bytes are there.
 
 use std::fmt;
@@ -6,30 +6,30 @@ use std::fmt;
 use crate::json::write;
 use crate::wire::latin1;
 
-/// What a message may come to.
+/// The limits of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How deep arrays and maps may nest, the outermost being 1.
+    /// The depth to which arrays and maps may nest, the outermost being 1.
     pub max_depth: usize,
-    /// Most bytes of JSON text.
+    /// The maximum number of bytes of JSON text.
     pub max_text: usize,
 }
 
 /// A message as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
-    /// One valid JSON value without blanks around it.
+    /// One valid JSON value without white space around it.
     pub text: String,
-    /// Whether bytes of a string were no UTF-8 and taken as Latin-1.
+    /// Whether bytes of a string that are not UTF-8 were read as Latin-1.
     pub repaired: bool,
 }
 
-/// Why bytes are no acceptable message, and where (offset in bytes).
+/// Why bytes are not an acceptable message, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
     /// What is wrong.
     pub reason: Reason,
-    /// Offset in bytes of the item at which it was seen.
+    /// The offset in bytes of the item at which it was found.
     pub at: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct Error {
 pub enum Reason {
     /// The bytes end inside a value, or an array or map announces more items than bytes are left.
     UnexpectedEnd,
-    /// The marker that means nothing, or an extension type.
+    /// The marker without a meaning, or an extension type.
     NoJson,
     /// A key that is neither string nor number.
     BadKey,
@@ -74,36 +74,34 @@ type Result<T> = std::result::Result<T, Error>;
 /// Translates one message.
 ///
 /// # Errors
-/// See [`Reason`].
+/// Fails for each [`Reason`].
 pub fn to_json(bytes: &[u8], limits: Limits) -> Result<Decoded> {
     let mut decoder = Decoder {
         bytes,
         at: 0,
         item: 0,
-        // Numbers and separators take more room in JSON, texts hardly do.
+        // Numbers and separators take more room in JSON, strings hardly do.
         out: Vec::with_capacity(bytes.len() + bytes.len() / 4),
         open: Vec::new(),
         repaired: false,
         limits,
     };
     decoder.value()?;
-    // Only text goes in, so nothing is ever lost; the lossy way spares a panic.
-    let text = String::from_utf8(decoder.out)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let text = String::from_utf8(decoder.out).expect("strings, digits and brackets are UTF-8");
     Ok(Decoded { text, repaired: decoder.repaired })
 }
 
 /// An array or map that is not complete.
 struct Open {
     is_map: bool,
-    /// Values left, and in a map the keys left as well.
+    /// The values that are left, and in a map the keys as well.
     left: u64,
 }
 
 struct Decoder<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Where the item began that is being read.
+    /// The offset of the item that is being read.
     item: usize,
     out: Vec<u8>,
     open: Vec<Open>,
@@ -140,7 +138,7 @@ impl Decoder<'_> {
         Err(Error { reason, at: self.item })
     }
 
-    /// Writes what stands before the next item; whether that is a key.
+    /// Writes what separates the next item from the last one. Returns whether the next item is a key.
     fn separate(&mut self) -> bool {
         let Some(open) = self.open.last_mut() else {
             return false;
@@ -155,7 +153,7 @@ impl Decoder<'_> {
         is_key
     }
 
-    /// Closes what is complete.
+    /// Closes the containers that are complete.
     fn close(&mut self) {
         while let Some(open) = self.open.pop_if(|open| open.left == 0) {
             self.out.push(if open.is_map { b'}' } else { b']' });
@@ -171,7 +169,7 @@ impl Decoder<'_> {
         Ok(taken)
     }
 
-    /// A big-endian number of so many bytes, 8 at most.
+    /// Takes a big-endian number of `width` bytes, 8 at most.
     fn number(&mut self, width: usize) -> Result<u64> {
         Ok(self.take(width)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
@@ -223,7 +221,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// The float whose marker has just been taken.
+    /// Takes the float whose marker has just been taken.
     fn float(&mut self) -> Result<f64> {
         let value = match self.bytes[self.at - 1] {
             0xca => f64::from(f32::from_bits(self.number(4)? as u32)),
@@ -232,7 +230,7 @@ impl Decoder<'_> {
         if value.is_finite() { Ok(value) } else { self.fail(Reason::NotFinite) }
     }
 
-    /// A key: strings as they are, numbers as text.
+    /// Translates a key. Numbers become text.
     fn key(&mut self) -> Result<()> {
         match self.take(1)?[0] {
             marker @ (0xca | 0xcb | 0xcc..=0xd3 | 0x00..=0x7f | 0xe0..=0xff) => {
@@ -251,7 +249,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// An integer or a string, whose marker has just been taken.
+    /// Translates the integer or string whose marker has just been taken.
     fn scalar(&mut self, marker: u8) -> Result<()> {
         match marker {
             0x00..=0x7f => write::integer(&mut self.out, i64::from(marker)),

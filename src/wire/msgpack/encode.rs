@@ -1,5 +1,5 @@
-//! From JSON text to msgpack. msgpack says how many items follow before they do, so the text is
-//! gone through twice: to count what is in each array and object, and to write.
+//! From JSON text to msgpack. In msgpack the number of items precedes them, so there are two walks over
+//! the text: one counts the items of each array and object, the other writes.
 
 use crate::json::{Numeral, Raw, Token, Tokens};
 use crate::wire::frame::{self, Mark, TooLong};
@@ -7,23 +7,22 @@ use crate::wire::frame::{self, Mark, TooLong};
 /// Bytes of memory that are kept between two messages.
 const KEPT: usize = 64 * 1024;
 
-/// Translates messages; its memory is used again for the next one.
+/// Translates messages. Its memory is reused for the next one.
 #[derive(Debug, Default)]
 pub struct Packer {
     json: Vec<u8>,
-    /// How many items each container has, in the order in which they begin.
+    /// The number of items of each container, in the order in which the containers begin.
     counts: Vec<u32>,
-    /// The containers that are open, while counting: their places in `counts`.
+    /// The containers that are open while counting, as indices into `counts`.
     open: Vec<usize>,
 }
 
 impl Packer {
-    /// Ends a frame as [`frame::end`] does, of which the message has been written as JSON, and has
-    /// it be msgpack.
+    /// Translates the message of a frame, which was written as JSON, and ends the frame as [`frame::end`] does.
     ///
     /// # Errors
-    /// [`TooLong`] if the message exceeds `max_message` in either form: it may have to travel on in
-    /// the other one. The frame is gone from `out` then.
+    /// Fails with [`TooLong`] if the message exceeds `max_message` in either form, as it may have to travel on in
+    /// the other one. The frame is removed from `out` then.
     pub fn end_frame(&mut self, out: &mut Vec<u8>, mark: Mark, max_message: usize) -> Result<(), TooLong> {
         frame::end(out, mark, max_message)?;
         self.pack(out, mark.message());
@@ -37,8 +36,8 @@ impl Packer {
         self.pack(out, start);
     }
 
-    /// Replaces the JSON text at the end of `out`, from that byte on, by its msgpack. The text is
-    /// one valid JSON value; of anything else something without sense is made.
+    /// Replaces the JSON text at the end of `out`, from that byte on, with its msgpack. The text must be one checked
+    /// value. The result for other text makes no sense.
     pub fn pack(&mut self, out: &mut Vec<u8>, from: usize) {
         self.json.extend_from_slice(out.get(from..).unwrap_or_default());
         out.truncate(from);
@@ -101,8 +100,8 @@ pub fn array_header(out: &mut Vec<u8>, count: u32) {
     header(out, [0x90, 0xdc, 0xdd], 15, count);
 }
 
-/// Writes the marker of something that is as long as said: up to `short` into the marker itself, else
-/// in two bytes or four.
+/// Appends a marker with a length. A length up to `short` is part of the marker itself; a larger one takes two or
+/// four bytes.
 fn header(out: &mut Vec<u8>, [fixed, two, four]: [u8; 3], short: u32, length: u32) {
     if length <= short {
         out.push(fixed | length as u8);

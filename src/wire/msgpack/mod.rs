@@ -1,23 +1,35 @@
-//! msgpack at the edge of a connection: [`to_json`] for what comes in, [`Packer`] for what goes out.
+//! msgpack at the edge of a connection: [`to_json`] for received messages, [`Packer`] for sent ones.
 //!
-//! The engines work on JSON text. A connection that has agreed on msgpack is translated where its
-//! bytes come in and leave, one message at a time and without building a tree. When and how a
-//! connection agrees on it is the engines' business (`config {encoding:"msgpack"}`).
+//! The engines work on JSON text. The messages of a connection that uses msgpack are translated where its
+//! bytes arrive and leave, one message at a time and without building a tree. The engines decide when a
+//! connection uses it (`config {encoding:"msgpack"}`).
 //!
-//! What msgpack and JSON do not share:
+//! ```
+//! use jet::wire::msgpack::{Limits, Packer, to_json};
+//!
+//! let mut bytes = Vec::from(r#"{"on":true,"levels":[1,-2,0.5]}"#);
+//! Packer::default().pack(&mut bytes, 0);
+//! assert_eq!(bytes, b"\x82\xa2on\xc3\xa6levels\x93\x01\xfe\xca\x3f\0\0\0");
+//!
+//! let message = to_json(&bytes, Limits { max_depth: 10, max_text: 1000 })?;
+//! assert_eq!(message.text, r#"{"on":true,"levels":[1,-2,0.5]}"#);
+//! # Ok::<(), jet::wire::msgpack::Error>(())
+//! ```
+//!
+//! The two formats differ in this:
 //!
 //! | msgpack | JSON text |
 //! |---|---|
-//! | nil | `null`: it does not vanish as with peers that decode it to Lua's nil |
-//! | integers, 64 bits with and without sign | integers, exact; beyond 64 bits they are sent as doubles |
+//! | nil | `null`. It does not disappear, as it does with peers that decode it to Lua's nil |
+//! | integers of 64 bits, signed and unsigned | exact integers; larger ones are sent as doubles |
 //! | floats of either width | the shortest text of that double, with a point: `1.0` stays a float |
 //! | NaN, infinities | an error, as JSON has none |
-//! | str, bin | a string; bytes that are no UTF-8 are taken as Latin-1, as in frames of JSON |
-//! | integer and float keys | their text as the key, as encoders of Lua tables with holes send them |
+//! | str, bin | a string; bytes that are not UTF-8 are read as Latin-1, as in JSON messages |
+//! | integer and float keys | their text as the key; encoders of Lua tables with holes send them |
 //! | other keys, ext, the unused marker | an error |
 //!
-//! To msgpack, doubles go in four bytes where that loses nothing, and strings never as str 8 or
-//! bin: readers of the first version of the format (cmsgpack before 0.4) know neither.
+//! In msgpack, doubles take four bytes where that loses nothing. Strings are never sent as str 8 or
+//! bin, which readers of the first version of the format (cmsgpack before 0.4) do not know.
 
 mod decode;
 mod encode;
@@ -25,8 +37,8 @@ mod encode;
 pub use decode::{Decoded, Error, Limits, Reason, to_json};
 pub use encode::{Packer, array_header};
 
-/// Whether a message begins as msgpack: with an array or a map, as all messages are one. No JSON
-/// text begins so.
+/// Returns whether a message is msgpack. Every message is an array or a map, whose first byte no JSON text begins
+/// with.
 pub fn is_message(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x80..=0x9f | 0xdc..=0xdf))
 }
