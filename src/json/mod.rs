@@ -6,8 +6,8 @@
 //! - [`Raw`] is a value as a slice of checked text. It finds members and elements when they are asked for.
 //! - [`Tokens`] walks over checked text token by token; all other readers use it.
 //! - [`Number`] compares numbers without rounding integers.
-//! - [`to_text`] and [`append`] write serde structs, through which a [`Raw`] passes unchanged. [`mod@write`] has the few
-//!   functions of the writers on the hot path.
+//! - [`to_text`] and [`append`] write serde structs, through which a [`Raw`] passes unchanged. [`mod@write`] has the
+//!   few functions of the writers on the hot path.
 //!
 //! ```
 //! use jet::json::Raw;

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Returns the offset of the first `"`, `\` or control byte at or after `at`, or the length of the text if there is none.
+/// Returns the offset of the first `"`, `\` or control byte at or after `at`, or the length of the text if there is
+/// none.
 #[inline]
 pub fn find_special(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -1,4 +1,4 @@
-//! [`Dep`]: another element that must have a certain value, from the expressions of 2013.
+//! [`Dep`]: a condition on another element, from the expressions of 2013.
 
 use super::lua_pattern::{Capture, Captures};
 use super::params::{is_list, mistyped, string};
@@ -6,7 +6,7 @@ use super::value_match::{Where, wherever};
 use crate::json::Raw;
 
 /// A dependency of a fetch: an element is reported only while the element at the dependency's
-/// path exists and satisfies `where`.
+/// path exists and its value satisfies `where`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dep {
     path: Box<str>,
@@ -14,18 +14,18 @@ pub struct Dep {
 }
 
 impl Dep {
-    /// The path as written, with `\1` to `\9` in it.
+    /// Returns the path as written, in which `\1` to `\9` stand for captures.
     pub fn template(&self) -> &str {
         &self.path
     }
 
-    /// What the value there must satisfy.
+    /// Returns the condition on the value of the other element.
     pub fn test(&self) -> &Where {
         &self.test
     }
 
-    /// The path this dependency has for an element: `\1` to `\9` are replaced by the captures of
-    /// the element's path, and by nothing where there is no such capture.
+    /// Returns the path of the other element: `\1` to `\9` are replaced with the captures of
+    /// the element's own path, and with nothing if there is no such capture.
     pub fn path(&self, captures: Option<&Captures<'_>>) -> String {
         let mut path = String::with_capacity(self.path.len() + 16);
         let mut characters = self.path.chars().peekable();
@@ -42,7 +42,7 @@ impl Dep {
         path
     }
 
-    /// Whether the value of the dependency satisfies its `where`; `None` is the value of a method.
+    /// Returns whether the value of the other element satisfies `where`. `None` is the value of a method.
     pub fn matches_value(&self, value: Option<Raw<'_>>) -> bool {
         self.test.holds(value)
     }
@@ -57,6 +57,9 @@ fn append(path: &mut String, capture: Option<Capture<'_>>) {
 }
 
 /// Reads `deps = {{path, where}, ...}`.
+///
+/// # Errors
+/// Fails with a message that names the wrong part.
 pub fn read_deps(list: Raw<'_>, warnings: &mut Vec<String>) -> Result<Vec<Dep>, String> {
     let mut deps = Vec::new();
     if !is_list(list) {

@@ -1,4 +1,4 @@
-//! [`Expression`]: what a fetch asks for.
+//! [`Expression`]: the params of a fetch, read and tested.
 
 use super::dependencies::{self, Dep};
 use super::lua_pattern::{Captures, Pattern};
@@ -8,7 +8,7 @@ use super::sort::{self, Sort};
 use super::value_match::{self, ValueMatch};
 use crate::json::Raw;
 
-/// Keys of an expression that ask for something.
+/// The keys of an expression that are rules, an order or a limit.
 const KEYS: [&str; 15] = [
     "path",
     "value",
@@ -27,22 +27,38 @@ const KEYS: [&str; 15] = [
     "id",
 ];
 
-/// Further keys that come along in the params of a fetch and are no rules.
+/// Further keys in the params of a fetch, which are no part of the expression.
 const PASSENGERS: [&str; 5] = ["id", "timeout", "valueAsResult", "asArray", "as_array"];
 
-/// Most patterns and deps of an expression.
+/// The maximum number of patterns and dependencies of an expression.
 pub const MAX_PATTERNS: usize = 100;
 
-/// Most strings of the path rules and value rules of an expression together.
+/// The maximum number of strings in path rules and of value rules, together.
 pub const MAX_STRINGS: usize = 10_000;
 
-/// An expression with at most so many words and no pattern is tested without counting what that costs.
+/// An expression with at most this many words and no pattern is tested without counting its cost.
 const CHEAP_WORDS: usize = 64;
 
-/// What a fetch asks for: rules on path and value, an order, a limit.
+/// The params of a fetch: rules on path and value, an order, a limit.
 ///
-/// Both generations of fetch expressions are understood, and their keys may be mixed; all parts
-/// must hold. An expression without any rule matches everything.
+/// The keys of both generations of fetch expressions are understood and may be mixed. An element must satisfy all
+/// rules. An expression without rules matches everything.
+///
+/// ```
+/// use jet::json::Raw;
+/// use jet::rules::Expression;
+///
+/// let params = Raw::parse(r#"{"match": ["^motor%d$"], "startWith": "m"}"#, 10)?;
+/// let mut warnings = Vec::new();
+/// let expression = Expression::parse(params, &mut warnings)?;
+/// assert!(expression.matches_path("motor1") && !expression.matches_path("motor12"));
+/// assert_eq!(warnings.len(), 1, "startWith is unknown, and ignored");
+///
+/// let params = Raw::parse(r#"{"path": {"equals": 1}}"#, 10)?;
+/// let error = Expression::parse(params, &mut warnings).expect_err("no string");
+/// assert_eq!(error, "path.equals: expected a string, got a number");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Expression {
     paths: Vec<PathRule>,
@@ -52,13 +68,13 @@ pub struct Expression {
     deps: Vec<Dep>,
 }
 
-/// Which paths an expression can match at all, for an index over expressions or elements. The
-/// hint is no proof: [`Expression::matches_path`] decides.
+/// The paths that an expression can match at all, for an index over expressions or elements. A path that fits the
+/// hint need not match: [`Expression::matches_path`] decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathHint<'a> {
     /// Only this path.
     Exact(&'a str),
-    /// Only these paths: sorted, each once, maybe none.
+    /// Only these paths, sorted and without duplicates. There may be none.
     ExactOneOf(&'a [Box<str>]),
     /// Only paths that start with this.
     Prefix(&'a str),
@@ -67,12 +83,11 @@ pub enum PathHint<'a> {
 }
 
 impl Expression {
-    /// Reads the params of a fetch. Keys and rules that no generation knows are ignored; a text
-    /// for the log about each of them, and about what cannot have been meant, is appended to
-    /// `warnings`.
+    /// Reads the params of a fetch. Unknown keys and rules are ignored. A text for the log about each of them, and
+    /// about what was probably not intended, is appended to `warnings`.
     ///
     /// # Errors
-    /// The reason the expression is refused, naming the rule: `path.startsWith: expected a
+    /// Fails with the reason why the expression is refused, which names the rule: `path.startsWith: expected a
     /// string, got a number`.
     pub fn parse(params: Raw<'_>, warnings: &mut Vec<String>) -> Result<Expression, String> {
         if !is_object(params) {
@@ -111,7 +126,7 @@ impl Expression {
         Ok(expression)
     }
 
-    /// Refuses an expression that has more parts than anybody needs, as each is tested for each element.
+    /// Refuses an expression that has more parts than any program needs, as each part is tested for each element.
     fn check_size(&self) -> Result<(), String> {
         let sum = |count: fn(&PathRule) -> usize| self.paths.iter().map(count).sum::<usize>();
         let patterns = sum(PathRule::patterns) + self.deps.len();
@@ -125,13 +140,13 @@ impl Expression {
         Ok(())
     }
 
-    /// Whether a path satisfies all path rules.
+    /// Returns whether a path satisfies all path rules.
     pub fn matches_path(&self, path: &str) -> bool {
         self.paths.iter().all(|rule| rule.holds(path))
     }
 
-    /// As [`matches_path`](Self::matches_path), and counts the steps it takes. What it returns means nothing when
-    /// these are [too many](Steps::are_too_many).
+    /// As [`matches_path`](Self::matches_path), but also counts the steps it takes. The result is meaningless if there
+    /// are [too many](Steps::are_too_many).
     pub fn matches_path_counting(&self, path: &str, steps: &mut Steps) -> bool {
         self.paths.iter().all(|rule| rule.holds_counting(path, steps))
     }
@@ -161,17 +176,17 @@ impl Expression {
         self.paths.iter().map(PathRule::words).sum()
     }
 
-    /// Which paths can match at all. Always [`PathHint::Any`] where case does not count.
+    /// Returns the paths that can match at all. This is [`PathHint::Any`] if case does not count.
     pub fn path_hint(&self) -> PathHint<'_> {
         self.paths.iter().map(hint).fold(PathHint::Any, narrower)
     }
 
-    /// Whether matching depends on the value, by a rule or by the type a sort demands.
+    /// Returns whether matching depends on the value, because of a rule or of the type that a sort requires.
     pub fn needs_value(&self) -> bool {
         !self.values.is_empty() || self.sort.as_ref().is_some_and(Sort::has_filter)
     }
 
-    /// Whether a value satisfies all value rules and the type the sort demands; `None` is the
+    /// Returns whether a value satisfies all value rules and has the type that the sort requires. `None` is the
     /// value of a method.
     pub fn matches_value(&self, value: Option<Raw<'_>>) -> bool {
         self.values.iter().all(|test| test.holds(value))
@@ -199,28 +214,28 @@ impl Expression {
         })
     }
 
-    /// The order and window of a sorted fetch; `None` for a fetch of single events.
+    /// Returns the order and window of a sorted fetch, or `None` for a fetch of single events.
     pub fn sort(&self) -> Option<&Sort> {
         self.sort.as_ref()
     }
 
-    /// The most elements to report, if limited.
+    /// Returns the maximum number of elements to report, if there is a limit.
     pub fn max(&self) -> Option<usize> {
         self.max
     }
 
-    /// Other elements whose values must satisfy something for an element to be reported.
+    /// Returns the conditions on other elements under which an element is reported.
     pub fn deps(&self) -> &[Dep] {
         &self.deps
     }
 
-    /// The path rules, for those who have to express them in another dialect.
+    /// Returns the path rules, for a peer that translates them for another daemon.
     pub fn path_rules(&self) -> &[PathRule] {
         &self.paths
     }
 
-    /// The value rules, for those who have to express them in another dialect. The type that a
-    /// sort demands is not among them.
+    /// Returns the value rules, for a peer that translates them for another daemon. The type that a
+    /// sort requires is not among them.
     pub fn value_tests(&self) -> &[ValueMatch] {
         &self.values
     }
@@ -248,7 +263,7 @@ fn hint(rule: &PathRule) -> PathHint<'_> {
 }
 
 fn narrower<'a>(a: PathHint<'a>, b: PathHint<'a>) -> PathHint<'a> {
-    // Exact before one of few, before a long prefix, before everything.
+    // One path is narrower than a few, these than a long prefix, and that than everything.
     let width = |hint: &PathHint<'_>| match hint {
         PathHint::Exact(_) => (0, 0),
         PathHint::ExactOneOf(words) => (1, words.len()),

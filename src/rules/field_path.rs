@@ -1,14 +1,26 @@
-//! [`FieldPath`]: where in a value a rule or a sort looks, such as `a.b[1]`. Parsed, never run.
+//! [`FieldPath`]: the path to a field of a value, such as `a.b[1]`.
 
 use std::borrow::Cow;
 
 use crate::json::{Kind, Raw};
 
-/// The place of a field inside a value.
+/// The path to a field of a value, for rules and sorts.
 ///
 /// The text is what Lua programs write behind a table: names joined by dots, `[1]` for an array
-/// element counted from 1, `["any key"]` or `['any key']`. Names may hold every character but `.`
-/// and `[`, so `a-b` works although Lua would subtract. The empty text is the value itself.
+/// element counted from 1, `["any key"]` or `['any key']`. Names may contain every character but `.`
+/// and `[`, so `a-b` works although Lua would subtract. The empty text stands for the value itself.
+///
+/// ```
+/// use jet::json::Raw;
+/// use jet::rules::FieldPath;
+///
+/// let value = Raw::parse(r#"{"gears": [{"ratio": 3.5}, {"ratio": 2.0}]}"#, 10)?;
+/// let path = FieldPath::parse("gears[2].ratio")?;
+/// assert_eq!(path.find(value).map(Raw::text), Some("2.0"));
+/// assert_eq!(FieldPath::parse("gears[3]")?.find(value), None);
+/// assert!(FieldPath::parse("gears[").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPath {
     text: Box<str>,
@@ -18,7 +30,7 @@ pub struct FieldPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Key(Box<str>),
-    /// Position in an array from 0, and the same number as an object's key.
+    /// The position in an array, counted from 0, and the text of the number as a key of an object.
     Index(Option<usize>, Box<str>),
 }
 
@@ -26,7 +38,7 @@ impl FieldPath {
     /// Reads the text of a field path.
     ///
     /// # Errors
-    /// What is wrong with it: an empty name, or a bracket that is not closed.
+    /// Fails if a name is empty or a bracket is not closed.
     pub fn parse(text: &str) -> Result<FieldPath, String> {
         let mut steps = Vec::new();
         let mut rest = text;
@@ -42,23 +54,23 @@ impl FieldPath {
         Ok(FieldPath { text: text.into(), steps })
     }
 
-    /// One member of an object, whatever its key holds; the empty key is the value itself.
+    /// Returns the path to one member of an object, whatever characters its key has. The empty key is the value itself.
     pub fn member(key: &str) -> FieldPath {
         let steps = if key.is_empty() { Vec::new() } else { vec![Step::Key(key.into())] };
         FieldPath { text: key.into(), steps }
     }
 
-    /// The text the path was read from.
+    /// Returns the text that the path was read from.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether the path is the value itself.
+    /// Returns whether the path is the value itself.
     pub fn is_whole(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// The field in `value`, `None` if there is no such thing.
+    /// Returns the field of `value`, or `None` if there is no such field.
     pub fn find<'v>(&self, value: Raw<'v>) -> Option<Raw<'v>> {
         self.steps.iter().try_fold(value, |value, step| match step {
             Step::Key(key) => value.get(key),
@@ -68,16 +80,16 @@ impl FieldPath {
     }
 }
 
-/// A name, after the dot that all but the first have in front.
+/// Reads a name, and the dot that precedes all but the first, and returns it with the rest of the text.
 fn name(rest: &str, first: bool) -> Option<(Step, &str)> {
     let rest = if first { rest } else { rest.strip_prefix('.')? };
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     let (name, after) = rest.split_at(end);
-    // A name may also follow a bracket's dot, and `a.` ends in nothing.
+    // A name may also follow the dot behind a bracket. `a.` ends with an empty name.
     (!name.is_empty() && after != ".").then(|| (Step::Key(name.into()), after))
 }
 
-/// What stands between brackets: a number, or a key in quotes.
+/// Reads a number or a key in quotes, and the closing bracket, and returns it with the rest of the text.
 fn bracket(inside: &str) -> Option<(Step, &str)> {
     let inside = inside.trim_start();
     if let Some(quote) = inside.chars().next().filter(|quote| matches!(quote, '"' | '\'')) {
@@ -91,7 +103,7 @@ fn bracket(inside: &str) -> Option<(Step, &str)> {
     Some((Step::Index(position, value.to_string().into()), after))
 }
 
-/// The text up to the closing quote, a backslash taking the next character as it is.
+/// Reads the text up to the closing quote. A backslash escapes the next character.
 fn quoted(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
     let mut key = String::new();
     let mut characters = text.char_indices();

@@ -1,8 +1,8 @@
 //! Lua patterns over bytes, with the results of Lua's own `string.find` and `string.match`.
 //!
-//! All items of Lua 5.1 to 5.4 are known, classes follow the C locale. Mistakes are found when a
-//! pattern is compiled, while Lua finds them when a match gets that far. What Lua takes ages for
-//! does not take long here (see `matcher`).
+//! All items of Lua 5.1 to 5.4 are known, and classes follow the C locale. Mistakes are found when a
+//! pattern is compiled; Lua finds them when a match gets that far. No match takes exponential time, as
+//! some do in Lua (see `matcher`).
 
 mod compile;
 mod matcher;
@@ -11,6 +11,17 @@ use compile::{Item, MAX_CAPTURES, Program, Single};
 use matcher::Span;
 
 /// A compiled Lua pattern.
+///
+/// ```
+/// use jet::rules::{Capture, Pattern};
+///
+/// let pattern = Pattern::compile("^(%a+)/(%d+)$")?;
+/// let found = pattern.find("motor/12").expect("a match");
+/// assert_eq!(found.get(2), Some(Capture::Bytes(b"12")));
+/// assert!(!pattern.is_match("motor/x"));
+/// assert_eq!(Pattern::compile("%").unwrap_err(), "malformed pattern (ends with '%')");
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Pattern {
     source: Box<str>,
@@ -24,13 +35,13 @@ impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// Lua's words for the mistake, such as `malformed pattern (ends with '%')`.
+    /// Fails with Lua's message for the mistake, such as `malformed pattern (ends with '%')`.
     pub fn compile(source: &str) -> Result<Pattern, String> {
         Pattern::with_case(source, false)
     }
 
-    /// Compiles a pattern that sees its subjects in ASCII lower case. The pattern itself is
-    /// lowered too, as the daemon of 2013 did it: `%D` becomes `%d`.
+    /// Compiles a pattern that matches the ASCII lower case of a subject. The pattern itself is
+    /// converted to lower case too, as by the daemon of 2013: `%D` becomes `%d`.
     ///
     /// # Errors
     /// As [`Pattern::compile`].
@@ -47,28 +58,28 @@ impl Pattern {
         Ok(Pattern { source: source.into(), program, plain, fold })
     }
 
-    /// The text of the pattern; in lower case if it ignores case.
+    /// Returns the text of the pattern, in lower case if it ignores case.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether the pattern matches nothing but its own text, case and all.
+    /// Returns whether the pattern matches only its own text, with regard to case.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// Whether ASCII case does not count.
+    /// Returns whether ASCII case does not count.
     pub fn ignores_case(&self) -> bool {
         self.fold
     }
 
-    /// Whether the pattern matches anywhere in `subject`. Allocates nothing, unless the match is
+    /// Returns whether the pattern matches anywhere in `subject`. Allocates nothing, unless the match is
     /// so hard that its failures have to be remembered.
     pub fn is_match(&self, subject: &str) -> bool {
         self.is_match_counting(subject, &mut 0)
     }
 
-    /// As [`is_match`](Self::is_match); adds the steps it took to `steps`. A step takes a few nanoseconds.
+    /// As [`is_match`](Self::is_match), but also adds the steps it took to `steps`. A step takes a few nanoseconds.
     pub fn is_match_counting(&self, subject: &str, steps: &mut u64) -> bool {
         if self.plain {
             *steps += 1 + subject.len() as u64 / 8;
@@ -99,15 +110,15 @@ impl Pattern {
         Some(captures)
     }
 
-    /// The text every match starts a path with, and whether the match is that whole path: for a
-    /// pattern `^net/` or `^name$`. `None` if the pattern says nothing of the kind.
+    /// Returns the text that every matching path begins with, and whether it is the whole path, for a
+    /// pattern such as `^net/` or `^name$`. Returns `None` for other patterns.
     pub fn literal_start(&self) -> Option<(&str, bool)> {
         if !self.program.anchored || self.fold {
             return None;
         }
         let is_literal = |item: &Item| matches!(item, Item::One(Single::Byte(byte)) if byte.is_ascii());
         let mut length = self.program.items.iter().take_while(|item| is_literal(item)).count();
-        // Only as long as source and items go in step, that is, up to the first escape.
+        // Source and items correspond only up to the first escape.
         let source = self.source.get(1..)?;
         length = length.min(source.find(['%', '.', '[', '(', ')', '$']).unwrap_or(source.len()));
         let exact = self.program.items.get(length..) == Some(&[Item::End]);
@@ -116,7 +127,7 @@ impl Pattern {
     }
 }
 
-/// What a pattern captured of a subject.
+/// The captures of a match.
 #[derive(Debug, Clone, Copy)]
 pub struct Captures<'s> {
     subject: &'s str,
@@ -135,22 +146,22 @@ pub enum Capture<'s> {
 }
 
 impl<'s> Captures<'s> {
-    /// The byte offsets where the match starts and ends, counted from 0, the end not included.
+    /// Returns the byte offsets of the match, counted from 0.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.whole.start..self.whole.end
     }
 
-    /// How many captures there are; 1, the whole match, for a pattern without any.
+    /// Returns the number of captures. For a pattern without any it is 1, the whole match.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Never true: a pattern without captures captures its whole match.
+    /// Returns false: a pattern without captures captures its whole match.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The capture with that number, counted from 1 as in Lua; 0 is the whole match.
+    /// Returns the capture with that number, counted from 1 as in Lua. 0 is the whole match.
     pub fn get(&self, number: usize) -> Option<Capture<'s>> {
         let span = match number.checked_sub(1) {
             None => self.whole,

@@ -1,7 +1,22 @@
-//! Which elements a fetch sees and in which order: expressions, rules and sorted views.
+//! Which elements a fetch matches, and in which order: expressions, rules and sorted views.
 //!
-//! Nothing here knows of connections or messages. The daemon uses it for its fetchers, the peer
-//! for what a foreign daemon cannot do itself.
+//! An [`Expression`] is the params of a fetch: rules on the path and the value of elements, an order, a limit. Each
+//! kind of rule is read and tested in one file. A [`SortedView`] keeps the elements of a sorted fetch in order.
+//! Nothing here knows about connections or messages. The daemon uses it for its fetchers, and the peer where another
+//! daemon cannot match by itself.
+//!
+//! ```
+//! use jet::json::Raw;
+//! use jet::rules::Expression;
+//!
+//! let params = Raw::parse(r#"{"path": {"startsWith": "engine/"}, "value": {"greaterThan": 3000}}"#, 10)?;
+//! let mut warnings = Vec::new();
+//! let expression = Expression::parse(params, &mut warnings)?;
+//! assert!(expression.matches_path("engine/rpm") && !expression.matches_path("gear"));
+//! assert!(expression.matches_value(Some(Raw::trusted("3100"))));
+//! assert!(!expression.matches_value(Some(Raw::trusted("800"))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod dependencies;
 mod expression;

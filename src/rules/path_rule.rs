@@ -5,7 +5,7 @@ use super::lua_pattern::Pattern;
 use super::params::{is_object, mistyped, string, strings, unknown_key};
 use crate::json::Raw;
 
-/// Path rules on one word.
+/// The path rules on one word.
 const WORD_RULES: [(&str, How, Quantity); 8] = [
     ("equals", How::Equals, Quantity::One),
     ("equalsNot", How::Equals, Quantity::None),
@@ -17,7 +17,7 @@ const WORD_RULES: [(&str, How, Quantity); 8] = [
     ("containsNot", How::Contains, Quantity::None),
 ];
 
-/// Path rules on a list of words.
+/// The path rules on a list of words.
 const LIST_RULES: [(&str, How, Quantity); 7] = [
     ("equalsOneOf", How::Equals, Quantity::One),
     ("equalsNotOneOf", How::Equals, Quantity::None),
@@ -28,22 +28,22 @@ const LIST_RULES: [(&str, How, Quantity); 7] = [
     ("endsWithOneOf", How::EndsWith, Quantity::One),
 ];
 
-/// Paths longer than this are lowered into a buffer to search them without regard to case; the
-/// search in place is quicker, but its time grows with the product of both lengths.
+/// To search a path without regard to case, a path longer than this is copied in lower case. For a shorter path the
+/// search in place is faster, but its time grows with the product of both lengths.
 const FOLD_IN_PLACE: usize = 512;
 
-/// Most steps that are taken for one path, about as many as three milliseconds have.
+/// The maximum number of steps for one path, which take about three milliseconds.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// The steps that matching a path takes; a step takes a few nanoseconds.
+/// The steps that matching a path takes. One step takes a few nanoseconds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Steps {
-    /// How many were taken.
+    /// The number of steps so far.
     pub taken: u64,
 }
 
 impl Steps {
-    /// Returns whether so many were taken that matching was given up.
+    /// Returns whether there were so many that matching was abandoned.
     pub fn are_too_many(&self) -> bool {
         self.taken > MAX_STEPS
     }
@@ -59,17 +59,17 @@ pub enum PathRule {
     /// `unmatch` or `unmatches` of 2013: none of the patterns matches.
     Unmatch(Vec<Pattern>),
     /// `text`, the string form of a fetch: the path contains it, or it matches as a pattern.
-    /// There is no pattern where the text is none or would match nothing but itself.
+    /// There is no pattern if the text is not one, or if it would match only itself.
     PlainOrPattern(TextRule, Option<Pattern>),
 }
 
 impl PathRule {
-    /// Whether a path satisfies the rule.
+    /// Returns whether a path satisfies the rule.
     pub fn holds(&self, path: &str) -> bool {
         self.holds_counting(path, &mut Steps::default())
     }
 
-    /// As [`holds`](Self::holds), and counts the steps it takes. What it returns means nothing when these are
+    /// As [`holds`](Self::holds), but also counts the steps it takes. The result is meaningless if there are
     /// [too many](Steps::are_too_many).
     pub fn holds_counting(&self, path: &str, steps: &mut Steps) -> bool {
         let matches_one = |patterns: &[Pattern], steps: &mut Steps| {
@@ -109,7 +109,7 @@ impl PathRule {
     }
 }
 
-/// Where a word of a [`TextRule`] is looked for.
+/// Where a [`TextRule`] looks for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// the whole path
@@ -122,7 +122,7 @@ pub enum How {
     Contains,
 }
 
-/// How many words of a [`TextRule`] must be found.
+/// How many words of a [`TextRule`] a path must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
     /// at least one; never true without words
@@ -144,7 +144,7 @@ pub struct TextRule {
 }
 
 impl TextRule {
-    /// A rule of that name and meaning. With `fold` ASCII case does not count.
+    /// Creates a rule of that name and meaning. With `fold` ASCII case does not count.
     pub fn new(
         name: &'static str,
         how: How,
@@ -162,32 +162,32 @@ impl TextRule {
         TextRule { name, how, quantity, words, fold }
     }
 
-    /// The rule's name in an expression.
+    /// Returns the name of the rule in an expression.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Where the words are looked for.
+    /// Returns where the rule looks for the words.
     pub fn how(&self) -> How {
         self.how
     }
 
-    /// How many of the words must be found.
+    /// Returns how many of the words a path must have.
     pub fn quantity(&self) -> Quantity {
         self.quantity
     }
 
-    /// The words; in lower case if case does not count, sorted if they must equal the path.
+    /// Returns the words, in lower case if case does not count, and sorted if they must equal the path.
     pub fn words(&self) -> &[Box<str>] {
         &self.words
     }
 
-    /// Whether ASCII case does not count.
+    /// Returns whether ASCII case does not count.
     pub fn ignores_case(&self) -> bool {
         self.fold
     }
 
-    /// Whether a path satisfies the rule.
+    /// Returns whether a path satisfies the rule.
     pub fn holds(&self, path: &str) -> bool {
         match self.quantity {
             Quantity::One => self.any(path),
@@ -214,7 +214,7 @@ impl TextRule {
         self.words.iter().any(|word| self.finds(path, word))
     }
 
-    /// Finds the path among the sorted words.
+    /// Returns whether the path is among the sorted words.
     fn is_listed(&self, path: &str) -> bool {
         let lower = |byte: u8| if self.fold { byte.to_ascii_lowercase() } else { byte };
         self.words.binary_search_by(|word| word.bytes().cmp(path.bytes().map(lower))).is_ok()
@@ -247,7 +247,10 @@ impl TextRule {
     }
 }
 
-/// Reads `path = {rule = word}` and appends its rules to `paths`.
+/// Reads `path = {rule = word}` and appends the rules to `paths`.
+///
+/// # Errors
+/// Fails with a message that names the wrong rule.
 pub fn read_path(
     rules: Raw<'_>,
     paths: &mut Vec<PathRule>,
@@ -273,6 +276,9 @@ pub fn read_path(
 }
 
 /// Reads a path rule of the expressions of 2013, or our own `text`. With `fold` ASCII case does not count.
+///
+/// # Errors
+/// Fails with a message that names the rule, or the mistake in a pattern.
 pub fn read_old_path_rule(key: &str, value: Raw<'_>, fold: bool) -> Result<PathRule, String> {
     let compile = |source: &str| match fold {
         true => Pattern::case_insensitive(source),
@@ -300,7 +306,7 @@ pub fn read_old_path_rule(key: &str, value: Raw<'_>, fold: bool) -> Result<PathR
     })
 }
 
-/// The rule of that name; `None` if there is none. With the value false it is built of nothing.
+/// Returns the rule of that name, or `None` if there is none. If its value is false, it has no words.
 fn path_rule(name: &str, value: Raw<'_>, fold: bool) -> Result<Option<TextRule>, String> {
     let is_false = value.as_bool() == Some(false);
     let of_word = WORD_RULES.iter().find(|(known, ..)| *known == name);

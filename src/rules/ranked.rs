@@ -1,5 +1,5 @@
 //! [`Ranked`]: an ordered collection that knows the rank of each item. All operations take
-//! logarithmic time. What the order is and what is looked up by name is the caller's business.
+//! logarithmic time. The caller chooses the order.
 //!
 //! It is a weight-balanced tree (Hirai and Yamamoto's parameters, which hold for insertion and
 //! removal) whose nodes live in one vector and know their parents, so that ranks are found and
@@ -7,20 +7,20 @@
 
 use std::cmp::Ordering;
 
-/// No node.
+/// The index that stands for no node.
 const NIL: u32 = u32::MAX;
 /// A subtree may be this many times as heavy as its sibling.
 const BALANCE: usize = 3;
-/// From this proportion of the inner grandchild on, one rotation is not enough.
+/// If the inner grandchild is at least this many times as heavy as the outer one, one rotation is not enough.
 const INNER: usize = 2;
 
-/// Names an item from its insertion to its removal.
+/// Identifies an item from its insertion to its removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id(u32);
 
 #[derive(Debug, Clone)]
 struct Node<T> {
-    /// `None` only while the node waits for re-use.
+    /// `None` only while the node is unused.
     item: Option<T>,
     left: u32,
     right: u32,
@@ -29,6 +29,18 @@ struct Node<T> {
 }
 
 /// An ordered collection that knows the rank of each item. Ranks are counted from 0.
+///
+/// ```
+/// use jet::rules::Ranked;
+///
+/// let mut scores = Ranked::default();
+/// let twenty = scores.insert(20, u32::cmp);
+/// scores.insert(10, u32::cmp);
+/// scores.insert(30, u32::cmp);
+/// assert_eq!(scores.rank(twenty), 1);
+/// assert_eq!(scores.iter_from(1).collect::<Vec<_>>(), [&20, &30]);
+/// assert_eq!(scores.remove(twenty), Some(20));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ranked<T> {
     nodes: Vec<Node<T>>,
@@ -43,18 +55,18 @@ impl<T> Default for Ranked<T> {
 }
 
 impl<T> Ranked<T> {
-    /// How many items there are.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.size(self.root)
     }
 
-    /// Whether there is no item.
+    /// Returns whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.root == NIL
     }
 
-    /// Puts an item behind all that are not greater by `compare`, which must be the same order
-    /// each time.
+    /// Inserts an item behind all that are not greater by `compare`, which must be the same order
+    /// each time. Returns the id of the item.
     pub fn insert(&mut self, item: T, compare: impl Fn(&T, &T) -> Ordering) -> Id {
         let (mut parent, mut at, mut goes_left) = (NIL, self.root, false);
         while at != NIL {
@@ -73,7 +85,7 @@ impl<T> Ranked<T> {
         Id(new)
     }
 
-    /// Takes an item out. `None` if it has been taken out before and its name is not in use again.
+    /// Removes an item and returns it. Returns `None` if it was removed before and its id is not in use again.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         let item = self.nodes.get_mut(id.0 as usize)?.item.take()?;
         let Node { left, right, parent, .. } = *self.node(id.0);
@@ -89,17 +101,17 @@ impl<T> Ranked<T> {
         Some(item)
     }
 
-    /// The item of that name.
+    /// Returns the item with that id.
     pub fn get(&self, id: Id) -> Option<&T> {
         self.nodes.get(id.0 as usize)?.item.as_ref()
     }
 
-    /// The item of that name, to change what does not affect its order.
+    /// Returns the item with that id. Changes must not affect its order.
     pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         self.nodes.get_mut(id.0 as usize)?.item.as_mut()
     }
 
-    /// The rank of an item that is there.
+    /// Returns the rank of an item, which must not have been removed.
     pub fn rank(&self, id: Id) -> usize {
         let mut rank = self.size(self.node(id.0).left);
         let mut at = id.0;
@@ -115,7 +127,7 @@ impl<T> Ranked<T> {
         }
     }
 
-    /// The item at a rank.
+    /// Returns the item at a rank.
     pub fn select(&self, mut rank: usize) -> Option<Id> {
         let mut at = self.root;
         while at != NIL {
@@ -133,7 +145,7 @@ impl<T> Ranked<T> {
         None
     }
 
-    /// The item after another one.
+    /// Returns the item after another one.
     pub fn next(&self, id: Id) -> Option<Id> {
         let right = self.node(id.0).right;
         if right != NIL {
@@ -152,7 +164,7 @@ impl<T> Ranked<T> {
         }
     }
 
-    /// The items from a rank on, in order.
+    /// Returns the items from a rank on, in order.
     pub fn iter_from(&self, rank: usize) -> impl Iterator<Item = &T> + '_ {
         std::iter::successors(self.select(rank), |id| self.next(*id)).filter_map(|id| self.get(id))
     }
@@ -191,7 +203,7 @@ impl<T> Ranked<T> {
         (self.nodes.len() - 1) as u32
     }
 
-    /// Puts `new` where `old` hangs below `parent`, or at the root.
+    /// Replaces `old`, a child of `parent` or the root, with `new`.
     fn replace_child(&mut self, parent: u32, old: u32, new: u32) {
         match parent {
             NIL => self.root = new,
@@ -207,7 +219,7 @@ impl<T> Ranked<T> {
         }
     }
 
-    /// Puts the successor of a node with two children in its place; gives the lowest node whose
+    /// Puts the successor of a node with two children in its place. Returns the lowest node whose
     /// subtree has changed.
     fn replace_by_successor(&mut self, at: u32) -> u32 {
         let Node { left, right, parent, .. } = *self.node(at);
@@ -241,7 +253,7 @@ impl<T> Ranked<T> {
         self.node_mut(at).size = size as u32;
     }
 
-    /// Restores the balance of a node whose subtrees are balanced; gives the node now on top.
+    /// Restores the balance of a node whose subtrees are balanced. Returns the node that is now on top.
     fn balance(&mut self, at: u32) -> u32 {
         let Node { left, right, .. } = *self.node(at);
         if self.weight(right) > BALANCE * self.weight(left) {
@@ -294,7 +306,7 @@ mod tests {
     use super::*;
 
     impl Ranked<u32> {
-        /// Checks links, sizes and balance below a node; gives the size.
+        /// Checks links, sizes and balance below a node, and returns the size.
         fn check(&self, at: u32, parent: u32) -> usize {
             if at == NIL {
                 return 0;

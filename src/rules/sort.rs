@@ -1,5 +1,5 @@
-//! [`Sort`]: the order and the window of a sorted fetch, and [`SortKey`], what values are compared
-//! by. Reading it from an expression is in `parse`; keeping elements sorted is in `sorted_view`.
+//! [`Sort`]: the order and the window of a sorted fetch, and [`SortKey`], by which values are compared. `sorted_view`
+//! keeps elements in that order.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::json::{Kind, Number, Raw};
 /// The keys of `sort`.
 const KEYS: [&str; 7] = ["byPath", "byValue", "byValueField", "prop", "descending", "from", "to"];
 
-/// Keys that other peers put beside, for their own use.
+/// Keys that other peers add for their own use.
 const PASSENGERS: [&str; 3] = ["by", "asArray", "as_array"];
 
 /// The order and the window of a sorted fetch.
@@ -25,12 +25,12 @@ pub struct Sort {
     to: usize,
 }
 
-/// What a [`Sort`] orders by.
+/// The criterion of a [`Sort`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortBy {
     /// the bytes of the path
     Path,
-    /// the value or a field of it, and elements with equal ones by path
+    /// the value or a field of it, then the path
     Value(FieldPath),
 }
 
@@ -42,44 +42,44 @@ impl Default for Sort {
 }
 
 impl Sort {
-    /// What is ordered by.
+    /// Returns the criterion.
     pub fn by(&self) -> &SortBy {
         &self.by
     }
 
-    /// Whether the order is reversed. Elements with equal values are in ascending order of their
-    /// paths all the same.
+    /// Returns whether the order is reversed. Elements with equal values are still in ascending order of their
+    /// paths.
     pub fn descending(&self) -> bool {
         self.descending
     }
 
-    /// The first rank of the window, counted from 1.
+    /// Returns the first rank of the window, counted from 1.
     pub fn from(&self) -> usize {
         self.from
     }
 
-    /// The last rank of the window. Below [`Sort::from`] the window is always empty.
+    /// Returns the last rank of the window. If it is below [`Sort::from`], the window is always empty.
     pub fn to(&self) -> usize {
         self.to
     }
 
-    /// The field and the type it must have, if the sort demands one.
+    /// Returns the field that must have a certain type, and that type, if the sort requires one.
     pub fn filter(&self) -> Option<(&FieldPath, TypeName)> {
         self.filter.as_ref().map(|(field, name)| (field, *name))
     }
 
-    /// Whether the sort demands a type.
+    /// Returns whether the sort requires a type.
     pub fn has_filter(&self) -> bool {
         self.filter.is_some()
     }
 
-    /// Whether a value has the type that the sort demands, if it demands one; `None` is the value
+    /// Returns whether a value has the type that the sort requires, if any. `None` is the value
     /// of a method.
     pub fn admits(&self, value: Option<Raw<'_>>) -> bool {
         self.filter.as_ref().is_none_or(|(field, name)| name.holds(value.and_then(|value| field.find(value))))
     }
 
-    /// What an element is ordered by before its path; `None` is the value of a method.
+    /// Returns the key by which an element is ordered before its path. `None` is the value of a method.
     pub fn key(&self, value: Option<Raw<'_>>) -> SortKey {
         match &self.by {
             SortBy::Path => SortKey::Other,
@@ -87,7 +87,7 @@ impl Sort {
         }
     }
 
-    /// The order of two elements, each given by key and path. Never equal for different paths.
+    /// Compares two elements, each given by key and path. Different paths are never equal.
     pub fn compare(&self, a: (&SortKey, &str), b: (&SortKey, &str)) -> Ordering {
         let directed = |order: Ordering| if self.descending { order.reverse() } else { order };
         match self.by {
@@ -97,8 +97,17 @@ impl Sort {
     }
 }
 
-/// What values are compared by: numbers before strings before booleans before everything else,
-/// which is all equal.
+/// The key by which values are compared: numbers come before strings, these before booleans, and these before
+/// everything else, which is all equal.
+///
+/// ```
+/// use jet::json::Raw;
+/// use jet::rules::SortKey;
+///
+/// let key = |text| SortKey::of(Some(Raw::trusted(text)));
+/// assert!(key("10") < key("\"2\"") && key("2") < key("10") && key("true") < key("null"));
+/// assert_eq!(key("[1]"), key("{}"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SortKey {
     /// numbers by value
@@ -112,7 +121,7 @@ pub enum SortKey {
 }
 
 impl SortKey {
-    /// The key of a value; `None` is the value of a method or a missing field.
+    /// Returns the key of a value. `None` is the value of a method or a missing field.
     pub fn of(value: Option<Raw<'_>>) -> SortKey {
         let Some(value) = value else {
             return SortKey::Other;
@@ -128,8 +137,11 @@ impl SortKey {
 
 /// Reads a sort.
 ///
-/// A string is the default sort whatever it says, as it always was. `from` and `to` may be written
-/// as numeric strings; a `from` below 1 is 1, as ranks begin there.
+/// Any string is the default sort, as it always was. `from` and `to` may be
+/// numeric strings. A `from` below 1 acts as 1, where ranks begin.
+///
+/// # Errors
+/// Fails with a message that names the wrong part.
 pub fn read_sort(raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Sort, String> {
     let mut sort = Sort::default();
     if let Some(text) = raw.as_str() {
@@ -161,7 +173,7 @@ pub fn read_sort(raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Sort, Strin
     Ok(sort)
 }
 
-/// Reads a boolean. Any other value counts as Lua counts it, with a warning.
+/// Reads a boolean. Any other value is true or false as in Lua, with a warning.
 fn flag(key: &str, raw: Option<Raw<'_>>, warnings: &mut Vec<String>) -> bool {
     let Some(raw) = raw else {
         return false;
@@ -173,7 +185,7 @@ fn flag(key: &str, raw: Option<Raw<'_>>, warnings: &mut Vec<String>) -> bool {
     raw.is_truthy()
 }
 
-/// Reads `from` and `to`. A `from` below 1 acts as 1, and a window that holds no rank finds nothing; both are
+/// Reads `from` and `to`. A `from` below 1 acts as 1, and a window without ranks finds nothing. Both cause
 /// warnings.
 fn window(
     sort: &mut Sort,
@@ -194,7 +206,7 @@ fn window(
     Ok(())
 }
 
-/// `byValue`: true, or the name of a type; with `prop` it is about that member of the value.
+/// Reads `byValue`: true, or the name of a type. With `prop` it applies to that member of the value.
 fn by_value_with(
     sort: &mut Sort,
     by_value: Raw<'_>,
@@ -212,7 +224,7 @@ fn by_value_with(
     Ok(())
 }
 
-/// `byValueField = {field = type}`. The type true demands none.
+/// Reads `byValueField = {field = type}`. The type true accepts all types.
 fn by_field(sort: &mut Sort, fields: Raw<'_>, warnings: &mut Vec<String>) -> Result<(), String> {
     if fields.kind() != Kind::Object {
         return Err(mistyped("sort.byValueField", "an object", fields));
@@ -242,7 +254,7 @@ fn demand_type(
     Ok(())
 }
 
-/// A rank: a whole number or its text. Below 0 counts as 0.
+/// Reads a rank: a whole number or its text. A number below 0 becomes 0.
 fn rank(at: &str, raw: Option<Raw<'_>>, default: usize) -> Result<usize, String> {
     let Some(raw) = raw else {
         return Ok(default);
@@ -252,7 +264,7 @@ fn rank(at: &str, raw: Option<Raw<'_>>, default: usize) -> Result<usize, String>
         None => raw.as_f64(),
     };
     match number {
-        // The conversion saturates, which is as good as any rank nothing has.
+        // The conversion saturates. No element has such a rank.
         Some(number) if number.fract() == 0.0 => Ok(number as usize),
         _ => Err(format!("{at}: expected a whole number")),
     }

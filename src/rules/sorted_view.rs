@@ -1,5 +1,5 @@
-//! [`SortedView`]: the elements of one sorted fetch in their order, and what changes in its window
-//! from step to step. Which elements belong to it is decided by the expression, not here.
+//! [`SortedView`]: the elements of one sorted fetch in order, and the changes in its window.
+//! The caller decides which elements belong to it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +11,26 @@ use crate::json::Raw;
 
 /// The elements that one sorted fetch matches, in order.
 ///
-/// Each step costs logarithmic time plus what it reports.
+/// Each step takes logarithmic time, plus the time for the changes that it returns.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use jet::json::Raw;
+/// use jet::rules::{Expression, SortedView};
+///
+/// let params = Raw::parse(r#"{"sort": {"byValue": true, "descending": true, "to": 2}}"#, 10)?;
+/// let expression = Expression::parse(params, &mut Vec::new())?;
+/// let mut view = SortedView::new(expression.sort().expect("a sort").clone());
+/// for (path, value) in [("a", "10"), ("b", "30"), ("c", "20")] {
+///     view.set(&Arc::from(path), Some(Arc::from(value)));
+/// }
+/// // The new value of `a` puts it on top: both ranks of the window change.
+/// let changes = view.set(&Arc::from("a"), Some(Arc::from("40"))).expect("changes");
+/// let ranks: Vec<_> = changes.iter().map(|entry| (entry.index, &**entry.path)).collect();
+/// assert_eq!(ranks, [(1, "a"), (2, "b")]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct SortedView {
     sort: Sort,
@@ -26,14 +45,14 @@ struct Row {
     value: Option<Arc<str>>,
 }
 
-/// What a step changed in the window: the ranks with another element or another value than before,
-/// and how many ranks of the window are occupied.
+/// The changes of a step in the window: the ranks whose element or value is another than before,
+/// and the number of occupied ranks.
 #[derive(Debug, Clone, Copy)]
 pub struct Changes<'v> {
     view: &'v SortedView,
     /// The first changed rank, counted from 0.
     start: usize,
-    /// How many ranks have changed.
+    /// The number of changed ranks.
     count: usize,
 }
 
@@ -44,22 +63,22 @@ pub struct Entry<'v> {
     pub index: usize,
     /// The path of the element there.
     pub path: &'v Arc<str>,
-    /// Its value as JSON text; `None` for a method.
+    /// Its value as JSON text, or `None` for a method.
     pub value: Option<&'v Arc<str>>,
 }
 
 impl<'v> Changes<'v> {
-    /// How many ranks of the window are occupied.
+    /// Returns the number of occupied ranks in the window.
     pub fn n(&self) -> usize {
         self.view.n()
     }
 
-    /// How many ranks have changed. None at all if the last ranks have only become vacant.
+    /// Returns the number of changed ranks. It is 0 if the last ranks have only become vacant.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether no rank has another element or value: then only [`Changes::n`] is new.
+    /// Returns whether no rank has another element or value. Then only [`Changes::n`] has changed.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -69,7 +88,7 @@ impl<'v> Changes<'v> {
         self.start..self.start + self.count
     }
 
-    /// The changed ranks, ascending.
+    /// Returns the changed ranks in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'v>> + 'v + use<'v> {
         let start = self.start;
         self.view.rows.iter_from(start).take(self.count).enumerate().map(move |(offset, row)| Entry {
@@ -81,32 +100,32 @@ impl<'v> Changes<'v> {
 }
 
 impl SortedView {
-    /// A view without elements.
+    /// Creates a view without elements.
     pub fn new(sort: Sort) -> SortedView {
         SortedView { sort, rows: Ranked::default(), ids: HashMap::new() }
     }
 
-    /// The order and the window.
+    /// Returns the order and the window.
     pub fn sort(&self) -> &Sort {
         &self.sort
     }
 
-    /// How many elements there are, inside the window and outside.
+    /// Returns the number of elements, inside the window and outside.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Whether the view has an element with this path.
+    /// Returns whether there is an element with this path.
     pub fn contains(&self, path: &str) -> bool {
         self.ids.contains_key(path)
     }
 
-    /// The whole window, as it is sent once at the beginning, even if it is empty.
+    /// Returns the whole window, which is sent once at the beginning, even if it is empty.
     pub fn snapshot(&self) -> Changes<'_> {
         self.changed(self.sort.from() - 1, usize::MAX)
     }
@@ -119,13 +138,13 @@ impl SortedView {
         }
     }
 
-    /// Returns how many ranks of the window are occupied.
+    /// Returns the number of occupied ranks in the window.
     pub fn n(&self) -> usize {
         self.occupied(self.rows.len())
     }
 
-    /// Adds an element, or gives it another value: JSON text, `None` for a method. Gives what
-    /// changed in the window, `None` if nothing did.
+    /// Adds an element, or gives it another value: JSON text, or `None` for a method. Returns the changes
+    /// in the window, or `None` if there are none.
     pub fn set(&mut self, path: &Arc<str>, value: Option<Arc<str>>) -> Option<Changes<'_>> {
         let key = self.sort.key(value.as_deref().map(Raw::trusted));
         let Some(&id) = self.ids.get(path) else {
@@ -144,7 +163,7 @@ impl SortedView {
         self.news(before.min(after), before.max(after), self.rows.len())
     }
 
-    /// Takes an element out. Gives what changed in the window, `None` if nothing did.
+    /// Removes an element. Returns the changes in the window, or `None` if there are none.
     pub fn remove(&mut self, path: &str) -> Option<Changes<'_>> {
         let id = self.ids.remove(path)?;
         let rank = self.rows.rank(id);
@@ -157,7 +176,7 @@ impl SortedView {
         self.news(rank, usize::MAX, self.rows.len() - 1)
     }
 
-    /// Puts a row where it belongs; gives its rank.
+    /// Inserts a row in its place, and returns its rank.
     fn place(&mut self, row: Row) -> usize {
         let path = row.path.clone();
         let sort = &self.sort;
@@ -166,19 +185,19 @@ impl SortedView {
         self.rows.rank(id)
     }
 
-    /// How many ranks of the window are occupied with so many elements in all.
+    /// Returns the number of occupied ranks in the window if there are `total` elements.
     fn occupied(&self, total: usize) -> usize {
         self.sort.to().min(total).saturating_sub(self.sort.from() - 1)
     }
 
-    /// What of the ranks `first..=last`, counted from 0, lies in the window and is occupied.
+    /// Returns those of the ranks `first..=last`, counted from 0, that are in the window and occupied.
     fn changed(&self, first: usize, last: usize) -> Changes<'_> {
         let start = first.max(self.sort.from() - 1);
         let end = last.saturating_add(1).min(self.sort.to()).min(self.rows.len());
         Changes { view: self, start, count: end.saturating_sub(start) }
     }
 
-    /// As [`SortedView::changed`], `None` if that is nothing and the window is as full as it was
+    /// As [`SortedView::changed`], or `None` if that is nothing and the window is as full as it was
     /// with `total_before` elements.
     fn news(&self, first: usize, last: usize, total_before: usize) -> Option<Changes<'_>> {
         let changes = self.changed(first, last);

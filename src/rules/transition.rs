@@ -1,19 +1,19 @@
-//! The life of an element in a fetch: what a fetcher is told when an element appears, changes or
-//! goes, given whether it was told of it before and whether it matches now.
+//! [`transition`]: the event that a fetcher receives when an element is added, changed or removed. It depends on
+//! whether the fetcher knows the element and whether it matches now.
 
-/// What happens to an element, or what a fetcher is told about it.
+/// An event of an element, or of an element in a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// the element is there now
+    /// the element was added, or begins to match
     Add,
-    /// it has another value
+    /// its value was changed
     Change,
-    /// it is gone
+    /// it was removed, or no longer matches
     Remove,
 }
 
 impl Event {
-    /// The event's name on the wire.
+    /// Returns the name of the event on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Event::Add => "add",
@@ -23,17 +23,26 @@ impl Event {
     }
 }
 
-/// What a fetcher is told when `event` happens to an element: an element that begins to match is
-/// an add, one that goes on is a change, one that stops is a remove and carries the new value that
-/// does not match. `None`: nothing.
+/// Returns the event that a fetcher receives when `event` happens to an element, or `None` if it receives none. An
+/// element that begins to match is an add, one that still matches is a change, and one that no longer matches is a
+/// remove, with the value that does not match.
 ///
-/// * `was_reported` – the fetcher has this element
+/// * `was_reported` – the fetcher knows this element
 /// * `matches` – path and value satisfy the expression after the event
+///
+/// ```
+/// use jet::rules::{Event, transition};
+///
+/// // A value that was too small to match has grown.
+/// assert_eq!(transition(false, Event::Change, true), Some(Event::Add));
+/// // It shrinks again.
+/// assert_eq!(transition(true, Event::Change, false), Some(Event::Remove));
+/// ```
 pub fn transition(was_reported: bool, event: Event, matches: bool) -> Option<Event> {
     match (was_reported, event, matches) {
         (true, Event::Remove, _) | (true, _, false) => Some(Event::Remove),
         (false, Event::Remove, _) | (false, _, false) => None,
-        // Known already: a fetch made anew repeats the add.
+        // The fetcher knows the element: a fetch that was set up again repeats the add.
         (true, event, true) => Some(event),
         (false, _, true) => Some(Event::Add),
     }

@@ -1,4 +1,4 @@
-//! Rules together with the place in a value they look at: the whole value, a field, or the
+//! [`ValueMatch`]: rules together with the part of a value that they apply to: the whole value, a field, or the
 //! `where` of 2013. The rules themselves are in `value_rule`.
 
 use super::field_path::FieldPath;
@@ -12,23 +12,23 @@ const RULES: [&str; 7] = ["equals", "equalsNot", "lessThan", "greaterThan", "isT
 /// The operators of `where`.
 const WHERE_RULES: [&str; 4] = ["equals", "equalsNot", "lessThan", "greaterThan"];
 
-/// What an expression asks of a value. All parts of an expression must hold.
+/// A condition on the value of an element. An element must satisfy all conditions of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueMatch {
     /// `value = {rules}`, all of them on the whole value.
     Value(Vec<ValueRule>),
-    /// `valueField = {field = {rules}}`. A missing, nil or false field satisfies nothing, not
-    /// even no rules, as the field's truth was part of the test from the beginning.
+    /// `valueField = {field = {rules}}`. A missing, nil or false field never matches, not
+    /// even without rules: it has always been part of the test that the field is true.
     Field(FieldPath, Vec<ValueRule>),
-    /// `value = {field = {operator, value}}`, as node-jet 3 writes it. The rule sees a missing
-    /// field the way it sees a method.
+    /// `value = {field = {operator, value}}`, as node-jet 3 writes it. To the rule a missing
+    /// field is like a method.
     Operator(FieldPath, ValueRule),
     /// `where = {op, value, prop}` of 2013.
     Where(Where),
 }
 
 impl ValueMatch {
-    /// Whether a value passes; `None` is the value of a method.
+    /// Returns whether a value matches. `None` is the value of a method.
     pub fn holds(&self, value: Option<Raw<'_>>) -> bool {
         match self {
             ValueMatch::Value(rules) => rules.iter().all(|rule| rule.holds(value)),
@@ -46,9 +46,9 @@ impl ValueMatch {
 /// The `where` of 2013: one entry or several that must all hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Where {
-    /// The entries. None at all hold for nothing.
+    /// The entries. Without entries nothing matches.
     pub entries: Vec<WhereEntry>,
-    /// Written as one entry, not as a list. Such an entry on the whole value never holds for
+    /// Whether it was written as one entry, not as a list. Such an entry on the whole value never matches
     /// arrays and objects.
     pub single: bool,
 }
@@ -63,7 +63,7 @@ pub struct WhereEntry {
 }
 
 impl Where {
-    /// Whether a value passes; `None` is the value of a method.
+    /// Returns whether a value matches. `None` is the value of a method.
     pub fn holds(&self, value: Option<Raw<'_>>) -> bool {
         !self.entries.is_empty() && self.entries.iter().all(|entry| entry.holds(value, self.single))
     }
@@ -79,7 +79,10 @@ impl WhereEntry {
     }
 }
 
-/// `value = {rule = operand}`, or `value = {field = {operator, value}}` as node-jet 3 writes it.
+/// Reads `value = {rule = operand}`, or `value = {field = {operator, value}}` as node-jet 3 writes it.
+///
+/// # Errors
+/// Fails with a message that names the wrong rule.
 pub fn whole(rules: Raw<'_>, tests: &mut Vec<ValueMatch>, warnings: &mut Vec<String>) -> Result<(), String> {
     if !is_object(rules) {
         return Err(mistyped("value", "an object", rules));
@@ -104,7 +107,10 @@ pub fn whole(rules: Raw<'_>, tests: &mut Vec<ValueMatch>, warnings: &mut Vec<Str
     Ok(())
 }
 
-/// `valueField = {field = {rule = operand}}`.
+/// Reads `valueField = {field = {rule = operand}}`.
+///
+/// # Errors
+/// Fails with a message that names the wrong rule.
 pub fn fields(
     fields: Raw<'_>,
     tests: &mut Vec<ValueMatch>,
@@ -131,7 +137,10 @@ pub fn fields(
     Ok(())
 }
 
-/// A field path that is not the whole value.
+/// Reads a field path. The empty one, the whole value, is refused.
+///
+/// # Errors
+/// Fails with a message that begins with `at`.
 pub fn field(at: &str, text: &str) -> Result<FieldPath, String> {
     let field = FieldPath::parse(text).map_err(|mistake| format!("{at}: {mistake}"))?;
     if field.is_whole() {
@@ -140,7 +149,7 @@ pub fn field(at: &str, text: &str) -> Result<FieldPath, String> {
     Ok(field)
 }
 
-/// One rule; `None` if it is unknown or switched off with false.
+/// Reads one rule. Returns `None` if it is unknown or switched off with false.
 fn rule(
     at: &str,
     name: &str,
@@ -164,7 +173,10 @@ fn rule(
     }))
 }
 
-/// The name of a type. A warning tells if nothing is of that type.
+/// Reads the name of a type. Warns if no value is of that type.
+///
+/// # Errors
+/// Fails if it is not a string.
 pub fn type_name(at: &str, raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<TypeName, String> {
     let name = string(at, raw)?;
     let read = TypeName::read(&name);
@@ -181,7 +193,10 @@ fn operands(at: &str, list: Raw<'_>) -> Result<Vec<Operand>, String> {
     Ok(list.elements().map(Operand::read).collect())
 }
 
-/// `where = {op, value, prop}` or a list of these.
+/// Reads `where = {op, value, prop}` or a list of these.
+///
+/// # Errors
+/// Fails with a message that names the wrong part.
 pub fn wherever(at: &str, raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Where, String> {
     if is_list(raw) {
         let entries = raw.elements().map(|entry| where_entry(at, entry, warnings));
@@ -215,8 +230,11 @@ fn where_entry(at: &str, raw: Raw<'_>, warnings: &mut Vec<String>) -> Result<Whe
     Ok(WhereEntry { rule, prop: prop(&format!("{at}.prop"), raw.get("prop"))? })
 }
 
-/// `prop`: one member of the value by its name, or one element by its number; without, or empty,
+/// Reads `prop`: the name of a member of the value, or the number of an element. If it is missing or empty, it is
 /// the value itself.
+///
+/// # Errors
+/// Fails if it is an array or an object.
 pub fn prop(at: &str, raw: Option<Raw<'_>>) -> Result<FieldPath, String> {
     match raw.map(|raw| (raw.kind(), raw)) {
         None | Some((Kind::Null | Kind::Bool, _)) => Ok(FieldPath::member("")),

@@ -1,11 +1,11 @@
-//! Rules on values: comparisons, types, members. Which part of a value a rule looks at is in
-//! `value_test`, reading rules from an expression in `parse`.
+//! Rules on values: comparisons, types, members. `value_match` chooses the part of a value that a rule applies to, and
+//! reads the rules from an expression.
 
 use std::cmp::Ordering;
 
 use crate::json::{Kind, Number, Raw};
 
-/// What a value is compared with.
+/// The operand that a value is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operand {
     /// `null`
@@ -16,12 +16,12 @@ pub enum Operand {
     Number(Number),
     /// a string
     String(Box<str>),
-    /// An array or object: equal to nothing, not even itself, as tables are in Lua.
+    /// An array or object. It equals nothing, not even itself, as two tables in Lua.
     Table,
 }
 
 impl Operand {
-    /// Takes the operand from an expression.
+    /// Reads an operand.
     pub fn read(raw: Raw<'_>) -> Operand {
         match raw.kind() {
             Kind::Null => Operand::Null,
@@ -32,7 +32,7 @@ impl Operand {
         }
     }
 
-    /// Whether `value` equals this. Nothing is converted: `"5"` is not 5.
+    /// Returns whether `value` equals this. Nothing is converted: `"5"` is not 5.
     pub fn equals(&self, value: Raw<'_>) -> bool {
         match self {
             Operand::Null => value.is_null(),
@@ -43,7 +43,7 @@ impl Operand {
         }
     }
 
-    /// How `value` compares with this: numbers with numbers, strings with strings by their bytes.
+    /// Compares `value` with this: numbers with numbers, and strings with strings by their bytes.
     fn compare(&self, value: Raw<'_>) -> Option<Ordering> {
         match self {
             Operand::Number(wanted) => value.as_number().map(|number| number.cmp(wanted)),
@@ -53,7 +53,7 @@ impl Operand {
     }
 }
 
-/// The types `isType` knows, by the names Lua gives them.
+/// The types of `isType`, under their names in Lua.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TypeName {
     /// `number`
@@ -68,12 +68,12 @@ pub enum TypeName {
     Nil,
     /// `userdata`: null
     Null,
-    /// Any other name. No value is of that type.
+    /// any other name; no value is of that type
     Unknown,
 }
 
 impl TypeName {
-    /// The type of that name.
+    /// Returns the type of that name.
     pub fn read(name: &str) -> TypeName {
         match name {
             "number" => TypeName::Number,
@@ -86,7 +86,7 @@ impl TypeName {
         }
     }
 
-    /// Whether a value is of the type; `None` is the value of a method.
+    /// Returns whether a value is of the type. `None` is the value of a method.
     pub fn holds(self, value: Option<Raw<'_>>) -> bool {
         let kind = value.map(Raw::kind);
         match self {
@@ -102,11 +102,21 @@ impl TypeName {
 }
 
 /// One rule on a value or a field of it.
+///
+/// ```
+/// use jet::json::Raw;
+/// use jet::rules::{Operand, ValueRule};
+///
+/// let rule = ValueRule::LessThan(Operand::read(Raw::trusted("10")));
+/// assert!(rule.holds(Some(Raw::trusted("9.5"))));
+/// assert!(!rule.holds(Some(Raw::trusted("\"9\""))), "a string");
+/// assert!(!rule.holds(None), "a method");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueRule {
     /// `equals`
     Equals(Operand),
-    /// `equalsNot`; holds for methods, which have no value, too
+    /// `equalsNot`; methods, which have no value, satisfy it too
     EqualsNot(Operand),
     /// `lessThan`
     LessThan(Operand),
@@ -118,12 +128,12 @@ pub enum ValueRule {
     HasOneOf(Vec<Operand>),
     /// `hasAllOf`: the value is an array with all of these elements; never true for none
     HasAllOf(Vec<Operand>),
-    /// A rule nothing satisfies, such as an unknown `op` of 2013's `where`
+    /// a rule that nothing satisfies, such as an unknown `op` of 2013's `where`
     Never,
 }
 
 impl ValueRule {
-    /// Whether a value satisfies the rule; `None` is the value of a method.
+    /// Returns whether a value satisfies the rule. `None` is the value of a method.
     pub fn holds(&self, value: Option<Raw<'_>>) -> bool {
         match self {
             ValueRule::Equals(operand) => value.is_some_and(|value| operand.equals(value)),

@@ -1,6 +1,6 @@
 //! The known name that is nearest to a misspelt one, for warnings.
 
-/// The name out of `known` that takes the fewest edits to get from `name`; the first of several.
+/// Returns the name in `known` that takes the fewest edits to get from `name`; the first of several.
 /// Case counts less than any other difference. `None` only if `known` is empty.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // A name longer than this is no slip of the fingers, and comparing takes product time.

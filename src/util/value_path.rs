@@ -7,32 +7,32 @@ use std::fmt::{self, Write as _};
 /// Keys that are shown at either end of a path. In a cycle it has a thousand.
 const SHOWN: usize = 4;
 
-/// Bytes of a key that are shown.
+/// The number of bytes of a key that are shown.
 const KEY_SHOWN: usize = 40;
 
 /// Why a Lua value cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// No JSON for this type of value.
+    /// JSON has no values of this type.
     Type(&'static str),
-    /// A number JSON has no text for.
+    /// JSON has no text for this number.
     Number(f64),
-    /// A key of this type.
+    /// A key has this type.
     Key(&'static str),
-    /// A key that has the same text as another one of the table.
+    /// Two keys of a table have the same text.
     Twice,
-    /// Keys that would make an array of mostly nothing.
+    /// Most elements of the array would be null.
     Sparse {
-        /// How many entries there are.
+        /// The number of entries.
         entries: usize,
         /// The largest key.
         last: f64,
     },
-    /// Nested deeper than this many levels.
+    /// The value is nested deeper than this.
     Deep(usize),
-    /// More than this many bytes of text.
+    /// The text has more bytes than this.
     Large(usize),
-    /// A string that is no UTF-8, where that is refused.
+    /// A string is not UTF-8, and such strings are refused.
     NotUtf8,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Fault {
 pub struct ValuePath(Vec<String>);
 
 impl ValuePath {
-    /// Forgets the keys of an earlier fault.
+    /// Removes the keys of an earlier fault.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -78,12 +78,12 @@ impl ValuePath {
         self.0.push(entry);
     }
 
-    /// Adds a position or a number that was a key.
+    /// Adds a position or another number that is a key.
     pub fn under_number(&mut self, key: f64) {
         self.0.push(format!("[{key}]"));
     }
 
-    /// The message: `name`, the keys, and what is wrong there.
+    /// Returns the error message: `name`, the keys, and the fault.
     pub fn message(&self, name: &str, fault: Fault) -> String {
         let mut text = String::from(name);
         let keys = self.0.len();

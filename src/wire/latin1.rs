@@ -34,8 +34,8 @@ pub fn push_latin1(text: &mut String, bytes: &[u8]) {
 /// The number of characters from outside that a log line or an error shows at most.
 pub const MAX_SHOWN: usize = 200;
 
-/// Returns whether a character can do harm in a log or on a terminal: it begins a line or an escape code, or changes the
-/// direction of the text.
+/// Returns whether a character can do harm in a log or on a terminal: it begins a line or an escape code, or changes
+/// the direction of the text.
 pub fn is_unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

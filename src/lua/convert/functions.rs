@@ -101,8 +101,8 @@ unsafe fn install(state: *mut lua_State, bridge: &Rc<Bridge>) {
 /// # Safety
 /// To be called by Lua only, for the userdata that [`install`] makes.
 unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this as `__gc` of the userdata that `install` made, so its argument holds a `Handle`. A pointer that
-    // is not null came from `Rc::into_raw`, and is taken once: null replaces it.
+    // SAFETY: Lua calls this as `__gc` of the userdata that `install` made, so its argument holds a `Handle`. A
+    // pointer that is not null came from `Rc::into_raw`, and is taken once: null replaces it.
     unsafe {
         let handle = ffi::lua_touserdata(state, 1).cast::<Handle>();
         // A second call finds null.
@@ -121,8 +121,8 @@ unsafe extern "C-unwind" fn release(state: *mut lua_State) -> c_int {
 /// # Safety
 /// `state` must be that of a running function that [`install`] made.
 unsafe fn bridge<'a>(state: *mut lua_State) -> &'a Bridge {
-    // SAFETY: the caller is one of the functions of `install`, so the upvalue is the userdata with the handle. The bridge
-    // lives as long as that userdata, which the running function refers to.
+    // SAFETY: the caller is one of the functions of `install`, so the upvalue is the userdata with the handle. The
+    // bridge lives as long as that userdata, which the running function refers to.
     unsafe {
         let handle = ffi::lua_touserdata(state, BRIDGE).cast::<Handle>();
         if handle.is_null() || (*handle).is_null() {

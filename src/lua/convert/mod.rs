@@ -27,7 +27,7 @@ use std::ffi::c_int;
 /// Lua 5.1 and LuaJIT give a C function 8000, and a few hundred bytes of the thread's stack.
 pub const MAX_LEVELS: usize = 2000;
 
-/// Whether this Lua tells 1 from 1.0.
+/// Whether this Lua distinguishes 1 and 1.0.
 const HAS_INTEGERS: bool = cfg!(any(feature = "lua53", feature = "lua54"));
 
 /// Buffers up to this many bytes are kept for the next value.

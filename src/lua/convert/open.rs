@@ -12,7 +12,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Value};
 
 thread_local! {
-    /// Whether this thread is in the entry point, where a panic is answered with a Lua error and not printed.
+    /// Set while this thread is in the entry point, where a panic becomes a Lua error and is not printed.
     static OPENING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -37,7 +37,8 @@ fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
 /// To be called by Lua only.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_jet_core(state: *mut lua_State) -> c_int {
-    // SAFETY: Lua calls this with a valid state, in protected mode. The reserve is boxed, so it stays where it is until its
+    // SAFETY: Lua calls this with a valid state, in protected mode. The reserve is boxed, so it stays where it is
+    // until its
     // `end`, and neither of the two calls in between lets an error pass.
     unsafe {
         ffi::luaL_checkstack(state, 4, ptr::null());
@@ -183,7 +184,7 @@ impl Reserve {
         }
     }
 
-    /// Gives the Lua state its own allocator back, and frees what is left.
+    /// Returns its own allocator to the Lua state, and frees the blocks that are left.
     ///
     /// # Safety
     /// As [`begin`](Self::begin).
@@ -208,8 +209,8 @@ impl Reserve {
         }
     }
 
-    /// Returns a block of that size, cut from the smallest that is large enough. The allocator itself makes it smaller, so that it
-    /// can free it later like any other.
+    /// Returns a block of that size, cut from the smallest that is large enough. The allocator itself makes it
+    /// smaller, so that it can free it later like any other.
     ///
     /// # Safety
     /// As for `free`.
@@ -235,8 +236,8 @@ unsafe extern "C" fn allocate(
     old_size: usize,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: `reserve` is what `begin` passed, and nothing else uses it while Lua allocates. `block` and `old_size` are
-    // those of a block of the same allocator, and a new block is at least as large as what is copied.
+    // SAFETY: `reserve` is what `begin` passed, and nothing else uses it while Lua allocates. `block` and `old_size`
+    // are those of a block of the same allocator, and a new block is at least as large as what is copied.
     unsafe {
         let reserve = &mut *reserve.cast::<Reserve>();
         let new = (reserve.allocator)(reserve.data, block, old_size, size);

@@ -12,8 +12,8 @@ const TYPE_CDATA: c_int = 10;
 /// # Safety
 /// `state` must be a valid Lua state, `index` a valid index. The string must stay on the stack for the lifetime `'a`.
 pub unsafe fn bytes_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
-    // SAFETY: the caller vouches for the state and the index. Lua keeps that many bytes there as long as the string is on
-    // the stack, which the caller promises.
+    // SAFETY: the caller vouches for the state and the index. Lua keeps that many bytes there as long as the string
+    // is on the stack, which the caller promises.
     unsafe {
         let mut length = 0;
         let start = ffi::lua_tolstring(state, index, &mut length);
@@ -45,8 +45,8 @@ pub unsafe fn position_at(state: *mut lua_State, index: c_int) -> f64 {
 /// # Safety
 /// `state` must be a valid Lua state in protected mode, with a table on top and two free slots.
 pub unsafe fn says_array(state: *mut lua_State) -> bool {
-    // SAFETY: the caller vouches for the state and the table on top. The key is nil or what `lua_next` left, and strings
-    // are looked at, which `lua_tolstring` does not change.
+    // SAFETY: the caller vouches for the state and the table on top. The key is nil or what `lua_next` left, and
+    // strings are looked at, which `lua_tolstring` does not change.
     unsafe {
         let metatable = ffi::lua_gettop(state);
         let mut found = false;

@@ -44,9 +44,9 @@ pub unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
 
 /// Pushes what a walk over JSON text meets.
 ///
-/// What [`push`] asks for holds as long as this lives: the state is valid and in protected mode, and `array` is a table.
-/// Before each value the stack has room for it: `enter` reserves that of a container's values. No function below owns
-/// anything that has to be dropped, so an error of Lua's may leave any of them.
+/// As [`push`] requires, and as long as this lives, the state is valid and in protected mode, and `array` is a
+/// table. Before each value the stack has room for it: `enter` reserves that of a container's values. No function
+/// below owns anything that has to be dropped, so an error of Lua's may leave any of them.
 struct Pusher<'a> {
     state: *mut lua_State,
     tokens: Tokens<'a>,
@@ -89,7 +89,8 @@ impl Pusher<'_> {
             }
             self.string();
             self.value();
-            // SAFETY: the key and the value were pushed on top of the table. The key is a string, so neither nil nor NaN.
+            // SAFETY: the key and the value were pushed on top of the table. The key is a string, so neither nil nor
+            // NaN.
             unsafe { ffi::lua_rawset(self.state, -3) };
         }
     }

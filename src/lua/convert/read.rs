@@ -111,7 +111,8 @@ pub unsafe fn read(
 ///
 /// The state is valid and in protected mode as long as this lives, which is what [`read`] asks for. Each method finds
 /// its value on top of the stack, or at the index it is given, and after success the stack is as before. `table`
-/// reserves the slots that the level below needs. Nothing here owns anything that has to be dropped while Lua may raise.
+/// reserves the slots that the level below needs. Nothing here owns anything that has to be dropped while Lua may
+/// raise.
 struct Reader<'a> {
     state: *mut lua_State,
     array: *const c_void,
@@ -239,8 +240,8 @@ impl Reader<'_> {
 
     /// Finds the kind of the table on top from its keys.
     fn shape(&mut self) -> Result<Shape, Fault> {
-        // SAFETY: the table is on top with two free slots above, which `table` has reserved. `lua_next` gets nil or the key that it
-        // left: no key is converted.
+        // SAFETY: the table is on top with two free slots above, which `table` has reserved. `lua_next` gets nil or
+        // the key that it left: no key is converted.
         unsafe {
             let mut entries = 0;
             let mut last = 0.0;
@@ -301,8 +302,8 @@ impl Reader<'_> {
     }
 
     fn object(&mut self) -> Result<(), Fault> {
-        // SAFETY: the table is on top with two free slots above for a key and its value. `lua_next` gets nil or the key that it
-        // left: no key is converted, and the value above it goes again.
+        // SAFETY: the table is on top with two free slots above for a key and its value. `lua_next` gets nil or the
+        // key that it left: no key is converted, and the value above it goes again.
         unsafe {
             // At a fault deeper values stay on the stack, so keys are found from the table upwards.
             let key = ffi::lua_gettop(self.state) + 1;

@@ -1,16 +1,16 @@
-//! Reads the text of a Lua pattern into items. Matching them is in `matcher`.
+//! Compiles the text of a Lua pattern to items, which `matcher` matches.
 //!
-//! Lua finds mistakes in a pattern only when a match gets that far. Here they are all found
-//! before, with the words of Lua 5.4.
+//! Lua finds a mistake in a pattern only when a match gets that far. Here all mistakes are found
+//! by compiling, with the messages of Lua 5.4.
 
 /// Lua's own limit of captures in one pattern.
 pub const MAX_CAPTURES: usize = 32;
 
-/// Most quantified items in one pattern. They nest while matching, and Lua 5.2 and later give up
+/// The maximum number of quantified items in one pattern. They nest while matching, and Lua 5.2 and later fail
 /// at this depth too.
 const MAX_QUANTIFIED: usize = 200;
 
-/// Without any of these `string.find` takes a pattern for plain text, so a lone `)` is no mistake.
+/// `string.find` treats a pattern without any of these as plain text, so a lone `)` is no mistake.
 const SPECIALS: &[u8] = b"^$*+?.([%-";
 
 /// How often a quantified item may match.
@@ -24,7 +24,7 @@ pub enum Repeat {
     Optional,
 }
 
-/// What one byte is compared with.
+/// The part of a pattern that one byte is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Single {
     Byte(u8),
@@ -42,7 +42,7 @@ impl Single {
     }
 }
 
-/// One step of a pattern. Items are passed in order, each exactly once.
+/// One item of a pattern. A match passes the items in order, each exactly once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     One(Single),
@@ -64,9 +64,9 @@ pub struct Program {
     /// The pattern begins with `^`.
     pub anchored: bool,
     pub captures: usize,
-    /// How many items are quantified.
+    /// The number of quantified items.
     pub quantified: usize,
-    /// Whether an item depends on what was captured.
+    /// Whether an item depends on a capture.
     pub back_references: bool,
 }
 
@@ -77,10 +77,10 @@ enum Capture {
     Position,
 }
 
-/// Reads a pattern.
+/// Compiles a pattern.
 ///
 /// # Errors
-/// The message Lua 5.4 has for the mistake.
+/// Fails with the message of Lua 5.4 for the mistake.
 pub fn compile(pattern: &[u8]) -> Result<Program, String> {
     if !pattern.iter().any(|byte| SPECIALS.contains(byte)) {
         let items = pattern.iter().map(|byte| Item::One(Single::Byte(*byte))).collect();
@@ -170,7 +170,7 @@ impl Reader<'_> {
         self.push(Item::Frontier(Box::new(set)), length)
     }
 
-    /// The set whose `[` stands here, and the length of its text.
+    /// Returns the set that begins with the `[` here, and the length of its text.
     fn set(&self) -> Result<(ByteSet, usize), String> {
         let missing = "malformed pattern (missing ']')";
         let mut ahead = if self.peek(1) == Some(b'^') { 2 } else { 1 };
@@ -228,8 +228,8 @@ impl Reader<'_> {
 pub struct ByteSet([u64; 4]);
 
 impl ByteSet {
-    /// The bytes of the class `%letter` in the C locale; an upper-case letter gives the
-    /// complement, any other byte just itself.
+    /// Returns the bytes of the class `%letter` in the C locale. An upper-case letter is the
+    /// complement, and any other byte is just itself.
     pub fn class(letter: u8) -> ByteSet {
         let Some(holds) = predicate(letter.to_ascii_lowercase()) else {
             return ByteSet::single(letter);
@@ -243,14 +243,14 @@ impl ByteSet {
         if letter.is_ascii_uppercase() { set.complement() } else { set }
     }
 
-    /// The set of one byte.
+    /// Returns the set of one byte.
     pub fn single(byte: u8) -> ByteSet {
         let mut set = ByteSet::default();
         set.insert(byte);
         set
     }
 
-    /// The set between the brackets of `[…]`, read the way Lua reads it: a range takes whatever
+    /// Returns the set between the brackets of `[…]`, read as Lua reads it: a range ends with whatever
     /// byte follows its `-`, and a `-` after a class or at the end is a plain `-`.
     pub fn bracket(inside: &[u8]) -> ByteSet {
         let (negated, inside) = match inside.strip_prefix(b"^") {
@@ -278,7 +278,7 @@ impl ByteSet {
         if negated { set.complement() } else { set }
     }
 
-    /// Whether the set has this byte.
+    /// Returns whether the set has this byte.
     pub fn contains(&self, byte: u8) -> bool {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
     }

@@ -1,29 +1,29 @@
-//! Runs a compiled Lua pattern over a subject, without ever taking exponential time.
+//! Matches a compiled Lua pattern with a subject, never in exponential time.
 //!
-//! The items of a pattern are passed in order, each exactly once, so backtracking happens only at
-//! quantified items, and whether the rest of a pattern matches depends on nothing but where it
-//! starts: captures matter to back references only, and a capture is always set anew on the way to
-//! its next use. So a quantified item that failed at a position fails there for ever. A match that
+//! A match passes the items of a pattern in order, each exactly once, so backtracking happens only at
+//! quantified items, and whether the rest of a pattern matches depends only on where it
+//! starts: captures matter to back references only, and a capture is always set again before
+//! its next use. So a quantified item that failed at a position always fails there. A match that
 //! takes more than a few steps starts again and remembers these failures, which bounds the time by
 //! items times bytes.
 
 use super::compile::{Item, MAX_CAPTURES, Program, Repeat, Single};
 
-/// Steps a match may take before it starts to remember failures. Nearly none needs that many.
+/// Steps that a match may take before it starts to remember failures. Hardly any match needs that many.
 const EASY_STEPS: u32 = 2_000;
 
-/// Steps after which a match that cannot remember is given up and counts as none: some hundred
-/// microseconds. Only back references, and subjects too long to remember failures for, get there.
+/// Steps after which a match that cannot remember failures is abandoned and counts as none: some hundred
+/// microseconds. Only patterns with back references, and subjects that are too long to remember failures for, get there.
 const MAX_STEPS: u32 = 200_000;
 
-/// The same for a match that remembers, whose steps are bounded already by items times bytes: only
-/// patterns and paths that are both huge get there, or `%b` on a huge path.
+/// The same for a match that remembers failures. Its steps are bounded by items times bytes, so only
+/// a huge pattern on a huge path gets there, or `%b` on a huge path.
 const MAX_STEPS_REMEMBERING: u32 = 50_000_000;
 
-/// Most failures that can be remembered: quantified items times positions, one bit each.
+/// The maximum number of failures to remember: quantified items times positions, one bit each.
 const MAX_MEMORY: usize = 1 << 26;
 
-/// One captured piece, as byte offsets; for a position capture both are the position.
+/// One capture as byte offsets. For a position capture both are the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     pub start: usize,
@@ -31,7 +31,7 @@ pub struct Span {
     pub position: bool,
 }
 
-/// Where a pattern matched.
+/// A match.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
     pub start: usize,
@@ -57,10 +57,10 @@ struct Run<'a> {
     subject: &'a [u8],
     fold: bool,
     steps_left: u32,
-    /// All steps that the searches of this run were allowed.
+    /// The steps that all searches of this run were allowed.
     steps_given: u64,
     captures: [Span; MAX_CAPTURES],
-    /// Bit (number of the quantified item, position): entered there, the item fails. Empty: not
+    /// A bit for each quantified item and position: set if the item fails there. Empty if failures are not
     /// remembered.
     failed: Vec<u64>,
 }
@@ -72,8 +72,8 @@ impl<'a> Run<'a> {
         Run { program, subject, fold, steps_left: EASY_STEPS, steps_given, captures, failed: Vec::new() }
     }
 
-    /// Returns the steps taken so far. Looking for a start and clearing the memory count as well: a step is
-    /// worth eight bytes of either.
+    /// Returns the steps taken so far. Looking for a start and clearing the memory count too: eight bytes of either
+    /// are one step.
     fn steps_taken(&self) -> u64 {
         let looked_at = (self.subject.len() / 8 + self.failed.len()) as u64;
         self.steps_given - u64::from(self.steps_left) + looked_at + 1
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
         self.steps_left == 0
     }
 
-    /// Takes so many steps; false when none are left.
+    /// Takes so many steps. Returns false if none are left.
     fn spend(&mut self, steps: usize) -> bool {
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         self.steps_left = self.steps_left.saturating_sub(steps);
@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
         Some(if self.fold { byte.to_ascii_lowercase() } else { byte })
     }
 
-    /// Searches, and once more with more steps and a memory if it turns out to be hard.
+    /// Searches, and if that takes too many steps, searches again with more steps and a memory.
     fn search_patiently(&mut self) -> Option<(usize, usize)> {
         let found = self.search();
         if !self.given_up() {
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             self.failed = vec![0; bits.div_ceil(64)];
         }
         self.steps_given += u64::from(self.steps_left);
-        // A match whose steps ran out never reports success: each way out of it fails.
+        // A match that runs out of steps never succeeds: each way out of it fails.
         self.search()
     }
 
@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// A look at the first byte, which most starts do not survive.
+    /// Returns whether the first byte allows a match, which rules out most starts.
     fn may_start(&self, at: usize) -> bool {
         match self.program.items.first() {
             Some(Item::One(single)) => self.byte(at).is_some_and(|byte| single.matches(byte)),
@@ -137,8 +137,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Matches the items from `item` on at `at`; gives the end of the match. Recursion goes as
-    /// deep as there are quantified items, which `compile` limits.
+    /// Matches the items from `item` on at `at`, and returns the end of the match. Recursion is as
+    /// deep as the number of quantified items, which `compile` limits.
     fn from(&mut self, item: usize, mut at: usize) -> Option<usize> {
         let program = self.program;
         for (offset, step) in program.items.get(item..)?.iter().enumerate() {
@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
 
     fn greedy(&mut self, single: &Single, number: usize, next: usize, start: usize) -> Option<usize> {
         let mut end = start;
-        // Where the item has failed before, everything longer has been tried.
+        // If the item has failed at a position before, everything longer has been tried.
         while self.byte(end).is_some_and(|byte| single.matches(byte)) && !self.has_failed(number, end + 1) {
             end += 1;
         }
