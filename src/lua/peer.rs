@@ -24,13 +24,13 @@ use super::peer_events;
 
 /// The peer behind a Lua peer object.
 pub struct PeerCore {
-    pub(super) engine: RefCell<Engine>,
+    pub engine: RefCell<Engine>,
     connection: RefCell<Option<Connection>>,
     dial: net::Options,
     /// What the peer connects to, for messages.
-    pub(super) target: String,
+    pub target: String,
     refuse_latin1: bool,
-    pub(super) bridge: Rc<Bridge>,
+    pub bridge: Rc<Bridge>,
     /// Said once: that invalid UTF-8 came in, or went out.
     latin1_in: Cell<bool>,
     latin1_out: Cell<Said>,
@@ -106,7 +106,7 @@ fn create(lua: &Lua, config: &Table, name: Option<String>) -> Result<(Value, Opt
 
 impl PeerCore {
     /// Begins to connect: true, or nil and why not.
-    pub(super) fn dial(&self) -> (Option<bool>, Option<String>) {
+    pub fn dial(&self) -> (Option<bool>, Option<String>) {
         match Connection::open(self.dial.clone(), Instant::now()) {
             Ok(connection) => {
                 *self.connection.borrow_mut() = Some(connection);
@@ -118,7 +118,7 @@ impl PeerCore {
 
     /// The descriptor to watch and for what: `fd, 'r'|'w'|'rw'`. The third is true once in each process that was
     /// forked.
-    pub(super) fn watch(&self) -> (Option<i64>, Option<&'static str>, bool) {
+    pub fn watch(&self) -> (Option<i64>, Option<&'static str>, bool) {
         let depth = fork::depth();
         let is_forked = self.depth.replace(depth) != depth;
         let connection = self.connection.borrow();
@@ -137,7 +137,7 @@ impl PeerCore {
 
     /// Returns the line for the log of a process whose connections belong to the one that it was forked from; once
     /// for each process.
-    pub(super) fn fork_notice(&self) -> Option<String> {
+    pub fn fork_notice(&self) -> Option<String> {
         let connection = self.connection.borrow();
         let is_elsewhere = connection.as_ref().is_some_and(Connection::is_elsewhere);
         (is_elsewhere && fork::is_first_time()).then(ownership::notice)
@@ -149,7 +149,7 @@ impl PeerCore {
     }
 
     /// Seconds until `drive` wants to be called without input.
-    pub(super) fn timer(&self) -> Option<f64> {
+    pub fn timer(&self) -> Option<f64> {
         if self.is_undecided() {
             return Some(LOOK_AGAIN.as_secs_f64());
         }
@@ -161,7 +161,7 @@ impl PeerCore {
 
     /// Goes on with what the connection has to do. What `core.take` gets the events by, if there
     /// are any, and why the connection is over if it is; the events come first.
-    pub(super) fn drive(&self, readable: bool) -> (Option<u64>, Option<String>) {
+    pub fn drive(&self, readable: bool) -> (Option<u64>, Option<String>) {
         let input = match self.take_input(readable) {
             Ok(input) => input,
             Err(NothingToDo) => return (None, None),
@@ -255,14 +255,14 @@ impl PeerCore {
     }
 
     /// A string of the program's was no UTF-8; the log hears of it once.
-    pub(super) fn note_latin1(&self) {
+    pub fn note_latin1(&self) {
         if self.latin1_out.get() == Said::NotYet {
             self.latin1_out.set(Said::Due);
         }
     }
 
     /// Sends what is queued: whether something is left, and why the connection broke if it did.
-    pub(super) fn flush(&self) -> (bool, Option<String>) {
+    pub fn flush(&self) -> (bool, Option<String>) {
         let Ok(mut slot) = self.connection.try_borrow_mut() else {
             return (true, None);
         };
@@ -276,7 +276,7 @@ impl PeerCore {
     }
 
     /// Lets the socket take what it can if there is no room for one more answer.
-    pub(super) fn make_room(&self) {
+    pub fn make_room(&self) {
         if self.engine.borrow().is_full() {
             // A failure shows again at the next flush.
             self.flush();
@@ -284,7 +284,7 @@ impl PeerCore {
     }
 
     /// Ends the connection; what the socket takes at once is still sent.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.flush();
         self.engine.borrow_mut().closed();
         match self.connection.try_borrow_mut() {
@@ -298,7 +298,7 @@ impl PeerCore {
     }
 
     /// Blocks until the connection is ready for what it wants, or the time is over.
-    pub(super) fn wait(&self, seconds: Option<f64>) {
+    pub fn wait(&self, seconds: Option<f64>) {
         let asked = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let asked = asked.and_then(|duration| Instant::now().checked_add(duration));
         let due = self.engine.borrow_mut().next_timeout(Instant::now()).filter(|_| !self.is_undecided());
