@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+use serde::Serialize;
 use std::collections::hash_map::Entry;
 
 use crate::json::Raw;
@@ -220,6 +222,14 @@ impl Fetchers {
     }
 }
 
+/// Params with the id of a fetch in front.
+#[derive(Serialize)]
+struct WithId<'a, P> {
+    id: &'a str,
+    #[serde(flatten)]
+    params: P,
+}
+
 /// The components that a fetch passes, borrowed from the [`Exchange`](super::exchange::Exchange).
 #[derive(Debug)]
 pub struct Fetching<'e> {
@@ -254,7 +264,7 @@ impl Fetching<'_> {
             self.send_end(key.fetcher, None, RequestOptions::default())?;
         }
         let Some(compat) = self.compat.as_deref_mut() else {
-            return self.write(key, id, None, options);
+            return self.write(key, id, options);
         };
         let expression = Raw::trusted(self.fetchers.expression(key));
         match compat.plan(key.fetcher, expression) {
@@ -263,7 +273,13 @@ impl Fetching<'_> {
                 if is_local {
                     self.fetchers.sort_here(key);
                 }
-                self.write(key, id, params.as_deref(), options)?;
+                match params {
+                    Some(params) => {
+                        let params = WithId { id: &self.wire_id(key.fetcher), params };
+                        self.outbound.message(id, "fetch", &params)?;
+                    }
+                    None => self.write(key, id, options)?,
+                }
                 if let Some(time) = settling_time {
                     let id = self.requests.begin(Purpose::Settled(key));
                     self.requests.limit(id, time);
@@ -272,11 +288,9 @@ impl Fetching<'_> {
                 Ok(())
             }
             FetchPlan::Probe { shared_fetch } => {
-                if let Some(wire_id) = shared_fetch {
+                if let Some((wire_id, params)) = shared_fetch {
                     let id = self.requests.begin(Purpose::SharedFetch);
-                    let everything = Raw::trusted(r#"{"path":{"startsWith":""}}"#);
-                    let params = Members::of_fetch(&wire_id, everything, RequestOptions::default());
-                    self.outbound.message(Some(id), "fetch", &params)?;
+                    self.outbound.message(Some(id), "fetch", &WithId { id: &wire_id, params })?;
                 }
                 let id = id.unwrap_or_else(|| self.requests.begin(Purpose::Settled(key)));
                 self.send_probe(id)
@@ -284,17 +298,11 @@ impl Fetching<'_> {
         }
     }
 
-    /// Writes a fetch with the expression of its program, or with other params.
-    fn write(
-        &mut self,
-        key: FetchKey,
-        id: Option<u32>,
-        params: Option<&str>,
-        options: RequestOptions,
-    ) -> Result<(), Failure> {
+    /// Writes a fetch with the expression of the program.
+    fn write(&mut self, key: FetchKey, id: Option<u32>, options: RequestOptions) -> Result<(), Failure> {
         let wire_id = self.wire_id(key.fetcher);
-        let object = Raw::trusted(params.unwrap_or(self.fetchers.expression(key)));
-        self.outbound.message(id, "fetch", &Members::of_fetch(&wire_id, object, options))
+        let expression = Raw::trusted(self.fetchers.expression(key));
+        self.outbound.message(id, "fetch", &Members::of_fetch(&wire_id, expression, options))
     }
 
     /// Sends the end of a fetch.

@@ -18,13 +18,13 @@ use crate::peer::compat::local_fetch::LocalFetch;
 use crate::rules::Expression;
 
 use ability::Ability;
-use rules::Rules;
+use rules::{RuleOperand, Rules};
 
 /// How a fetch is carried out.
 #[derive(Debug)]
 pub struct Plan {
-    /// The params for the daemon, a JSON object, or `None` for those of the program.
-    pub wire: Option<String>,
+    /// The params for the daemon, or `None` for those of the program.
+    pub params: Option<Params>,
     /// What this peer does itself.
     pub local: Option<LocalFetch>,
 }
@@ -38,48 +38,58 @@ pub fn make(kind: DaemonKind, is_shared: bool, expression: Raw) -> Result<Plan, 
     let parse = |expression| Expression::parse(expression, &mut Vec::new());
     if is_shared {
         // The last values are kept with the shared fetch.
-        return Ok(Plan { wire: None, local: Some(LocalFetch::new(parse(expression)?, false)) });
+        return Ok(Plan { params: None, local: Some(LocalFetch::new(parse(expression)?, false)) });
     }
     let Some(ability) = Ability::of(kind) else {
-        return Ok(Plan { wire: None, local: None });
+        return Ok(Plan { params: None, local: None });
     };
     let expression = parse(expression)?;
-    let (wire, exact) = wire(ability, &expression);
+    let (params, exact) = params(ability, &expression);
     let does_all = exact
         && ability.tells_last_value
         && expression.sort().is_none()
         && expression.max().is_none()
         && expression.deps().is_empty();
     let local = (!does_all).then(|| LocalFetch::new(expression, !ability.tells_last_value));
-    Ok(Plan { wire: Some(wire), local })
+    Ok(Plan { params: Some(params), local })
 }
 
-/// The params for the daemon.
-#[derive(Serialize)]
-struct Params {
+/// The params of a fetch as a foreign daemon gets them, without the id.
+#[derive(Debug, Serialize)]
+pub struct Params {
     #[serde(skip_serializing_if = "Rules::is_empty")]
     path: Rules,
     #[serde(skip_serializing_if = "Rules::is_empty")]
     value: Rules,
 }
 
-/// Returns the params for the daemon, and whether they match exactly what path and value rules match.
-fn wire(ability: &Ability, expression: &Expression) -> (String, bool) {
-    if !expression.deps().is_empty() {
-        // The elements that others depend on can be anywhere.
-        return (everything(ability), false);
+impl Params {
+    /// Returns the params of a fetch of everything. Some daemons need a path rule for that.
+    pub fn everything(needs_path: bool) -> Params {
+        let rule = ("startsWith", RuleOperand::Word(String::new()));
+        let path = Rules { members: needs_path.then_some(rule).into_iter().collect(), exact: true };
+        Params { path, value: Rules { members: Vec::new(), exact: true } }
     }
-    let path = path::plan(ability, expression.path_rules());
-    let value = value::plan(ability, expression, !path.is_empty());
-    let (is_empty, exact) = (path.is_empty() && value.is_empty(), path.exact && value.exact);
-    let params = to_text(&Params { path, value });
-    match is_empty || params.len() > ability.max_bytes {
-        true => (everything(ability), exact && is_empty),
-        false => (params, exact),
+
+    fn is_empty(&self) -> bool {
+        self.path.is_empty() && self.value.is_empty()
     }
 }
 
-fn everything(ability: &Ability) -> String {
-    let text = if ability.needs_path { r#"{"path":{"startsWith":""}}"# } else { "{}" };
-    text.to_owned()
+/// Returns the params for the daemon, and whether they match exactly what path and value rules match.
+fn params(ability: &Ability, expression: &Expression) -> (Params, bool) {
+    let everything = Params::everything(ability.needs_path);
+    if !expression.deps().is_empty() {
+        // The elements that others depend on can be anywhere.
+        return (everything, false);
+    }
+    let path = path::plan(ability, expression.path_rules());
+    let value = value::plan(ability, expression, !path.is_empty());
+    let exact = path.exact && value.exact;
+    let params = Params { path, value };
+    match params.is_empty() {
+        true => (everything, exact),
+        false if to_text(&params).len() > ability.max_bytes => (everything, false),
+        false => (params, exact),
+    }
 }

@@ -29,6 +29,8 @@ use super::event::{Event, Notes, Notification, NotificationParams, Outcome};
 use super::request::{PathRequest, RequestOptions, ResultKind, SentRequest, Service};
 use super::response;
 
+pub use fetch_plan::Params as FetchParams;
+
 use cjet::Routes;
 use daemon_kind::DaemonKind;
 use local_fetch::LocalFetch;
@@ -54,8 +56,8 @@ pub enum Meaning<'a> {
 pub enum FetchPlan {
     /// A fetch.
     Send {
-        /// The params as a JSON object, or `None` for those of the program.
-        params: Option<String>,
+        /// The params, or `None` for those of the program.
+        params: Option<FetchParams>,
         /// Whether this peer does a part of it: its notifications come unsorted.
         is_local: bool,
         /// How long to wait for the response to a request behind it, if one has to show that all
@@ -64,8 +66,8 @@ pub enum FetchPlan {
     },
     /// A request that changes nothing, whose response stands for that to the fetch.
     Probe {
-        /// The id of the shared fetch that has to be sent before, if it was not sent yet.
-        shared_fetch: Option<String>,
+        /// The shared fetch that has to be sent before, if it was not sent yet: its id and params.
+        shared_fetch: Option<(String, FetchParams)>,
     },
 }
 
@@ -287,9 +289,11 @@ impl Compat {
         let is_sorted = plan.local.as_ref().is_some_and(LocalFetch::waits);
         self.local.extend(plan.local.map(|local| (fetcher, local)));
         match &mut self.simple {
-            Some(simple) => FetchPlan::Probe { shared_fetch: simple.send() },
+            Some(simple) => {
+                FetchPlan::Probe { shared_fetch: simple.send().map(|id| (id, FetchParams::everything(true))) }
+            }
             None => FetchPlan::Send {
-                params: plan.wire,
+                params: plan.params,
                 is_local,
                 settling_time: is_sorted.then_some(SETTLING_PATIENCE),
             },
