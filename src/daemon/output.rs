@@ -1,14 +1,13 @@
 //! [`Output`]: the frames of one connection that have not been sent.
 
-use crate::wire::KEPT_BUFFER;
+use crate::util::byte_queue::ByteQueue;
 use crate::wire::encoding::Encoding;
 
 /// The unsent frames of a connection, and their encoding.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Whole frames. The bytes before `sent` have been sent.
-    frames: Vec<u8>,
-    sent: usize,
+    /// Whole frames, apart from what was sent of the first one.
+    frames: ByteQueue,
     encoding: Encoding,
     next_encoding: Encoding,
     /// The number of unsent bytes that were written before the encoding changed.
@@ -36,12 +35,12 @@ impl Output {
 
     /// Returns the buffer to which frames are appended.
     pub fn frames(&mut self) -> &mut Vec<u8> {
-        &mut self.frames
+        self.frames.end()
     }
 
     /// Returns the unsent bytes: whole frames, apart from what was sent of the first one.
     pub fn unsent(&self) -> &[u8] {
-        self.frames.get(self.sent..).unwrap_or_default()
+        self.frames.rest()
     }
 
     /// Returns the encoding of the first unsent message.
@@ -51,16 +50,9 @@ impl Output {
 
     /// Removes that many unsent bytes, which have been sent.
     pub fn advance(&mut self, count: usize) {
-        self.sent += count;
+        self.frames.consume(count);
+        self.frames.reclaim();
         self.unsent_json = self.unsent_json.saturating_sub(count);
-        if self.sent >= self.frames.len() {
-            self.frames.clear();
-            self.sent = 0;
-            self.frames.shrink_to(KEPT_BUFFER);
-        } else if self.sent > self.frames.len() / 2 {
-            self.frames.drain(..self.sent);
-            self.sent = 0;
-        }
     }
 
     /// Moves the unsent bytes to the end of `out`. If the encoding has changed, it moves only those in the first
@@ -70,18 +62,14 @@ impl Output {
             let count = self.unsent_json.min(self.unsent().len());
             out.extend_from_slice(&self.unsent()[..count]);
             self.advance(count);
-        } else if out.is_empty() && self.sent == 0 {
-            std::mem::swap(out, &mut self.frames);
         } else {
-            out.extend_from_slice(self.unsent());
-            self.advance(self.frames.len());
+            self.frames.move_to(out);
         }
     }
 
     /// Drops all unsent bytes.
     pub fn clear(&mut self) {
-        self.frames = Vec::new();
-        self.sent = 0;
+        self.frames = ByteQueue::default();
         self.unsent_json = 0;
     }
 }

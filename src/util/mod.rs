@@ -1,5 +1,6 @@
 //! Small helpers that know nothing of Jet.
 
+pub mod byte_queue;
 pub mod deadlines;
 pub mod nearest;
 pub mod password;

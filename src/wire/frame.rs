@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::KEPT_BUFFER;
+use crate::util::byte_queue::ByteQueue;
 
 /// Bytes of the length prefix of each message.
 pub const HEADER: usize = 4;
@@ -42,43 +42,30 @@ impl std::error::Error for TooLong {}
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    buffer: Vec<u8>,
-    at: usize,
+    buffer: ByteQueue,
     max_message: usize,
 }
 
 impl Decoder {
     /// Creates a decoder that refuses messages longer than `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
-        Decoder { buffer: Vec::new(), at: 0, max_message }
+        Decoder { buffer: ByteQueue::default(), max_message }
     }
 
     /// Appends received bytes. Ranges that [`next_range`](Self::next_range) returned before are invalid afterwards.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.compact();
-        self.buffer.extend_from_slice(bytes);
+        self.fill(|buffer| buffer.extend_from_slice(bytes));
     }
 
     /// As [`push`](Self::push), but `append` appends the bytes to the buffer itself, which spares a copy.
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        self.compact();
-        append(&mut self.buffer)
+        self.buffer.reclaim();
+        append(self.buffer.end())
     }
 
     /// Drops the messages that were returned, and their memory if it is large.
     pub fn release(&mut self) {
-        self.compact();
-    }
-
-    /// Drops the messages that were returned, so that the buffer holds no more than one batch of input.
-    fn compact(&mut self) {
-        if self.at == self.buffer.len() {
-            self.buffer.clear();
-            self.buffer.shrink_to(KEPT_BUFFER);
-        } else if self.at > 0 {
-            self.buffer.drain(..self.at);
-        }
-        self.at = 0;
+        self.buffer.reclaim();
     }
 
     /// Returns the range of the next complete message in the buffer, if there is one.
@@ -87,20 +74,21 @@ impl Decoder {
     /// Fails with [`TooLong`] as soon as the length prefix is there, and again on every later call.
     pub fn next_range(&mut self) -> Result<Option<Range<usize>>, TooLong> {
         loop {
-            let Some(header) = self.buffer.get(self.at..self.at + HEADER) else {
+            let rest = self.buffer.rest();
+            let Some(header) = rest.first_chunk::<HEADER>() else {
                 return Ok(None);
             };
-            let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            let length = u32::from_be_bytes(*header) as usize;
             if length > self.max_message {
                 return Err(TooLong { length, limit: self.max_message });
             }
-            let start = self.at + HEADER;
-            if self.buffer.len() - start < length {
+            if rest.len() - HEADER < length {
                 return Ok(None);
             }
-            self.at = start + length;
+            let start = self.buffer.position() + HEADER;
+            self.buffer.consume(HEADER + length);
             if length > 0 {
-                return Ok(Some(start..self.at));
+                return Ok(Some(start..start + length));
             }
         }
     }
@@ -112,7 +100,7 @@ impl Decoder {
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
         match self.next_range() {
-            Ok(Some(range)) => Some(Ok(&self.buffer[range])),
+            Ok(Some(range)) => Some(Ok(self.bytes(range))),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         }
@@ -120,12 +108,12 @@ impl Decoder {
 
     /// Returns whether no further message has begun.
     pub fn is_empty(&self) -> bool {
-        self.at == self.buffer.len()
+        self.buffer.is_empty()
     }
 
     /// Returns the bytes at a range that [`next_range`](Self::next_range) returned since the last push.
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.buffer.get(range).unwrap_or_default()
+        self.buffer.all().get(range).unwrap_or_default()
     }
 }
 

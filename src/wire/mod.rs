@@ -31,13 +31,11 @@ pub mod latin1;
 pub mod message;
 pub mod msgpack;
 
+pub use crate::util::byte_queue::KEPT_BUFFER;
+
 /// The largest message that either side accepts, in bytes without the length prefix. The daemons in the field accept
 /// ten million at most, so a larger message could not travel on.
 pub const DEFAULT_MAX_MESSAGE: usize = 10_000_000;
-
-/// Bytes of memory that an empty buffer of a connection keeps: enough for the batches of a busy stream of small
-/// messages, while one large message does not occupy its size forever.
-pub const KEPT_BUFFER: usize = 16 * 1024;
 
 /// Levels of nesting that an owner puts around a value that it sends to the daemon:
 /// `{"params":{"value":…}}`. The daemon accepts that many more than the depth it allows values.

@@ -13,6 +13,7 @@ use super::super::error::{Error, ErrorKind};
 use super::super::options::WebSocketOptions;
 use super::UpgradeGuard;
 use super::upgrade::Upgrade;
+use crate::util::byte_queue::ByteQueue;
 use crate::wire::KEPT_BUFFER;
 use crate::wire::frame::TooLong;
 
@@ -44,20 +45,19 @@ enum State {
 /// Received bytes that tungstenite has not taken, and bytes it wants to send.
 #[derive(Debug, Default)]
 struct Pipe {
-    input: Vec<u8>,
-    taken: usize,
+    input: ByteQueue,
     output: Vec<u8>,
 }
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let waiting = &self.input[self.taken..];
+        let waiting = self.input.rest();
         if waiting.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = waiting.len().min(buffer.len());
         buffer[..length].copy_from_slice(&waiting[..length]);
-        self.taken += length;
+        self.input.consume(length);
         Ok(length)
     }
 }
@@ -119,27 +119,19 @@ impl Web {
     pub fn release(&mut self) {
         self.batch.clear();
         self.batch.shrink_to(KEPT_BUFFER);
-        self.drop_taken();
-    }
-
-    fn drop_taken(&mut self) {
-        self.pipe.input.drain(..self.pipe.taken);
-        self.pipe.taken = 0;
-        if self.pipe.input.is_empty() {
-            self.pipe.input.shrink_to(KEPT_BUFFER);
-        }
+        self.pipe.input.reclaim();
     }
 
     /// Lets `append` put received bytes behind those in the buffer.
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        self.drop_taken();
-        append(&mut self.pipe.input)
+        self.pipe.input.reclaim();
+        append(self.pipe.input.end())
     }
 
     /// What has been received, while it should be an HTTP head.
     pub fn opening(&self) -> Option<&[u8]> {
         match &self.state {
-            State::Upgrading(_) => self.pipe.input.get(self.pipe.taken..),
+            State::Upgrading(_) => Some(self.pipe.input.rest()),
             State::Open(_) => None,
         }
     }
@@ -154,11 +146,11 @@ impl Web {
         self.batch.shrink_to(KEPT_BUFFER);
         self.binary.clear();
         if let State::Upgrading(upgrade) = &self.state {
-            let input = &self.pipe.input[self.pipe.taken..];
+            let input = self.pipe.input.rest();
             let Some(length) = upgrade.read(input, &mut self.pipe.output, &mut self.notice)? else {
                 return Ok(());
             };
-            self.pipe.taken += length;
+            self.pipe.input.consume(length);
             self.state = State::Open(Box::new(context(self.role, self.max_message)));
         }
         loop {
