@@ -35,8 +35,51 @@ local function deaf_daemon(request)
   end)
 end
 
+-- A WebSocket server that greets, then sends pings for ever and reads nothing. It prints its port first, and ends
+-- with the connection.
+local PINGING_DAEMON = [[
+exec python3 - 2>&1 <<'END'
+import base64, hashlib, signal, socket
+signal.alarm(60)
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+server.bind(('127.0.0.1', 0))
+server.listen()
+print(server.getsockname()[1], flush=True)
+stream, _ = server.accept()
+request = b''
+while b'\r\n\r\n' not in request:
+    request += stream.recv(4096)
+lines = request.decode().split('\r\n')
+key = [line.split(': ')[1] for line in lines if line.lower().startswith('sec-websocket-key:')][0]
+digest = hashlib.sha1((key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest()
+head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: jet\r\n'
+stream.sendall((head + 'Sec-WebSocket-Accept: ' + base64.b64encode(digest).decode() + '\r\n\r\n').encode())
+stream.recv(4096)
+greeting = b'{"id":1,"result":{"name":"pinging","version":"1","protocolVersion":"1.0.0","features":{}}}'
+stream.sendall(bytes([0x81, len(greeting)]) + greeting)
+try:
+    while True:
+        stream.sendall((b'\x89\x7d' + b'x' * 125) * 100)
+except OSError:
+    pass
+END
+]]
+
 describe('A daemon that does not read', function()
   after_each(support.cleanup)
+
+  it('ends the connection with the pongs that it asks for', function()
+    local closed = support.recorder()
+    local pipe = assert(io.popen(PINGING_DAEMON))
+    local url = 'ws://127.0.0.1:' .. pipe:read '*l' .. '/'
+    support.connected { url = url, max_unsent = 100000, on_close = closed }
+    support.wait(support.count(closed, 1), 'the end')
+    pipe:close()
+    local reason = 'the daemon does not read: more than 100000 bytes wait to be sent (max_unsent)'
+    assert.are.equal(reason, closed[1][2])
+    support.take_log()
+  end)
 
   for kind, request in pairs {
     ['answers of the program'] = { method = 'm', params = {} },
