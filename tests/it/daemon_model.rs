@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::support::bench::{Bench, Peer};
+use crate::support::runs;
 use serde_json::{Value, json};
 
 /// A small generator of numbers, the same on each run (SplitMix64).
@@ -442,9 +443,9 @@ fn play(seed: u64, rounds: usize) {
 
 #[test]
 fn all_know_in_the_end_what_there_is() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let first = number("MODEL_SEED").unwrap_or(1);
-    for seed in first..first + number("MODEL_RUNS").unwrap_or(4) {
+    // The seed of a failure, to repeat it.
+    let first = std::env::var("MODEL_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    for seed in first..first + runs(4) {
         let played = std::panic::catch_unwind(|| play(seed, 5));
         assert!(played.is_ok(), "with the seed {seed}");
     }

@@ -1,5 +1,6 @@
 //! The project's own JSON scanner judged by serde_json: both must accept the same texts.
 
+use crate::support::runs;
 use jet::json::{Raw, scan};
 
 /// A small deterministic generator, so that a failure can be repeated.
@@ -74,7 +75,7 @@ fn mutated_documents_are_judged_alike() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for seed in SEEDS {
         agrees(seed);
-        for _ in 0..4000 {
+        for _ in 0..runs(4000) {
             let mut bytes = seed.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
                 let at = random.below(bytes.len());

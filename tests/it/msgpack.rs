@@ -6,6 +6,7 @@ use jet::wire::msgpack::{Decoded, Error, Limits, Packer, Reason, to_json};
 use rmpv::{Utf8String, Value};
 
 use crate::support::msgpack as rmp;
+use crate::support::runs;
 
 const LIMITS: Limits = Limits { max_depth: 100, max_text: 10_000_000 };
 
@@ -287,7 +288,7 @@ fn a_cut_anywhere_is_an_unexpected_end() {
 fn any_bytes_are_a_value_or_an_error() {
     let mut dice = Dice(11);
     let (mut good, mut bad) = (0, 0);
-    for round in 0..20_000 {
+    for round in 0..runs(20_000) {
         let mut bytes: Vec<u8> = (0..dice.below(24)).map(|_| dice.below(256) as u8).collect();
         if round % 2 == 0 {
             // Also such as are nearly right.
@@ -313,7 +314,7 @@ fn any_bytes_are_a_value_or_an_error() {
 #[test]
 fn text_that_is_no_json_does_no_harm() {
     let mut dice = Dice(5);
-    for _ in 0..20_000 {
+    for _ in 0..runs(20_000) {
         let length = dice.below(12);
         let text: Vec<u8> =
             (0..length).map(|_| b"{}[]\",:\\-0e1tn u\xc3\xa9"[dice.below(18) as usize]).collect();

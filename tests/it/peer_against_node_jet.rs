@@ -1,9 +1,11 @@
-//! Random fetches against the real node-jet daemons, as `peer_differential` has them against
-//! models: the program hears what it hears on our own daemon. Needs node and the packages that
-//! `scripts/setup test` installs under `tests/interop`; without, it says so and passes.
+//! Compares random fetches on the real node-jet daemons with the same fetches on our own daemon, as
+//! `peer_differential` does with models of those daemons.
+//!
+//! The tests need node and the packages that `scripts/setup test` installs under `tests/interop`, so they are
+//! ignored unless asked for. `make test` asks for them where both are installed.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use crate::support::peer::buses::OwnBus;
 use crate::support::peer::dice::{Dice, expression, steps};
 use crate::support::peer::foreign::Step;
 use crate::support::peer::{ASK, Peer, TELL, in_order, json};
+use crate::support::transport::closed_port;
 
 /// A node-jet daemon as a process, ended with the test.
 struct Daemon {
@@ -20,21 +23,13 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// None if node or its packages are not there.
-    fn start(kind: &str, fetch: &str) -> Option<Daemon> {
+    fn start(kind: &str, fetch: &str) -> Daemon {
         let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-        if !interop.join("node_modules").join(kind).exists() {
-            println!("skipped: {kind} is not installed under {}", interop.display());
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+        let port = closed_port();
         let mut command = Command::new("node");
         command.arg(interop.join("foreign-daemon.mjs")).args([kind, &port.to_string(), "", fetch]);
-        let Ok(process) = command.stderr(Stdio::null()).spawn() else {
-            println!("skipped: there is no node");
-            return None;
-        };
-        Some(Daemon { process, port })
+        let process = command.stderr(Stdio::null()).spawn().expect("node starts");
+        Daemon { process, port }
     }
 
     fn connect(&self) -> TcpStream {
@@ -152,32 +147,36 @@ fn compare(daemon: &Daemon, methods: bool, seed: u64) {
 
 /// Version 3 tells nobody of methods.
 fn run(kind: &str, fetch: &str, methods: bool) {
-    if let Some(daemon) = Daemon::start(kind, fetch) {
-        (0..60).for_each(|seed| compare(&daemon, methods, seed));
-    }
+    let daemon = Daemon::start(kind, fetch);
+    (0..60).for_each(|seed| compare(&daemon, methods, seed));
 }
 
 #[test]
+#[ignore = "needs node and the packages under tests/interop"]
 fn version_1() {
     run("nj1", "full", true);
 }
 
 #[test]
+#[ignore = "needs node and the packages under tests/interop"]
 fn version_2() {
     run("nj2", "full", true);
 }
 
 #[test]
+#[ignore = "needs node and the packages under tests/interop"]
 fn version_2_simple() {
     run("nj2", "simple", true);
 }
 
 #[test]
+#[ignore = "needs node and the packages under tests/interop"]
 fn version_3() {
     run("nj3", "full", false);
 }
 
 #[test]
+#[ignore = "needs node and the packages under tests/interop"]
 fn version_3_simple() {
     run("nj3", "simple", false);
 }

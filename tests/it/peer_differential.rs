@@ -7,6 +7,7 @@ use crate::support::peer::buses::{ForeignBus, OwnBus};
 use crate::support::peer::dice::{Dice, expression, steps};
 use crate::support::peer::foreign::{FAMILIES, Family};
 use crate::support::peer::{ASK, TELL, in_order, json};
+use crate::support::runs;
 
 /// The window after the events of a sorted fetch. When a dependency changes, the order in which
 /// elements come and go is free.
@@ -95,7 +96,7 @@ fn compare(seed: u64, family: Family) {
 
 #[test]
 fn every_daemon_looks_the_same() {
-    for seed in 0..700 {
+    for seed in 0..runs(700) {
         for family in FAMILIES {
             compare(seed, family);
         }

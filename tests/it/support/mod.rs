@@ -4,3 +4,9 @@ pub mod bench;
 pub mod msgpack;
 pub mod peer;
 pub mod transport;
+
+/// Returns how many times a random test runs: `default` times the number in the environment variable `RUNS`, which
+/// `make test-all` sets.
+pub fn runs(default: u64) -> u64 {
+    default * std::env::var("RUNS").map_or(1, |number| number.parse().expect("RUNS is a number"))
+}
