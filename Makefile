@@ -9,6 +9,7 @@
 #   make install LUADIR=… LIBDIR=… BINDIR=…    copy the build there; luarocks does that
 #   make demo             a top-ten table that lives, drawn from several processes
 #   make test             everything that has to hold; TESTS='luacheck specs' for stages with such names
+#   make test-all         the same, and longer runs of random tests
 #   make interop          our peer and daemon against other implementations
 #   make bench            figures, measured beside other implementations
 #   make clean            remove all that was built
@@ -29,7 +30,9 @@ ifeq ($(FEATURE),)
 FEATURE := $(if $(LUA),$(shell $(LUA) -e 'print("lua" .. _VERSION:match("%d.%d"):gsub("%.", ""))' 2>/dev/null | cut -f1))
 endif
 
-BUILD  := build/$(NAME)
+# Where builds for interpreters and programs go.
+BUILD_DIR ?= build
+BUILD  := $(BUILD_DIR)/$(NAME)
 # A directory for each feature, so that switching the Lua does not build everything again.
 TARGET_DIR ?= target/$(FEATURE)
 OUT    := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -53,14 +56,14 @@ check-lua:
 
 env:
 	@echo "export JET_LUA='$(LUA)'"
-	@echo "export LUA_PATH='$(CURDIR)/$(BUILD)/?.lua;;'"
-	@echo "export LUA_CPATH='$(CURDIR)/$(BUILD)/?.so;;'"
+	@echo "export LUA_PATH='$(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))/?.lua;;'"
+	@echo "export LUA_CPATH='$(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))/?.so;;'"
 
 jetd:
-	@echo "build/bin/jetd: $(PROFILE) build"
+	@echo "$(BUILD_DIR)/bin/jetd: $(PROFILE) build"
 	@$(CARGO) build --bin jetd --profile $(PROFILE) --no-default-features --features cli,$(TRANSPORTS) --target-dir target
-	@mkdir -p build/bin
-	@cp target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/jetd build/bin/jetd.new && mv -f build/bin/jetd.new build/bin/jetd
+	@mkdir -p $(BUILD_DIR)/bin
+	@cp target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/jetd $(BUILD_DIR)/bin/jetd.new && mv -f $(BUILD_DIR)/bin/jetd.new $(BUILD_DIR)/bin/jetd
 
 # Nothing is built here: luarocks has asked for that before.
 install: check-lua
@@ -68,18 +71,21 @@ install: check-lua
 	@mkdir -p "$(LUADIR)" "$(LIBDIR)/jet" "$(BINDIR)"
 	@cp -R lua/. "$(LUADIR)/"
 	@cp $(BUILD)/jet/core.so "$(LIBDIR)/jet/core.so"
-	@cp build/bin/jetd bin/jetd.lua "$(BINDIR)/"
+	@cp $(BUILD_DIR)/bin/jetd bin/jetd.lua "$(BINDIR)/"
 
 clean:
 	rm -rf build target
 
-.PHONY: demo test interop bench luarocks-test
+.PHONY: demo test test-all interop bench luarocks-test
 demo:
 	@scripts/setup demo
 	@examples/demo/run
 
 test:
 	@scripts/test $(TESTS)
+
+test-all:
+	@scripts/test --all $(TESTS)
 
 interop:
 	@scripts/setup test
