@@ -1,5 +1,6 @@
 --- `bin/jetd.lua` as start scripts call it: its flags, its log, and how it ends.
 
+local free_port = require('spec.support.jetd').free_port
 local jet = require 'jet'
 
 --- Returns the interpreter that runs this file, as a shell word.
@@ -22,16 +23,6 @@ local function shell(script)
   local output = pipe:read '*a'
   pipe:close()
   return output
-end
-
---- Returns a port that is not in use.
----@return integer
-local function free_port()
-  local daemon = jet.daemon.new { port = 0, loop = 'builtin', log = false }
-  daemon.start()
-  local port = daemon.port()
-  daemon.stop()
-  return port
 end
 
 describe('bin/jetd.lua', function()
