@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::json::{Kind, Raw, append, to_text, write};
 use crate::wire::error::{CONNECTION_CLOSED, Code, INTERNAL_ERROR, Tag};
 use crate::wire::latin1::shown;
-use crate::wire::message::{Message, write_routed_request};
+use crate::wire::message::{self, Message, write_routed_request};
 
 use super::keys::ClientKey;
 use super::live::Live;
@@ -200,17 +200,13 @@ fn write_set_params(out: &mut Vec<u8>, value: Option<Raw>, value_as_result: Opti
 /// Appends a request as owners of node-jet 3 receive it: the method is the service, the params are those of the
 /// requester. They answer without an id only to report that they cannot read a request, so it always has one.
 fn write_service_request(out: &mut Vec<u8>, number: Option<u64>, params: Params, action: Action) {
-    out.extend_from_slice(b"{\"id\":");
-    match number {
-        Some(number) => out.extend_from_slice(format!("\"r{number}\"").as_bytes()),
-        None => out.extend_from_slice(UNASKED_ID.as_bytes()),
-    }
-    out.extend_from_slice(match action {
-        Action::Set => &b",\"method\":\"set\",\"params\":"[..],
-        Action::Call => b",\"method\":\"call\",\"params\":",
-    });
-    out.extend_from_slice(params.map_or("{}", Raw::text).as_bytes());
-    out.push(b'}');
+    let id = number.map_or(UNASKED_ID.to_owned(), |number| format!("\"r{number}\""));
+    let method = match action {
+        Action::Set => "set",
+        Action::Call => "call",
+    };
+    let params = params.unwrap_or(Raw::trusted("{}"));
+    append(out, &message::Request { id: Some(Raw::trusted(&id)), method, params });
 }
 
 /// Appends the response of an owner with another id.
