@@ -1,8 +1,10 @@
 //! Users of a running daemon, over real sockets: logins while others are served, floods of wrong
 //! passwords, changed passwords and where they are kept.
 
+#[allow(dead_code)] // Only a part of it is of use here.
 #[path = "it/support/msgpack.rs"]
 mod msgpack;
+#[allow(dead_code)]
 #[path = "it/support/transport.rs"]
 mod transport;
 

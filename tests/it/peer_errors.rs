@@ -1,5 +1,5 @@
-//! Errors of all daemons as one: the contract's codes and keys, and what the daemon said itself
-//! in `data.original`.
+//! A program gets the same error from every daemon: the code and the keys of `data` that our own daemon sends, with
+//! the foreign daemon's error in `data.original`.
 
 use crate::support::peer::{ASK, OWN, Peer, json};
 

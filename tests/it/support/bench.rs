@@ -1,6 +1,4 @@
-//! A bus without sockets and scripted peers: a test feeds frames and reads frames, and moves the
-//! clock itself.
-#![allow(dead_code)] // Each test file uses its part.
+//! A bus without sockets: a test passes frames of several peers to it, reads its frames, and moves the clock.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What several test modules share.
+//! Test support that several modules use.
 
 pub mod bench;
 pub mod msgpack;

@@ -1,5 +1,4 @@
 //! msgpack as rmpv reads and writes it, from and to serde_json's values: the judges of ours.
-#![allow(dead_code)] // Each test file uses its part.
 
 use rmpv::Value as Packed;
 use serde_json::{Map, Value};

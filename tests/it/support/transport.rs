@@ -1,5 +1,4 @@
-//! What the transport tests share: scripted servers on loopback and a way to drive a connection.
-#![allow(dead_code)] // every test program uses its own part
+//! Scripted servers on loopback, and functions that drive a connection.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

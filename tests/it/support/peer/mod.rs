@@ -1,8 +1,5 @@
-//! A peer engine in a test: messages in, what it sends and tells as text out. No sockets, and the
-//! clock stands still unless the test moves it.
-
-// Every test file is a program of its own and uses what it needs.
-#![allow(dead_code)]
+//! A peer engine without a socket: a test passes messages to it and gets its messages and events as text. The clock
+//! stands still unless the test moves it.
 
 pub mod buses;
 pub mod dice;
