@@ -124,7 +124,7 @@ impl<'a> Tokens<'a> {
     ///
     /// This and the methods below are the iterator's parts, for a reader that knows what has to follow.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Option<u8> {
+    pub fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b',' | b':' | b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
@@ -134,7 +134,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes the token that begins here and is that many bytes long: a bracket or a word.
     #[inline]
-    pub(crate) fn step_over(&mut self, length: usize) {
+    pub fn step_over(&mut self, length: usize) {
         self.at += length;
     }
 
@@ -150,7 +150,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes the string that begins here, and returns its bytes. If it has escapes, they are resolved in `scratch`.
     #[inline]
-    pub(crate) fn string_bytes<'s>(&mut self, scratch: &'s mut String) -> &'s [u8]
+    pub fn string_bytes<'s>(&mut self, scratch: &'s mut String) -> &'s [u8]
     where
         'a: 's,
     {
@@ -168,7 +168,7 @@ impl<'a> Tokens<'a> {
 
     /// Takes the number that begins here.
     #[inline]
-    pub(crate) fn number(&mut self) -> Numeral<'a> {
+    pub fn number(&mut self) -> Numeral<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let first = start + usize::from(bytes.get(start) == Some(&b'-'));

@@ -1,7 +1,7 @@
 //! [`Exchange`]: requests to the daemon, and what their responses and notifications mean.
 //!
 //! It brings together the components that a request passes: the open requests, the fetchers, the
-//! output, and, on daemons of other kinds than our own, [`Compat`]. How far the connection has come is
+//! output, and, on daemons of other kinds than our own, `Compat`. How far the connection has come is
 //! for the engine, which says with each request whether it can be sent now.
 
 use std::borrow::Cow;

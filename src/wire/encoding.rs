@@ -11,7 +11,7 @@ pub enum Encoding {
     /// JSON text, with which every connection begins.
     #[default]
     Json,
-    /// msgpack, see [`msgpack`](crate::wire::msgpack).
+    /// msgpack, see [`msgpack`].
     Msgpack,
 }
 
