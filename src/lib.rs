@@ -1,14 +1,14 @@
 //! Jet for Lua: the engine behind the Lua modules `jet.peer` and `jet.daemon`, and the daemon `jetd`.
 //!
 //! A Jet bus connects programs through one daemon. Each program is a peer: it adds states and methods under paths, and it
-//! fetches, sets and calls those of other peers. `docs/glossary.md` defines the terms, `docs/architecture.md` explains how the
-//! code is organised.
+//! fetches, sets and calls those of other peers. `docs/glossary.md` defines the terms, `docs/architecture.md` explains
+//! how the code is organised.
 //!
 //! # Engines
 //!
-//! The two ends of a connection are state machines without sockets, threads or a clock. [`peer::Engine`] is the end of a program,
-//! [`daemon::Bus`] the end of the daemon. Calls, received bytes and the time go in; bytes to send, events and the next
-//! deadline come out. This example connects them in memory:
+//! The two ends of a connection are state machines without sockets, threads or a clock. [`peer::Engine`] is the end of a
+//! program, [`daemon::Bus`] the end of the daemon. Calls, received bytes and the time go in; bytes to send, events and
+//! the next deadline come out. This example connects them in memory:
 //!
 //! ```
 //! use std::time::Instant;
@@ -110,8 +110,8 @@
 //!
 //! # Rules
 //!
-//! [`rules`] decides which elements match a fetch and in which order. Daemon and peer use the same code, the peer for what a foreign
-//! daemon cannot do:
+//! [`rules`] decides which elements match a fetch and in which order. Daemon and peer use the same code, the peer for
+//! what a foreign daemon cannot do:
 //!
 //! ```
 //! use jet::json::Raw;
@@ -135,8 +135,9 @@
 //! - [`users`]: passwords, groups, the users file
 //! - [`server`] and [`net`]: listeners and connections of the daemon; connecting, TLS and WebSocket at both ends
 //! - [`evloop`] and [`ownership`]: the built-in event loop; which process owns a connection after a fork
-//! - [`sys`]: calls of the operating system. It and `lua::convert`, the conversion between JSON and the Lua stack, contain all unsafe code of the crate;
-//!   everywhere else the compiler rejects it.
+//! - [`util`]: small helpers that know nothing of Jet
+//! - [`sys`]: calls of the operating system. It and `lua::convert`, the conversion between JSON and the Lua stack,
+//!   contain all unsafe code of the crate; everywhere else the compiler rejects it.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
