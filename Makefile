@@ -1,18 +1,18 @@
-# The one door to building: `make LUA=lua5.4` gives build/lua5.4/, ready for LUA_PATH and LUA_CPATH.
+# Builds, tests and installs: `make LUA=lua5.4` makes build/lua5.4/, ready for LUA_PATH and LUA_CPATH.
 #
 #   make                  build for the newest Lua found
-#   make LUA=luajit       build for that interpreter: lua5.1 lua5.2 lua5.3 lua5.4 luajit, or a path to one
+#   make LUA=luajit       build for this interpreter: lua5.1 lua5.2 lua5.3 lua5.4 luajit, or a path to one
 #   make TRANSPORTS=      a smaller module: TCP and Unix sockets only (default: websocket,tls)
-#   make PROFILE=dev      quick build with debug checks instead of a release
-#   eval "$(make -s env LUA=lua5.4)"     let this shell's interpreter find the build
+#   make PROFILE=dev      a quick build with debug checks instead of a release
+#   eval "$(make -s env LUA=lua5.4)"     lets the interpreter of this shell find the build
 #   make jetd             build/bin/jetd, the daemon as a program
-#   make install LUADIR=… LIBDIR=… BINDIR=…    copy the build there; luarocks does that
-#   make demo             a top-ten table that lives, drawn from several processes
-#   make test             everything that has to hold; TESTS='luacheck specs' for stages with such names
-#   make test-all         the same, and longer runs of random tests
-#   make interop          our peer and daemon against other implementations
-#   make bench            figures, measured beside other implementations
-#   make clean            remove all that was built
+#   make install LUADIR=… LIBDIR=… BINDIR=…    copies the build to these directories, as luarocks does
+#   make demo             shows a live top-ten table, drawn from several processes
+#   make test             runs all tests; TESTS='luacheck specs' selects stages by their names
+#   make test-all         the same, with longer runs of random tests
+#   make interop          tests our peer and daemon with other implementations
+#   make bench            measures beside other implementations
+#   make clean            removes everything that was built
 #
 # demo, test, interop and bench install what they need and do not find.
 # No Lua headers and no Lua library are needed: the module takes Lua's functions from its host.
