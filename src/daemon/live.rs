@@ -331,6 +331,9 @@ impl Live {
     /// Returns `true` if all dependencies of an element hold: each path has an element that the client may fetch, with
     /// a value that the dependency admits.
     pub fn dependencies_hold(&self, expression: &Expression, path: &str, client: ClientKey) -> bool {
+        if expression.deps().is_empty() {
+            return true;
+        }
         let paths = dependency_paths(expression, path, &self.units);
         expression.deps().iter().zip(paths).all(|(dependency, path)| {
             self.elements.at(&path).is_some_and(|element| {
