@@ -1,8 +1,8 @@
 //! The built-in event loop: descriptors and timers, waited for with poll(2).
 //!
-//! It hands out one happening at a time and keeps no callbacks, so who asks may do anything in
+//! It hands out one event at a time and keeps no callbacks, so the caller may do anything in
 //! between: watch, forget, cancel, or ask from deeper down. Readiness is level-triggered: what
-//! was not read is told again.
+//! was not read is reported again.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
@@ -17,7 +17,7 @@ const LONGEST_TIMER: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
 
 /// What has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub enum LoopEvent {
     /// A descriptor is ready.
     Ready {
         /// The descriptor.
@@ -54,7 +54,7 @@ pub struct EventLoop {
     running: HashSet<u64>,
     last_timer: u64,
     /// What has happened, and for a descriptor the serial of its watch.
-    ready: VecDeque<(Happening, u64)>,
+    ready: VecDeque<(LoopEvent, u64)>,
     polled: Vec<Polled>,
 }
 
@@ -70,7 +70,7 @@ impl EventLoop {
         self.watched.insert(fd, Watch { read, write, serial });
     }
 
-    /// Starts a timer and gives its number.
+    /// Starts a timer and returns its number.
     pub fn start_timer(&mut self, seconds: f64, now: Instant) -> u64 {
         // NaN counts as no time at all.
         let seconds = if seconds > 0.0 { seconds.min(LONGEST_TIMER) } else { 0.0 };
@@ -82,12 +82,12 @@ impl EventLoop {
         self.last_timer
     }
 
-    /// Cancels a timer; one that is over already is none of its business.
+    /// Cancels a timer. A number of a timer that is over has no effect.
     pub fn cancel_timer(&mut self, timer: u64) {
         self.running.remove(&timer);
     }
 
-    /// How many descriptors are watched and timers run.
+    /// Returns how many descriptors are watched and timers run.
     pub fn count(&self) -> usize {
         self.watched.len() + self.running.len()
     }
@@ -97,42 +97,42 @@ impl EventLoop {
         !self.ready.is_empty()
     }
 
-    /// The next thing that happens, waiting for it at most so long (`None`: no limit). `None` if
+    /// Returns the next event, and waits for it up to `limit` (`None`: no limit). Returns `None` if
     /// there is nothing to wait for.
     ///
     /// # Errors
     /// What poll itself refuses: more descriptors than the process may have.
-    pub fn next(&mut self, limit: Option<Duration>) -> io::Result<Option<Happening>> {
-        if let Some(happening) = self.take_ready() {
-            return Ok(Some(happening));
+    pub fn next(&mut self, limit: Option<Duration>) -> io::Result<Option<LoopEvent>> {
+        if let Some(event) = self.take_ready() {
+            return Ok(Some(event));
         }
         if self.count() == 0 {
             return Ok(None);
         }
         self.wait(limit)?;
-        Ok(Some(self.take_ready().unwrap_or(Happening::Nothing)))
+        Ok(Some(self.take_ready().unwrap_or(LoopEvent::Nothing)))
     }
 
-    /// The next of what has happened that still matters.
-    fn take_ready(&mut self) -> Option<Happening> {
-        while let Some((happening, serial)) = self.ready.pop_front() {
-            match happening {
-                Happening::Ready { fd, readable, writable } => {
+    /// Returns the next event that still matters.
+    fn take_ready(&mut self) -> Option<LoopEvent> {
+        while let Some((event, serial)) = self.ready.pop_front() {
+            match event {
+                LoopEvent::Ready { fd, readable, writable } => {
                     let Some(watch) = self.watched.get(&fd).filter(|watch| watch.serial == serial) else {
                         continue;
                     };
                     let (readable, writable) = (readable && watch.read, writable && watch.write);
                     if readable || writable {
-                        return Some(Happening::Ready { fd, readable, writable });
+                        return Some(LoopEvent::Ready { fd, readable, writable });
                     }
                 }
-                Happening::Invalid(fd)
+                LoopEvent::Invalid(fd)
                     if self.watched.get(&fd).is_some_and(|watch| watch.serial == serial) =>
                 {
                     self.watched.remove(&fd);
-                    return Some(happening);
+                    return Some(event);
                 }
-                Happening::Timer(timer) if self.running.remove(&timer) => return Some(happening),
+                LoopEvent::Timer(timer) if self.running.remove(&timer) => return Some(event),
                 _ => {}
             }
         }
@@ -154,9 +154,9 @@ impl EventLoop {
         for (polled, watch) in self.polled.iter().zip(self.watched.values()) {
             let (fd, readable, writable) = (polled.fd(), polled.readable(), polled.writable());
             if polled.invalid() {
-                self.ready.push_back((Happening::Invalid(fd), watch.serial));
+                self.ready.push_back((LoopEvent::Invalid(fd), watch.serial));
             } else if readable || writable {
-                self.ready.push_back((Happening::Ready { fd, readable, writable }, watch.serial));
+                self.ready.push_back((LoopEvent::Ready { fd, readable, writable }, watch.serial));
             }
         }
         Ok(())
@@ -171,13 +171,13 @@ impl EventLoop {
     fn collect_timers(&mut self, now: Instant) {
         while self.next_timer().is_some_and(|at| at <= now) {
             if let Some(timer) = self.timers.pop_due(now) {
-                self.ready.push_back((Happening::Timer(timer), 0));
+                self.ready.push_back((LoopEvent::Timer(timer), 0));
             }
         }
     }
 }
 
-/// A descriptor that is readable once the time has passed.
+/// Returns a descriptor that is readable once the time has passed.
 ///
 /// # Errors
 /// There is no descriptor left.

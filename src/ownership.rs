@@ -1,10 +1,10 @@
-//! Which process owns a connection or a daemon after a fork: both processes have it then, one may go on with it.
+//! [`Ownership`]: which process owns a connection or a daemon after a fork: both processes have it then, one may go on with it.
 //!
 //! It belongs to the process that goes on. If the parent ends without another use (a program that puts itself into
 //! the background), the child takes over; if the parent lives on (it made a worker), the child's copy is dead. At the
-//! fork nobody knows which it will be. So the owner is named by a word that both processes share. The parent claims it
+//! fork it is unknown which it will be. So the owner is named by a word that both processes share. The parent claims it
 //! at its next use. The child claims it when all processes above it have ended and the word is as it was at the fork;
-//! until then it looks again and again, for [`PATIENCE`].
+//! until then it checks repeatedly, for [`PATIENCE`].
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
@@ -17,13 +17,13 @@ use crate::sys::shared_word::SharedWord;
 /// The time that a child waits for the process above it to end.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The time between two looks of a child.
+/// The time between two checks of a child.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a connection or a daemon is of no use in a child.
 pub const ELSEWHERE: &str = "the connection is that of the process this one was forked from";
 
-/// The line for the log of a process that owns nothing of what it was forked with.
+/// Returns the line for the log of a process that owns nothing of what it was forked with.
 pub fn notice() -> String {
     let process = std::process::id();
     format!(
@@ -105,7 +105,7 @@ impl Ownership {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called with each use. The process that had it keeps it, and says so to the others; a process that was
+    /// To be called with each use. The process that had it keeps it, and claims it against the others; a process that was
     /// forked takes it over if it may.
     pub fn settle(&self) -> Owner {
         self.lock().settle()

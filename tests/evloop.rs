@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jet::evloop::{EventLoop, Happening};
+use jet::evloop::{EventLoop, LoopEvent};
 use jet::sys::signals::Signals;
 
 /// Longer than anything here takes; a test that waits for it has failed.
@@ -19,8 +19,8 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ready(fd: i32, readable: bool, writable: bool) -> Option<Happening> {
-    Some(Happening::Ready { fd, readable, writable })
+fn ready(fd: i32, readable: bool, writable: bool) -> Option<LoopEvent> {
+    Some(LoopEvent::Ready { fd, readable, writable })
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn readiness_is_told_until_it_was_used() {
     let (mut a, mut b) = UnixStream::pair().unwrap();
     let mut event_loop = EventLoop::default();
     event_loop.watch(a.as_raw_fd(), true, false);
-    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(Happening::Nothing));
+    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(LoopEvent::Nothing));
     b.write_all(b"x").unwrap();
     for _ in 0..3 {
         assert_eq!(event_loop.next(LONG).unwrap(), ready(a.as_raw_fd(), true, false));
     }
     a.read_exact(&mut [0]).unwrap();
-    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(Happening::Nothing));
+    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(LoopEvent::Nothing));
     event_loop.watch(a.as_raw_fd(), true, true);
     assert_eq!(event_loop.next(LONG).unwrap(), ready(a.as_raw_fd(), false, true));
 }
@@ -71,7 +71,7 @@ fn interest_lost_since_the_last_wait_is_not_told() {
     event_loop.watch(a.as_raw_fd(), false, true);
     event_loop.watch(b.as_raw_fd(), false, true);
     // Both were found; the second one is forgotten before it is handed out.
-    let Some(Happening::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
+    let Some(LoopEvent::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
     let other = if fd == a.as_raw_fd() { b.as_raw_fd() } else { a.as_raw_fd() };
     event_loop.watch(other, false, false);
     assert_eq!(event_loop.next(LONG).unwrap(), ready(fd, false, true));
@@ -88,7 +88,7 @@ fn a_descriptor_watched_anew_does_not_get_what_its_predecessor_had_coming() {
         event_loop.watch(stream.as_raw_fd(), true, false);
     }
     // Both were found; the second one is read and watched again before it is handed out.
-    let Some(Happening::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
+    let Some(LoopEvent::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
     let other = if fd == a.as_raw_fd() { &mut b } else { &mut a };
     other.read_exact(&mut [0]).unwrap();
     event_loop.watch(other.as_raw_fd(), false, false);
@@ -105,7 +105,7 @@ fn a_descriptor_closed_while_watched_is_told_once() {
     let mut event_loop = EventLoop::default();
     event_loop.watch(fd, true, true);
     drop(a);
-    assert_eq!(event_loop.next(LONG).unwrap(), Some(Happening::Invalid(fd)));
+    assert_eq!(event_loop.next(LONG).unwrap(), Some(LoopEvent::Invalid(fd)));
     assert_eq!(event_loop.next(LONG).unwrap(), None);
 }
 
@@ -120,10 +120,10 @@ fn timers_come_in_the_order_of_their_times_and_then_of_their_start() {
     event_loop.cancel_timer(cancelled);
     for timer in [first, second, late] {
         let mut waited = event_loop.next(LONG).unwrap();
-        while waited == Some(Happening::Nothing) {
+        while waited == Some(LoopEvent::Nothing) {
             waited = event_loop.next(LONG).unwrap();
         }
-        assert_eq!(waited, Some(Happening::Timer(timer)));
+        assert_eq!(waited, Some(LoopEvent::Timer(timer)));
     }
     assert!(now.elapsed() >= Duration::from_millis(30), "none came early");
     assert_eq!(event_loop.next(LONG).unwrap(), None);
@@ -135,12 +135,12 @@ fn odd_times_are_now_or_never() {
     let mut event_loop = EventLoop::default();
     for seconds in [-1.0, f64::NAN, f64::NEG_INFINITY, 0.0] {
         let timer = event_loop.start_timer(seconds, now);
-        assert_eq!(event_loop.next(LONG).unwrap(), Some(Happening::Timer(timer)), "{seconds}");
+        assert_eq!(event_loop.next(LONG).unwrap(), Some(LoopEvent::Timer(timer)), "{seconds}");
     }
     for seconds in [f64::INFINITY, f64::MAX, 1e300] {
         event_loop.start_timer(seconds, now);
     }
-    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(Happening::Nothing));
+    assert_eq!(event_loop.next(Some(Duration::ZERO)).unwrap(), Some(LoopEvent::Nothing));
 }
 
 #[test]

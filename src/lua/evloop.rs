@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mlua::{Lua, Result, Table, UserData, UserDataMethods};
 
-use crate::evloop::{EventLoop, Happening};
+use crate::evloop::{EventLoop, LoopEvent};
 use crate::ownership;
 use crate::sys::signals::Signals;
 
@@ -57,12 +57,12 @@ fn wait(event_loop: &RefCell<EventLoop>, seconds: Option<f64>) -> Waited {
     let limit = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
     match event_loop.borrow_mut().next(limit) {
         Ok(None) => (None, None, None, None, None),
-        Ok(Some(Happening::Ready { fd, readable, writable })) => {
+        Ok(Some(LoopEvent::Ready { fd, readable, writable })) => {
             (Some(READY), Some(fd.into()), Some(readable), Some(writable), None)
         }
-        Ok(Some(Happening::Invalid(fd))) => (Some(INVALID), Some(fd.into()), None, None, None),
-        Ok(Some(Happening::Timer(timer))) => (Some(TIMER), Some(timer as i64), None, None, None),
-        Ok(Some(Happening::Nothing)) => (Some(NOTHING), None, None, None, None),
+        Ok(Some(LoopEvent::Invalid(fd))) => (Some(INVALID), Some(fd.into()), None, None, None),
+        Ok(Some(LoopEvent::Timer(timer))) => (Some(TIMER), Some(timer as i64), None, None, None),
+        Ok(Some(LoopEvent::Nothing)) => (Some(NOTHING), None, None, None, None),
         Err(error) => (None, None, None, None, Some(error.to_string())),
     }
 }

@@ -1,4 +1,4 @@
-//! Socket addresses from what people write: literals, `localhost`, Unix paths and names.
+//! Socket addresses of literals, `localhost`, Unix paths and names.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix};
 
 use super::{Error, ErrorKind};
 
-/// One place to connect to. Displayed as people would write it.
+/// An address to connect to. Displayed as people would write it.
 #[derive(Debug, Clone)]
 pub enum Address {
     Tcp(SocketAddr),
@@ -18,7 +18,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address family of its sockets.
+    /// Returns the address family of its sockets.
     pub fn family(&self) -> AddressFamily {
         match self {
             Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
@@ -27,7 +27,7 @@ impl Address {
         }
     }
 
-    /// The file of a Unix socket that has one.
+    /// Returns the file of a Unix socket that has one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Address::Unix(address) => {
@@ -56,7 +56,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The Unix domain socket of a path, or of an abstract name behind a leading `@` or NUL.
+/// Returns the Unix domain socket of a path, or of an abstract name behind a leading `@` or NUL.
 ///
 /// # Errors
 /// [`ErrorKind::Options`] if it is empty, too long (108 bytes on Linux), or has a NUL in a path.
@@ -74,7 +74,7 @@ pub fn unix(name: &[u8]) -> Result<Address, Error> {
     })
 }
 
-/// The addresses that `host` stands for without asking anybody, or `None` for a name that has
+/// Returns the addresses that `host` stands for without a look-up, or `None` for a name that has
 /// to be looked up. `localhost` is both loopback addresses (RFC 6761, section 6.3), IPv4 first
 /// because most daemons in the field are found there.
 ///
@@ -102,7 +102,7 @@ pub fn literal(host: &str, port: u16) -> Result<Option<Vec<SocketAddr>>, Error> 
     Ok(None)
 }
 
-/// An IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
+/// Returns an IPv6 address with the interface it is reached by, `fe80::1%eth0` or `fe80::1%2`.
 pub fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
     let Some((address, interface)) = text.split_once('%') else {
         return Ok(None);
@@ -117,7 +117,7 @@ pub fn scoped(text: &str, port: u16) -> Result<Option<SocketAddr>, Error> {
     }
 }
 
-/// The number of a network interface, as Linux tells it in a file.
+/// Returns the number of a network interface, which Linux has in a file.
 fn interface_index(name: &str) -> Option<u32> {
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return None;

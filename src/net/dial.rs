@@ -47,7 +47,7 @@ impl Dial {
         Dial { addresses, attempt: None, deadline, failures: Vec::new(), pause: None }
     }
 
-    /// Goes on as far as it can now. `None`: not connected yet.
+    /// Goes on as far as possible now. Returns `None` while it is not connected.
     ///
     /// # Errors
     /// [`ErrorKind::Unreachable`] with every reason, when there is nothing left to try.
@@ -98,18 +98,18 @@ impl Dial {
         self.failures.push(Failure { reason, address: address.to_string() });
     }
 
-    /// The socket to watch for 'writable'.
+    /// Returns the socket to watch until it is writable.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.attempt.as_ref().map(|attempt| attempt.socket.as_fd())
     }
 
-    /// When to call [`drive`](Self::drive) even if nothing happens.
+    /// Returns the time at which to call [`drive`](Self::drive) even if nothing happens.
     pub fn deadline(&self) -> Instant {
         let until = self.attempt.as_ref().map(|attempt| attempt.until);
         until.or(self.pause).unwrap_or(self.deadline)
     }
 
-    /// Every reason once, each with the addresses it holds for.
+    /// Returns every reason once, with its addresses.
     fn error(&self) -> Error {
         let mut groups: Vec<(&str, String)> = Vec::new();
         for failure in &self.failures {
@@ -127,7 +127,7 @@ impl Dial {
     }
 }
 
-/// Why an address could not be connected to. Of a file that is no socket, the system says that it refuses.
+/// Returns the reason why connecting to an address failed. The system calls a file that is no socket refused.
 fn refusal(error: &io::Error, address: &Address) -> String {
     let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
     if is_refused && address.file().is_some_and(|file| !is_socket(file)) {
@@ -137,7 +137,7 @@ fn refusal(error: &io::Error, address: &Address) -> String {
 }
 
 fn is_socket(file: &Path) -> bool {
-    // Where it cannot be told, the system's words stand.
+    // If that is unknown, the system's words stand.
     file.metadata().map_or(true, |found| found.file_type().is_socket())
 }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn refused(count: u8) -> Vec<Address> {
-        // Nobody listens on the discard port of these loopback addresses.
+        // There is no listener on the discard port of these loopback addresses.
         (1..=count).map(|last| Address::Tcp(([127, 7, 7, last], 9).into())).collect()
     }
 

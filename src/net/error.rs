@@ -1,11 +1,11 @@
-//! Why a connection failed: whose fault it is, and a text for people.
+//! [`Error`]: why a connection failed, with the side whose fault it is and a text for people.
 
 use std::fmt;
 use std::io;
 
 use crate::wire::frame::TooLong;
 
-/// Whose fault an [`Error`] is.
+/// The side whose fault an [`Error`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The caller's: options that can never work.
@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Protocol,
 }
 
-/// A failed or ended connection. Its text says why, in lower case and without a full stop.
+/// A failed or ended connection. Its text is the reason, in lower case and without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -30,7 +30,7 @@ impl Error {
         Error { kind, text: text.into() }
     }
 
-    /// An open connection to that `other` end which a system call says is broken.
+    /// Returns the error of an open connection to that `other` end which is broken according to a system call.
     pub(crate) fn broken(error: &io::Error, other: &str) -> Self {
         let text = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
@@ -42,7 +42,7 @@ impl Error {
         Error { kind: ErrorKind::Closed, text }
     }
 
-    /// Whose fault it is.
+    /// Returns the side whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -62,7 +62,7 @@ impl From<TooLong> for Error {
     }
 }
 
-/// What a system call's error means, as the short phrase people know.
+/// Returns the error of a system call as a short phrase.
 pub(crate) fn reason(error: &io::Error) -> String {
     if let Some(ours) = error.get_ref() {
         return ours.to_string();

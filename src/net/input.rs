@@ -1,4 +1,4 @@
-//! Taking received bytes from a socket, a bounded amount per turn.
+//! Reading from a socket, a bounded amount per turn.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ const READ_CHUNK: usize = 16 * 1024;
 /// How one turn of reading ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The kernel has no more now.
+    /// The kernel has no more bytes now.
     Drained,
     /// There may be more, for the next turn.
     More,

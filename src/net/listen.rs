@@ -25,13 +25,13 @@ use super::upgrade_policy::UpgradePolicy;
 /// large bus come back at once after a restart.
 const BACKLOG: i32 = 1024;
 
-/// The pause when this process has no descriptor left: somebody has to leave first.
+/// The pause when this process has no descriptor left: a peer has to leave first.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// That there is no descriptor left is logged once in this time.
 const BETWEEN_NOTES: Duration = Duration::from_secs(60);
 
-/// What is spoken on the connections of a listener; by default the trivial protocol.
+/// The protocol of the connections of a listener; by default the trivial protocol.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// WebSocket framing; else the trivial protocol.
@@ -63,7 +63,7 @@ pub struct Bound {
     options: ServeOptions,
     file: Option<SocketFile>,
     address: Option<SocketAddr>,
-    /// As it was asked for.
+    /// The address as the caller wrote it.
     name: String,
 }
 
@@ -72,7 +72,7 @@ impl Bound {
     /// them, IPv6 and IPv4 alike. Port 0 chooses a free one. Looking up a name blocks.
     ///
     /// # Errors
-    /// What the system says, in words: "address already in use (...)".
+    /// The error of the system, in words: "address already in use (...)".
     pub fn tcp(host: Option<&str>, port: u16) -> io::Result<Bound> {
         Bound::tcp_of(host, port, false)
     }
@@ -90,7 +90,7 @@ impl Bound {
         for address in interfaces(host, port)? {
             match listen(&Address::Tcp(address), ipv6_only) {
                 Ok(fd) => return Bound::new(fd, None, &address),
-                // Where another family is left, it is tried; who uses the port is told at once.
+                // Where another family is left, it is tried. A port that is in use is reported at once.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     return Err(fault(&error, &address));
                 }
@@ -128,7 +128,7 @@ impl Bound {
         })
     }
 
-    /// Says what is spoken there.
+    /// Sets what is spoken there.
     ///
     /// # Errors
     /// [`ErrorKind::Options`](super::ErrorKind::Options) if this build cannot serve these options.
@@ -138,23 +138,23 @@ impl Bound {
         Ok(self)
     }
 
-    /// The TCP address listened on, with the port that was chosen.
+    /// Returns the TCP address listened on, with the port that was chosen.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Whether somebody on another machine gets in without showing a certificate.
+    /// Returns whether peers on other machines can connect without a certificate.
     pub fn is_open_to_strangers(&self) -> bool {
         let is_remote = self.address.is_some() && !self.is_loopback();
         is_remote && !self.options.tls.as_ref().is_some_and(ServerTls::knows_peers)
     }
 
-    /// The certificate that is shown there.
+    /// Returns the certificate that is shown there.
     pub fn tls(&self) -> Option<&ServerTls> {
         self.options.tls.as_ref()
     }
 
-    /// Another one for the same socket. The file of a Unix socket stays with this one.
+    /// Returns a copy for the same socket. The file of a Unix socket stays with this one.
     ///
     /// # Errors
     /// There is no descriptor left.
@@ -168,7 +168,7 @@ impl Bound {
         std::mem::forget(self.file);
     }
 
-    /// Whether only programs of this machine reach it over TCP.
+    /// Returns whether only programs of this machine reach it over TCP.
     fn is_loopback(&self) -> bool {
         self.address.is_some_and(|address| address.ip().to_canonical().is_loopback())
     }
@@ -177,7 +177,7 @@ impl Bound {
     /// `max_message` bytes will be refused.
     ///
     /// # Errors
-    /// What the runtime says.
+    /// The error of the runtime.
     pub fn listen(self, max_message: usize) -> io::Result<Listener> {
         let on_loopback = self.is_loopback();
         let socket = match self.address {
@@ -245,8 +245,8 @@ impl Listening {
 }
 
 impl Listener {
-    /// Waits for the next peer. Dropping the future loses nobody. While the process has no free descriptor it goes
-    /// on waiting, and gives `log` a line now and then.
+    /// Waits for the next peer. Dropping the future loses no connection. While the process has no free descriptor it goes
+    /// on waiting, and calls `log` with a line now and then.
     ///
     /// # Errors
     /// The listener itself is broken; what concerns one peer is not an error.
@@ -277,14 +277,14 @@ impl Listener {
 
     fn serve(&self, stream: Stream, name: String) -> io::Result<ServerConnection> {
         let wire = Wire::server(self.options.tls.as_ref(), self.options.websocket, self.max_message);
-        // What this build lacks has been told by Bound::speaking().
+        // What this build lacks was reported by Bound::speaking().
         let mut wire = wire.map_err(io::Error::other)?;
         wire.guard(UpgradeGuard { policy: self.options.upgrades.clone(), on_loopback: self.on_loopback });
         Ok(ServerConnection::new(stream, wire, name, self.options.ping_interval))
     }
 }
 
-/// The addresses to try to listen on. All interfaces are IPv6's, which take IPv4 as well, or where there
+/// Returns the addresses to try to listen on. All interfaces are IPv6's, which take IPv4 as well, or where there
 /// is no IPv6 those of IPv4.
 fn interfaces(host: Option<&str>, port: u16) -> io::Result<Vec<SocketAddr>> {
     let Some(host) = host else {
@@ -323,7 +323,7 @@ fn listen_in_file(path: &[u8], mode: u32) -> io::Result<(OwnedFd, SocketFile)> {
     Ok((fd, file))
 }
 
-/// The error with words for people.
+/// Returns the error with the address, in words.
 fn fault(error: &io::Error, address: &dyn std::fmt::Display) -> io::Error {
     io::Error::new(error.kind(), format!("{} ({address})", reason(error)))
 }

@@ -1,7 +1,7 @@
 //! Connections under a peer: sockets that never block, without a timer or runtime, and without a thread but for the
 //! look-up of a host name.
 //!
-//! A [`Connection`] is a state machine for whatever loop the host program runs. It says which
+//! A [`Connection`] is a state machine for whatever loop the host program runs. It returns which
 //! descriptor to watch for what and when it wants to be called again; the loop's side calls
 //! [`drive`](Connection::drive), [`read`](Connection::read) and [`write`](Connection::write).
 //! A program that blocks uses the same thing with [`wait`](Connection::wait).
@@ -15,7 +15,7 @@
 //! a Unix socket, `server_connection` is a connection that was accepted, `upgrade_policy` decides which Web pages may
 //! open a WebSocket.
 //!
-//! What the messages say is the peer's business.
+//! The content of messages is up to the peer.
 
 mod address;
 mod connection;

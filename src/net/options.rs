@@ -1,5 +1,4 @@
-//! What to connect to, how, and within which limits. How it is done lives elsewhere; these are
-//! plain data, the same in every build.
+//! Options of a connection: target, layers and limits. They are plain data, the same in every build.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,9 +9,9 @@ use super::lookup::Resolver;
 use super::url;
 use crate::wire::DEFAULT_MAX_MESSAGE;
 
-/// How long connecting may take in all: name look-up, every address and every handshake.
+/// The time limit for connecting: name look-up, every address and every handshake.
 /// Long enough for three lost SYNs (sent again after 1, 2 and 4 seconds), short enough that a
-/// program at a device still says something while somebody is looking.
+/// program at a device reports a failure while its user is still watching.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// No program waits longer; it keeps the arithmetic of instants from overflowing.
@@ -65,7 +64,7 @@ impl Target {
 pub struct WebSocketOptions {
     /// Path and query, beginning with a slash.
     pub path: String,
-    /// The subprotocol asked for: `jet`. An answer without one is accepted.
+    /// The requested subprotocol: `jet`. An answer without one is accepted.
     pub subprotocol: Option<String>,
     /// Further headers of the upgrade request: name and value.
     pub headers: Vec<(String, String)>,
@@ -89,14 +88,14 @@ impl fmt::Debug for WebSocketOptions {
     }
 }
 
-/// TLS under the framing, and whom to trust.
+/// TLS under the framing, and the certificates to trust.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
     /// PEM file with the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// SHA-256 fingerprints of the daemon's certificate, 64 hexadecimal digits, colons allowed: it
-    /// has to be one of these. Without a [`ca_file`](Self::ca_file) nothing else is asked of it,
-    /// neither who signed it, nor its name, nor its age.
+    /// has to be one of these. Without a [`ca_file`](Self::ca_file) nothing else is checked,
+    /// neither its signature, nor its name, nor its age.
     pub pins: Vec<String>,
     /// PEM file with the own certificate and its intermediates, for daemons that ask for one.
     pub certificate: Option<PathBuf>,
@@ -124,7 +123,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The trivial protocol to this target, everything else as by default.
+    /// Returns options for the trivial protocol to this target, with defaults for everything else.
     pub fn new(target: Target) -> Self {
         Options {
             target,
@@ -145,12 +144,12 @@ impl Options {
         url::parse(url)
     }
 
-    /// The trivial protocol over TCP, everything else as by default.
+    /// Returns options for the trivial protocol over TCP, with defaults for everything else.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
         Options::new(Target::Tcp { host: host.into(), port })
     }
 
-    /// The trivial protocol over a Unix domain socket, everything else as by default.
+    /// Returns options for the trivial protocol over a Unix domain socket, with defaults for everything else.
     pub fn unix(name: impl Into<Vec<u8>>) -> Self {
         Options::new(Target::Unix(name.into()))
     }

@@ -19,7 +19,7 @@ use super::outbox::Outbox;
 use super::socket;
 use super::wait::Ready;
 
-/// One peer's connection at the daemon. Dropping it ends it at once; its watchers are told.
+/// One peer's connection at the daemon. Dropping it ends it at once and wakes its watchers.
 #[derive(Debug)]
 pub struct ServerConnection {
     watcher: Watcher,
@@ -27,7 +27,7 @@ pub struct ServerConnection {
     outbox: Outbox,
     name: String,
     ping_interval: Duration,
-    /// Whether the peer sends no more, but still reads.
+    /// The peer has stopped sending, but still reads.
     half_closed: bool,
 }
 
@@ -68,15 +68,15 @@ impl AsFd for Stream {
 }
 
 impl Watcher {
-    /// Waits until there is something to read (or, with `write`, it can be written). Both may be told
-    /// and turn out to be nothing. Dropping the future loses nothing.
+    /// Waits until there is something to read (or, with `write`, it can be written). Both may be reported
+    /// without reason. Dropping the future loses nothing.
     ///
     /// # Errors
     /// The runtime is shutting down.
     pub async fn ready(&self, write: bool) -> io::Result<Ready> {
         let wanted = if write { Wanted::READABLE | Wanted::WRITABLE } else { Wanted::READABLE };
         let ready = self.0.ready(wanted).await?;
-        // An error is told by either.
+        // An error makes both ready.
         let broken = ready.is_error();
         Ok(Ready {
             readable: broken || ready.is_readable(),
@@ -97,7 +97,7 @@ impl Watcher {
         self.0.try_io(Wanted::WRITABLE, || socket::send(&*self.0, bytes))
     }
 
-    /// As [`receive`], and takes note when there is no more.
+    /// As [`receive`], and clears the readiness when the socket is drained.
     fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<Input> {
         let mut received = Ok(Input::Drained);
         let _ = self.0.try_io(Wanted::READABLE, || {
@@ -123,7 +123,7 @@ impl ServerConnection {
         }
     }
 
-    /// Who it is, for the log: an address and port, or `unix`.
+    /// Returns the name of the peer, for the log: an address and port, or `unix`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -139,7 +139,7 @@ impl ServerConnection {
     }
 
     /// Takes what has been received, a bounded amount, and makes it the batch that
-    /// [`messages`](Self::messages) gives. The batch before is void. Says whether there may be more,
+    /// [`messages`](Self::messages) gives. The batch before is invalid. Returns whether there may be more,
     /// after others have had their turn.
     ///
     /// # Errors
@@ -160,18 +160,18 @@ impl ServerConnection {
         }
     }
 
-    /// The complete messages of the last [`read`](Self::read), in order, without length prefixes.
+    /// Returns the complete messages of the last [`read`](Self::read), in order, without length prefixes.
     /// Their bytes are not validated, and a message of a WebSocket may be empty.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.wire.messages()
     }
 
-    /// Forgets the batch, which gives the memory of large messages back.
+    /// Drops the batch, which returns the memory of large messages.
     pub fn release(&mut self) {
         self.wire.clear();
     }
 
-    /// Whether that message of the batch came in a binary frame of a WebSocket.
+    /// Returns whether that message of the batch came in a binary frame of a WebSocket.
     pub fn is_binary(&self, message: usize) -> bool {
         self.wire.is_binary(message)
     }
@@ -181,8 +181,8 @@ impl ServerConnection {
         self.wire.set_binary(binary);
     }
 
-    /// Whether the handshakes of TLS and WebSocket are done. Before, nothing may be written; a daemon
-    /// has nothing to say before its peer has spoken anyway. Who never gets there should be dropped.
+    /// Returns whether the handshakes of TLS and WebSocket are done. Before, nothing may be written; a daemon
+    /// has nothing to say before its peer has spoken anyway. A connection that never gets there should be dropped.
     pub fn is_open(&self) -> bool {
         self.wire.is_open()
     }
@@ -197,7 +197,7 @@ impl ServerConnection {
     /// the kernel does not take now is kept and leaves in [`flush`](Self::flush).
     ///
     /// # Errors
-    /// The connection has broken. That the peer has ended it is told by [`read`](Self::read).
+    /// The connection has broken. The end of the peer is reported by [`read`](Self::read).
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         self.outbox.take(self.wire.pack(out));
         self.flush()
@@ -227,7 +227,7 @@ impl ServerConnection {
         self.wire.is_websocket().then_some(self.ping_interval)
     }
 
-    /// Asks a WebSocket's peer for a sign of life; nothing on other connections.
+    /// Sends a ping on a WebSocket, and nothing on other connections.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -242,10 +242,10 @@ impl ServerConnection {
         matches!(self.watcher.receive(&mut Vec::new()), Ok(Input::Drained | Input::More))
     }
 
-    /// Says good-bye as each layer does, sends what the kernel takes, and ends the connection.
+    /// Closes each layer in order, sends what the kernel takes, and ends the connection.
     pub fn close(&mut self) {
         self.wire.close();
-        // There is nobody left to tell.
+        // The connection ends anyway.
         let _ = self.send_output();
         socket::finish(&*self.watcher.0);
         // Unread input would turn the end into a reset, which can overtake what was sent.

@@ -21,7 +21,7 @@ impl Socket {
     /// Begins to connect.
     ///
     /// # Errors
-    /// What the system says at once, for example that there is no route; `WouldBlock` if the queue of
+    /// The connection fails at once, for example because that there is no route; `WouldBlock` if the queue of
     /// a Unix socket is full and it has to be tried again.
     pub fn connect(address: &Address) -> io::Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -40,7 +40,7 @@ impl Socket {
         }
     }
 
-    /// Whether the connecting that was begun has succeeded; false while it goes on.
+    /// Returns whether the connection is up; false while connecting goes on.
     ///
     /// # Errors
     /// Why it failed.
@@ -51,7 +51,7 @@ impl Socket {
             Err(Errno::NOTCONN | Errno::INVAL) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        // A port of the ephemeral range that nobody listens on can connect to itself.
+        // A port of the ephemeral range without a listener can connect to itself.
         if peer.is_some() && peer == Some(net::getsockname(&self.fd)?) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -59,7 +59,7 @@ impl Socket {
     }
 }
 
-/// Appends received bytes to `buffer`, no more than it has room for. 0: the end of the stream.
+/// Appends received bytes to `buffer`, as many as it has room for. Returns 0 at the end of the stream.
 ///
 /// # Errors
 /// `WouldBlock` if there is nothing yet, else why the connection is broken.
@@ -72,7 +72,7 @@ pub fn receive(socket: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
     }
 }
 
-/// Sends as much of `bytes` as the kernel takes and says how much that was.
+/// Sends as much of `bytes` as the kernel takes. Returns the count.
 ///
 /// # Errors
 /// `WouldBlock` if it takes nothing now, else why the connection is broken.
@@ -85,13 +85,13 @@ pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Tells the other side that nothing more will come.
+/// Ends the sending direction.
 pub fn finish(socket: impl AsFd) {
     // Fails only if the connection is gone already.
     let _ = net::shutdown(socket, Shutdown::Write);
 }
 
-/// Ends both directions, also for whoever still waits on the descriptor.
+/// Ends both directions, which also wakes tasks that wait on the descriptor.
 pub fn end(socket: impl AsFd) {
     // As above.
     let _ = net::shutdown(socket, Shutdown::Both);

@@ -71,7 +71,7 @@ fn identity(file: &fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Returns whether `path` is a socket that nobody listens on; `false` if it does not exist.
+/// Returns whether `path` is a socket without a listener; `false` if it does not exist.
 fn check_replaceable(path: &Path) -> io::Result<bool> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

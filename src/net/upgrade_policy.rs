@@ -21,7 +21,7 @@ pub struct UpgradePolicy {
     checks_everywhere: bool,
 }
 
-/// What an [`UpgradePolicy`] says to an upgrade request.
+/// The answer of an [`UpgradePolicy`] to an upgrade request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpgradeDecision {
     /// It is accepted.
@@ -95,12 +95,12 @@ impl UpgradePolicy {
     }
 }
 
-/// Whether a text may be part of an option: not empty, without blanks and control characters.
+/// Returns whether a text may be part of an option: not empty, without blanks and control characters.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// Whether an origin is the allowed one. A bare host allows every scheme and port of it.
+/// Returns whether an origin is the allowed one. A bare host allows every scheme and port of it.
 fn is_same_origin(allowed: &str, origin: &str) -> bool {
     let allowed = allowed.trim_end_matches('/');
     match (allowed.split_once("://"), origin.split_once("://")) {
@@ -116,7 +116,7 @@ fn is_same_origin(allowed: &str, origin: &str) -> bool {
     }
 }
 
-/// Whether two hosts are the same, without their ports.
+/// Returns whether two hosts are the same, without their ports.
 fn is_same_host(one: &str, other: &str) -> bool {
     let (one, other) = (without_port(one), without_port(other));
     match (bracketed(one), bracketed(other)) {
@@ -140,12 +140,12 @@ fn without_dot(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// The address in brackets, as IPv6 has it in URLs.
+/// Returns the address in brackets, as IPv6 has it in URLs.
 fn bracketed(name: &str) -> Option<Ipv6Addr> {
     name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// The port behind a host, or the default one of the scheme.
+/// Returns the port behind a host, or the default one of the scheme.
 fn port<'a>(scheme: &str, place: &'a str) -> &'a str {
     let given = place[without_port(place).len()..].trim_start_matches(':');
     match scheme.to_ascii_lowercase().as_str() {

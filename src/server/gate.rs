@@ -47,7 +47,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Makes the gate of a thread that will be started, and has it told of forks.
+    /// Makes the gate of a thread that will be started, and registers it as an observer of forks.
     pub fn new(bell: Arc<OnceLock<UnixStream>>) -> Arc<Gate> {
         let gate = Arc::new(Gate {
             state: AtomicU8::new(RUNNING),
@@ -81,19 +81,19 @@ impl Gate {
         }
     }
 
-    /// Notes an accepted socket until the result is dropped. A fork closes its copy.
+    /// Registers an accepted socket until the result is dropped. A fork closes its copy.
     pub fn hold(self: &Arc<Gate>, socket: BorrowedFd<'_>) -> HeldSocket {
         let socket = socket.as_raw_fd();
         self.lock().insert(socket);
         HeldSocket { gate: self.clone(), socket }
     }
 
-    /// Whether this process was forked from the one that has the thread.
+    /// Returns whether this process was forked from the one that has the thread.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self.state.load(Ordering::Acquire), ABSENT | TORN)
     }
 
-    /// Whether all that the thread had is whole in this fork.
+    /// Returns whether the thread stood between two turns at the fork, so that its data is whole in this process.
     pub fn is_whole(&self) -> bool {
         self.state.load(Ordering::Acquire) == ABSENT
     }
@@ -136,7 +136,7 @@ impl AtFork for Gate {
     /// Only this thread is left, and it holds no lock: where the daemon's thread stood still, no lock is taken.
     fn child(&self) {
         if self.change(HELD, ABSENT) {
-            // Whoever goes on with the daemon, its peers do not wait for this copy to be closed as well.
+            // Whichever process goes on with the daemon, its peers do not wait for this copy to be closed as well.
             self.lock().drain().for_each(fork::close_inherited);
         } else {
             self.change(RUNNING, TORN);

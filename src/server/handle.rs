@@ -34,7 +34,7 @@ pub struct Handle {
     is_broken: bool,
 }
 
-/// What threads of the daemon are started with.
+/// The data that threads of the daemon are started with.
 struct Origin {
     config: Config,
     /// With the files of Unix sockets; the thread has copies of the descriptors.
@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// The options of a new thread.
+    /// Returns the options of a new thread.
     fn options(&self) -> io::Result<Options> {
         let log = self.log.clone();
         Ok(Options {
@@ -125,17 +125,17 @@ impl Handle {
         Ok(Handle { addresses, origin, running, ownership, is_broken: false })
     }
 
-    /// The TCP addresses it listens on, with the ports that were chosen for port 0.
+    /// Returns the TCP addresses it listens on, with the ports that were chosen for port 0.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// All it listens on, in words for its log.
+    /// Returns everything it listens on, in words for the log.
     pub fn places(&self) -> impl Iterator<Item = String> + '_ {
         self.origin.listeners.iter().map(BoundListener::to_string)
     }
 
-    /// Has the daemon read its users file, certificates and keys again, as far as it has some, and log what came of
+    /// Makes the daemon read its users file, certificates and keys again, as far as it has some, and log the results of
     /// it. Connections stay as they are; a file that is no good changes nothing.
     pub fn reread(&self) {
         self.claim();
@@ -145,11 +145,11 @@ impl Handle {
     /// Has `bell` get a byte in each process that is forked from this one: [`owner`](Self::owner) wants to be called
     /// there.
     pub fn ring_in_forks(&self, bell: UnixStream) {
-        // Set once, by who made the handle.
+        // Set once, by the owner of the handle.
         let _ = self.origin.bell.set(bell);
     }
 
-    /// A use of the daemon by the program: after a fork, it belongs to the process that uses it.
+    /// Notes a use of the daemon by the program, and returns its owner. After a fork, it belongs to the process that uses it.
     pub fn claim(&self) -> Owner {
         self.ownership.settle()
     }
@@ -210,12 +210,12 @@ impl Handle {
         }
     }
 
-    /// Of a thread in another process: to drop it would wake that and wait for one that is not there.
+    /// Forgets a thread of another process. Dropping it would wake that and wait for a thread that does not exist.
     fn forget_thread(&mut self) {
         std::mem::forget(self.running.take());
     }
 
-    /// Another process listens there.
+    /// Closes the listeners without removing their files, as another process listens there.
     fn leave_listeners(&mut self) {
         self.origin.listeners.drain(..).for_each(BoundListener::leave);
     }

@@ -160,7 +160,7 @@ impl Hub {
         self.touched();
     }
 
-    /// Gives each connection with something to send one write, ends those that the bus has closed, and writes the log.
+    /// Makes one write for each connection with something to send, ends those that the bus has closed, and writes the log.
     pub fn flush(&self) {
         let dirty = self.bus.borrow_mut().take_dirty();
         for key in dirty {

@@ -60,7 +60,7 @@ impl Link {
         self.changed.notified().await;
     }
 
-    /// Has the task woken after each write from now on, until everything is sent.
+    /// Makes each write wake the task from now on, until everything is sent.
     pub fn finish(&self) {
         self.finishing.set(true);
     }
@@ -85,13 +85,13 @@ impl Link {
         }
     }
 
-    /// Has the task end the connection.
+    /// Makes the task end the connection.
     pub fn end(&self) {
         self.ended.set(true);
         self.wake();
     }
 
-    /// Has the task check again what it waits for.
+    /// Makes the task check again what it waits for.
     pub fn wake(&self) {
         self.changed.notify_one();
     }

@@ -54,7 +54,7 @@ pub struct ListenConfig {
     pub interfaces: Interfaces,
     /// The port of the trivial protocol; 0 chooses a free one, the same on all interfaces.
     pub port: u16,
-    /// The port of WebSockets, if there shall be one.
+    /// The port of WebSockets, if any.
     pub ws_port: Option<u16>,
     /// Unix sockets: paths, or abstract names behind a leading `@` or NUL.
     pub unix: Vec<Vec<u8>>,
@@ -88,7 +88,7 @@ impl ListenConfig {
         self.ports(true)
     }
 
-    /// The plain port, or encrypted if there is no port beside it for that, and the one beside it.
+    /// Binds the plain port (encrypted if there is no TLS port beside it), and the TLS port.
     fn ports(&self, websocket: bool) -> io::Result<Vec<BoundListener>> {
         let wanted = self.tls.as_ref();
         let tls = wanted.map(|tls| ServerTls::new(&tls.certificate, &tls.key, tls.client_ca.as_deref()));
@@ -136,7 +136,7 @@ impl ListenConfig {
         }
     }
 
-    /// There may be no IPv6 on this machine, or no IPv4. But where the port is taken, somebody else would get the
+    /// There may be no IPv6 on this machine, or no IPv4. But where the port is taken, another program would get the
     /// peers that try IPv6 first.
     fn can_do_without(&self, error: &io::Error) -> bool {
         self.interfaces == Interfaces::Loopback && error.kind() != io::ErrorKind::AddrInUse

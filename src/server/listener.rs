@@ -1,4 +1,4 @@
-//! Listening: from an address to connections.
+//! Listeners: from an address to connections.
 
 use std::fmt;
 use std::io;
@@ -17,22 +17,22 @@ use crate::net::{Bound, Error, ServeOptions, ServerTls};
 pub struct BoundListener(Bound);
 
 impl BoundListener {
-    /// The TCP address it listens on.
+    /// Returns the TCP address it listens on.
     pub fn address(&self) -> Option<SocketAddr> {
         self.0.address()
     }
 
-    /// Whether somebody on another machine gets in without showing a certificate.
+    /// Returns whether peers on other machines can connect without a certificate.
     pub fn is_open_to_strangers(&self) -> bool {
         self.0.is_open_to_strangers()
     }
 
-    /// The certificate that is shown there.
+    /// Returns the certificate that is shown there.
     pub fn tls(&self) -> Option<&ServerTls> {
         self.0.tls()
     }
 
-    /// Says that WebSocket or TLS is spoken there, instead of the trivial protocol over plain bytes.
+    /// Sets WebSocket or TLS as the protocol, instead of the trivial protocol over plain bytes.
     ///
     /// # Errors
     /// This build has no such layer.
@@ -40,7 +40,7 @@ impl BoundListener {
         self.0.speaking(options).map(BoundListener)
     }
 
-    /// Another one for the same socket, without the file of a Unix socket.
+    /// Returns a copy for the same socket, without the file of a Unix socket.
     pub(crate) fn try_clone(&self) -> io::Result<BoundListener> {
         self.0.try_clone().map(BoundListener)
     }

@@ -172,7 +172,7 @@ fn write_all(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Ok(()),
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Whoever started this process may have set it so.
+            // The program that started this process may have set it so.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(RETRY),
             Err(error) => return Err(error),
         }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(rest, ["a", "b", "1 lines dropped: the log was not read"]);
     }
 
-    /// Takes nothing until it is told to.
+    /// Blocks until it is released.
     struct Stuck(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Stuck {

@@ -23,7 +23,7 @@ static ANCESTORS: [AtomicU32; GENERATIONS] = [const { AtomicU32::new(0) }; GENER
 /// How many processes there are above this one.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 
-/// What wants to know of forks.
+/// The observers of forks.
 static OBSERVERS: Mutex<Vec<Weak<dyn AtFork>>> = Mutex::new(Vec::new());
 
 /// Runs around each fork, on the thread that forks.
@@ -58,7 +58,7 @@ pub fn install() {
     });
 }
 
-/// Has `observer` told of all forks for as long as it exists.
+/// Calls `observer` around all forks for as long as it exists.
 pub fn observe(observer: &Arc<dyn AtFork>) {
     install();
     let mut observers = observers();
@@ -78,7 +78,7 @@ extern "C" fn prepare() {
     let list = observers();
     let observers: Vec<_> = list.iter().filter_map(Weak::upgrade).collect();
     observers.iter().for_each(|observer| observer.prepare());
-    // A thread that forks while it ends has no place for this; its observers hear nothing more.
+    // A thread that forks while it ends has no place for this; its observers are not called afterwards.
     let _ = CURRENT.try_with(|current| *current.borrow_mut() = Some(Fork { observers, _list: list }));
 }
 
@@ -99,12 +99,12 @@ fn after(tell: impl Fn(&Arc<dyn AtFork>)) {
     fork.iter().flat_map(|fork| &fork.observers).for_each(tell);
 }
 
-/// How many forks this process and those above it have begun. Another number means that there was one.
+/// Returns how many forks this process and those above it have begun. Another number means that there was one.
 pub fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// How many processes there are above this one since the handlers were installed. Another number than before means
+/// Returns how many processes there are above this one since the handlers were installed. Another number than before means
 /// that this is a new process.
 pub fn depth() -> usize {
     DEPTH.load(Ordering::Relaxed)

@@ -19,7 +19,7 @@ impl Blocks {
     /// So many blocks.
     ///
     /// # Errors
-    /// There is no memory, or none is asked for.
+    /// There is no memory left, or `count` is 0.
     pub fn new(count: usize) -> io::Result<Blocks> {
         let bytes = count.checked_mul(size_of::<Block>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -45,7 +45,7 @@ impl AsMut<[Block]> for Blocks {
 
 impl Drop for Blocks {
     fn drop(&mut self) {
-        // SAFETY: that is the mapping of `new`, whole, and nobody borrows it any more. It cannot fail.
+        // SAFETY: that is the mapping of `new`, whole, and nothing borrows it any more. It cannot fail.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.count * size_of::<Block>()) };
     }
 }

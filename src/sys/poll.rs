@@ -22,22 +22,22 @@ impl Polled {
         Polled(libc::pollfd { fd, events, revents: 0 })
     }
 
-    /// The descriptor.
+    /// Returns the descriptor.
     pub fn fd(self) -> RawFd {
         self.0.fd
     }
 
-    /// Whether there is something to read, or the stream has ended or broken.
+    /// Returns whether there is something to read, or the stream has ended or broken.
     pub fn readable(self) -> bool {
         self.0.events & libc::POLLIN != 0 && self.0.revents & (libc::POLLIN | Self::BROKEN) != 0
     }
 
-    /// Whether it can be written, or has broken.
+    /// Returns whether it can be written, or has broken.
     pub fn writable(self) -> bool {
         self.0.events & libc::POLLOUT != 0 && self.0.revents & (libc::POLLOUT | Self::BROKEN) != 0
     }
 
-    /// Whether there is no such descriptor (any more).
+    /// Returns whether there is no such descriptor (any more).
     pub fn invalid(self) -> bool {
         self.0.revents & libc::POLLNVAL != 0
     }

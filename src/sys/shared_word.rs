@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
 /// A number in memory of its own, which forks share instead of copying it. It is 0 at the beginning. Until it is
-/// written, the kernel gives it no memory.
+/// written, it takes no memory.
 #[derive(Debug)]
 pub struct SharedWord(NonNull<AtomicU64>);
 
@@ -20,7 +20,7 @@ impl SharedWord {
     /// Makes one.
     ///
     /// # Errors
-    /// The system gives no memory.
+    /// The system has no memory left.
     pub fn new() -> io::Result<SharedWord> {
         let access = libc::PROT_READ | libc::PROT_WRITE;
         let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
@@ -32,7 +32,7 @@ impl SharedWord {
         NonNull::new(at.cast()).map(SharedWord).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
-    /// The word.
+    /// Returns the word.
     pub fn get(&self) -> &AtomicU64 {
         // SAFETY: the memory is a page, aligned and zeroed, which is a valid atomic, and it lives as long as `self`.
         unsafe { self.0.as_ref() }

@@ -1,19 +1,19 @@
-//! What can be wrong about users.
+//! [`Error`]: why something about users was refused.
 
 use std::fmt;
 
-/// Why something about users was refused: a text for people that names the file, the user and the place. It never
+/// A text for people that names the file, the user and the place. It never
 /// holds a password or a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(String);
 
 impl Error {
-    /// An error of one's own, for what [`update`](super::update) is to give up with.
+    /// Makes an error, for a change that [`update`](super::update) does not make.
     pub fn new(text: impl Into<String>) -> Error {
         Error(text.into())
     }
 
-    /// The same, and where it is: in front of the text.
+    /// Returns the error with the place in front of its text.
     pub(crate) fn at(self, place: impl fmt::Display) -> Error {
         Error(format!("{place}: {}", self.0))
     }

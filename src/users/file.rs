@@ -1,8 +1,8 @@
-//! The users file on the disk: read whole, changed by whoever has the lock, and replaced in one step.
+//! The users file on the disk: read whole, changed under a lock, and replaced in one step.
 //!
 //! What lives here is all I/O of users. A reader sees the old file or the new one, never half of one. Two programs
 //! that change it at a time, say `jetd passwd` and a daemon whose user has chosen a new password, wait for
-//! each other with a lock on the file, which only those can take who may read it. Whoever gets it looks
+//! each other with a lock on the file, which only programs that may read it can take. The program that gets it checks
 //! whether the file has been replaced meanwhile, and then wants the lock on the new one.
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -20,10 +20,10 @@ use super::{Error, Users, format};
 /// Largest file that is read: tens of thousands of users. Whatever is larger is another file, or endless.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Who may do what with a file that is made: its owner only.
+/// The mode of a new file: for its owner only.
 const NEW_MODE: u32 = 0o600;
 
-/// The bits of a mode that are for users who neither own the file nor are in its group.
+/// The bits of a mode that are for users that neither own the file nor are in its group.
 const OTHERS: u32 = 0o007;
 
 /// How long another program may hold the lock. It reads and writes one file meanwhile.
@@ -61,9 +61,9 @@ pub fn exposure(path: &Path) -> Option<String> {
     Some(format!("everybody on this machine can {what} {0}: 'chmod o= {0}' ends that", path.display()))
 }
 
-/// Changes a users file: reads it, has `change` done to the users and writes them, while nobody else does so. A file
+/// Changes a users file: reads it, calls `change` with the users and writes them, under a lock. A file
 /// that is missing is made, for its owner only, if `may_create`; one that is there keeps its owner and group
-/// and loses what others may do with it. Gives what `change` gave, and the users as they are in the file now.
+/// and loses what others may do with it. Returns the result of `change`, and the users as they are in the file now.
 ///
 /// # Errors
 /// What [`read`] and `change` say, or that it cannot be written; then the file is as it was.
@@ -85,7 +85,7 @@ pub fn update<T>(
     Ok((changed?, users))
 }
 
-/// A file that nobody else changes until this is dropped.
+/// A lock on the file, until this is dropped.
 struct Lock {
     _file: File,
     is_empty: bool,
@@ -117,7 +117,7 @@ impl Location {
         Ok(Location { target, directory })
     }
 
-    /// Waits until nobody else changes the file. A file that is missing is made, without anything in it, if
+    /// Waits for the lock on the file. A file that is missing is made, without anything in it, if
     /// `may_create`.
     fn lock(&self, may_create: bool) -> io::Result<Lock> {
         let deadline = Instant::now() + LOCK_PATIENCE;
@@ -147,7 +147,7 @@ impl Location {
         }
     }
 
-    /// Whether it is still that file, and not one in its place.
+    /// Returns whether it is still that file, and not one in its place.
     fn is(&self, file: &File) -> io::Result<bool> {
         let ours = file.metadata()?;
         match fs::metadata(&self.target) {
@@ -163,7 +163,7 @@ impl Location {
         name.push(self.target.file_name().unwrap_or_default());
         name.push(".new");
         let new = self.directory.join(name);
-        // Left by a program that was ended in here; nobody is in here now.
+        // Left by a program that was ended in here. Only one is here at a time.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -182,7 +182,7 @@ impl Location {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(NEW_MODE).open(new)?;
         let (made, old) = (file.metadata()?, fs::metadata(&self.target)?);
         if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
-            // Whoever reads it, a daemon with less rights perhaps, must still be able to.
+            // Programs that read it, perhaps a daemon with fewer rights, must still be able to.
             std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
         }
         file.set_permissions(Permissions::from_mode(old.mode() & 0o777 & !OTHERS))?;

@@ -1,7 +1,7 @@
 //! Passwords and what is kept of them: argon2 hashes as PHC strings, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
 //!
-//! A hash takes tens of milliseconds and the memory its string names, which is the point of it; whoever
-//! calls [`Hash::of`] and [`Hash::verify`] sees to that this happens on no thread that others wait for, and
+//! A hash takes tens of milliseconds and the memory its string names, which is the point of it. The caller of
+//! [`Hash::of`] and [`Hash::verify`] has to do this on a thread that nothing else waits for, and
 //! not many times at once.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use super::Error;
 use crate::sys::pages::Blocks;
 use crate::util::password::Password;
 
-/// Longest password in bytes. Nobody types more; a hash of megabytes would be a load nobody pays for.
+/// Longest password in bytes. People do not type more, and hashing megabytes would be a load on the daemon.
 pub const MAX_PASSWORD_BYTES: usize = 4096;
 
 /// Bytes of salt, as the PHC string format recommends: enough that no two are the same by chance.
@@ -22,7 +22,7 @@ const SALT_BYTES: usize = 16;
 /// Bytes of a hash of ours: the 256 bits that RFC 9106 recommends.
 const OUTPUT_BYTES: usize = 32;
 
-/// What a hash costs whoever makes or verifies it.
+/// The cost of making and verifying a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB.
@@ -38,7 +38,7 @@ impl Cost {
     /// has that much for a moment, and a login should not take it a second.
     pub const DEFAULT: Cost = Cost { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
 
-    /// The most that a hash from elsewhere may cost, since whoever wants to log in makes the daemon pay it.
+    /// The most that a hash from elsewhere may cost, since each login makes the daemon pay it.
     /// RFC 9106 recommends 64 MiB, 3 passes and 4 lanes where memory is scarce; this is twice
     /// the memory and a little more of the rest.
     pub const MAX: Cost = Cost { memory_kib: 128 * 1024, passes: 6, lanes: 16 };
@@ -128,7 +128,7 @@ impl Hash {
         Ok(hash)
     }
 
-    /// Whether it is the hash of that password. Takes as long for a wrong one.
+    /// Returns whether it is the hash of that password. Takes as long for a wrong one.
     pub fn verify(&self, password: &Password) -> bool {
         password.text().len() <= MAX_PASSWORD_BYTES
             && self.output_for(password).is_some_and(|output| {
@@ -144,19 +144,19 @@ impl Hash {
         output(&Argon2::new(algorithm, Version::V0x13, params), password, self.0.salt.as_ref()?).ok()
     }
 
-    /// The PHC string, for whoever keeps it.
+    /// Returns the PHC string.
     pub fn to_phc(&self) -> String {
         self.0.to_string()
     }
 
-    /// A hash that costs as much as this one and that no password is known to match.
+    /// Returns a hash that costs as much as this one and that no password is known to match.
     pub(crate) fn decoy(&self) -> Hash {
         let mut decoy = self.clone();
         decoy.0.hash = Output::new(&[0; OUTPUT_BYTES]).ok();
         decoy
     }
 
-    /// A decoy that costs as much as a hash of ours.
+    /// Returns a decoy that costs as much as a hash of ours.
     pub(crate) fn default_decoy() -> Hash {
         let Cost { memory_kib, passes, lanes } = Cost::DEFAULT;
         let zeros = "A".repeat(22);

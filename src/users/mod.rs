@@ -1,7 +1,7 @@
-//! Who may log in, and with what rights.
+//! Users: names, passwords and rights.
 //!
-//! What lives here: users and their groups; [`struct@Hash`] and [`Password`] in `hash`; the users file in `file`,
-//! its format in `format`. What a group may do with an element is the daemon's affair. Nothing here
+//! This module has users and their groups; [`struct@Hash`] and [`Password`] in `hash`; the users file in `file`,
+//! its format in `format`. What a group may do with an element is up to the daemon. Nothing here
 //! keeps a password, and neither Debug nor an error shows one, or a hash.
 
 mod error;
@@ -36,17 +36,17 @@ pub struct User {
 pub struct Users(BTreeMap<String, User>);
 
 impl Users {
-    /// The user of that name.
+    /// Returns the user of that name.
     pub fn get(&self, name: &str) -> Option<&User> {
         self.0.get(name)
     }
 
-    /// The user of that name, to change it.
+    /// Returns the user of that name, to change it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut User> {
         self.0.get_mut(name)
     }
 
-    /// Adds a user, in the place of one with that name; gives the one that was there.
+    /// Adds a user, and returns the one of that name that it replaces.
     ///
     /// # Errors
     /// As [`check_name`].
@@ -55,29 +55,29 @@ impl Users {
         Ok(self.0.insert(name.to_owned(), user))
     }
 
-    /// Takes a user away.
+    /// Removes a user.
     pub fn remove(&mut self, name: &str) -> Option<User> {
         self.0.remove(name)
     }
 
-    /// The users, in the order of their names.
+    /// Returns the users, in the order of their names.
     pub fn iter(&self) -> Iter<'_, String, User> {
         self.0.iter()
     }
 
-    /// Whether there is no user.
+    /// Returns whether there is no user.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many users there are.
+    /// Returns how many users there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// What the password of somebody who claims that name has to be verified with: the hash of that user,
+    /// Returns the hash to verify a password for that name with: the hash of that user,
     /// or one that costs as much and that no password matches. So the time that an answer takes
-    /// does not tell who is a user.
+    /// does not reveal which names are users.
     pub fn hash_for(&self, name: &str) -> Hash {
         if let Some(user) = self.get(name) {
             return user.hash.clone();
@@ -99,7 +99,7 @@ impl<'u> IntoIterator for &'u Users {
     }
 }
 
-/// Checks what a user is to be called: names are shown in logs and on terminals.
+/// Checks the name of a user. Names are shown in logs and on terminals.
 ///
 /// # Errors
 /// The name is empty, longer than [`MAX_NAME_BYTES`] or has control characters.

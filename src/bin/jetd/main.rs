@@ -181,7 +181,7 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Nothing is written to stdout: who reads what the parent wrote there must not wait for the daemon to end.
+/// Nothing is written to stdout: a reader of the parent's output must not wait for the daemon to end.
 fn silence_stdout() -> io::Result<()> {
     let null = File::options().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(null)?)
@@ -204,7 +204,7 @@ fn run(arguments: &Serve) -> io::Result<()> {
 fn serve(arguments: &Serve, parent: Option<Background>, log: &LogWriter) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before anybody can connect: a signal must not get lost in between.
+        // Before peers can connect: a signal must not get lost in between.
         let mut interrupt = Listening::to(SignalKind::interrupt())?;
         let mut terminate = Listening::to(SignalKind::terminate())?;
         let mut hang_up = Listening::to(SignalKind::hangup())?;
@@ -241,7 +241,7 @@ fn start(arguments: &Serve, log: LogWriter) -> io::Result<Handle> {
             log.push(line);
         }
     });
-    // Before anybody is listened to.
+    // Before the first peer can connect.
     let accounts = arguments.users.as_deref().map(accounts).transpose()?;
     server::start(Options { config, listeners: listeners(arguments)?, log, accounts })
 }

@@ -9,7 +9,7 @@ use jet::users::{self, Auth, Error, Hash, User, Users};
 
 use crate::prompt::{Failure, new_password};
 
-/// What a shell says about a program that a signal has ended: this and its number.
+/// The exit code of a program that a signal has ended is this and the number of the signal, as in shells.
 const ENDED_BY_SIGNAL: u8 = 128;
 
 /// Gives a user a password and groups, in a file for `jetd --users`
@@ -67,7 +67,7 @@ pub struct Arguments {
     delete: bool,
 }
 
-/// Does it, and says on stdout what was done.
+/// Runs the command, and prints the result to stdout.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let done = if arguments.delete { delete(arguments) } else { change(arguments) };
     match done {
@@ -94,7 +94,7 @@ fn delete(arguments: &Arguments) -> Result<&'static str, Failure> {
 fn change(arguments: &Arguments) -> Result<&'static str, Failure> {
     let Arguments { file, user: name, .. } = arguments;
     users::check_name(name)?;
-    // Before anybody types a password in vain.
+    // Before a password is typed in vain.
     let before = if is_new(file) { Users::default() } else { users::read(file)? };
     if arguments.keep_password {
         before.get(name).ok_or_else(|| nobody(name))?;
@@ -114,7 +114,7 @@ fn change(arguments: &Arguments) -> Result<&'static str, Failure> {
     Ok(if was_there { "changed" } else { "added" })
 }
 
-/// Whether there is no file, or nothing in it.
+/// Returns whether there is no file, or nothing in it.
 fn is_new(file: &Path) -> bool {
     match file.symlink_metadata() {
         Err(error) => error.kind() == ErrorKind::NotFound,

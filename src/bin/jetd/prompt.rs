@@ -1,4 +1,4 @@
-//! Asking for a password: twice and unseen on a terminal, as one line from anything else.
+//! Reads a password: twice and without echo from a terminal, as one line from anything else.
 
 use std::io::{self, IsTerminal, Stdin, Write};
 use std::os::fd::AsRawFd;
@@ -33,7 +33,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The new password of that user.
+/// Returns the new password of that user.
 pub fn new_password(user: &str) -> Result<Password, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
@@ -54,7 +54,7 @@ fn password(line: Zeroizing<Vec<u8>>) -> Result<Password, Failure> {
 }
 
 /// Reads a line without its end; the end of the input ends it as well. Takes single bytes: what is behind the line is for
-/// whoever has the same stdin. `ready` waits until there is something.
+/// the next reader of the same stdin. `ready` waits until there is something.
 fn read_line(
     stdin: &Stdin,
     mut ready: impl FnMut() -> Result<(), Failure>,

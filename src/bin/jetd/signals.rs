@@ -13,7 +13,7 @@ impl Listening {
     /// Listens from now on.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system cannot install a handler.
     pub fn to(kind: SignalKind) -> io::Result<Listening> {
         Ok(Listening(if is_ignored(kind.as_raw_value()) { None } else { Some(signal(kind)?) }))
     }

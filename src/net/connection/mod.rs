@@ -24,12 +24,12 @@ use super::wait::{self, Interest, Ready};
 use state::State;
 use suspect::Suspect;
 
-/// How far a connection is.
+/// The progress of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Not usable yet; what is written waits.
+    /// Not usable yet. Frames that are written wait.
     Dialling,
-    /// Messages can come and go.
+    /// Messages can be sent and received.
     Open,
 }
 
@@ -59,7 +59,7 @@ pub struct Connection {
 
 impl Connection {
     /// Checks the options (which may read certificates from files) and begins to connect; whether
-    /// that works is told by [`drive`](Self::drive), which may be called at once.
+    /// that succeeds is reported by [`drive`](Self::drive), which may be called at once.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if the options cannot work.
@@ -101,7 +101,7 @@ impl Connection {
         Wire::client(options).map(drop)
     }
 
-    /// The descriptor to watch now, if there is one.
+    /// Returns the descriptor to watch now, if there is one.
     pub fn fd(&self) -> Option<RawFd> {
         self.borrowed_fd().map(|fd| fd.as_raw_fd())
     }
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// What to watch it for; nothing once it has failed.
+    /// Returns what to watch it for; nothing once it has failed.
     pub fn wants(&self) -> Interest {
         match &self.state {
             _ if self.is_undecided => Interest::default(),
@@ -129,7 +129,7 @@ impl Connection {
         }
     }
 
-    /// When [`drive`](Self::drive) wants to be called even if nothing happens on the descriptor.
+    /// Returns the time at which [`drive`](Self::drive) wants to be called even if nothing happens on the descriptor.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             _ if self.is_undecided => None,
@@ -142,7 +142,7 @@ impl Connection {
 
     /// Goes on with connecting, or with sending what could not leave before. To be called when
     /// the descriptor is ready and at the [`deadline`](Self::deadline); harmless at any other time.
-    /// When it says `Open` for the first time, [`read`](Self::read) has to follow, whatever the
+    /// When it returns `Open` for the first time, [`read`](Self::read) has to follow, whatever the
     /// descriptor was ready for: messages may have come with the end of a handshake.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Connection {
         self.flush_now()
     }
 
-    /// Why a handshake that is not done will not be, if so.
+    /// Fails if a handshake cannot be completed any more.
     fn check_handshake(&self, received: Result<(), Error>, now: Instant) -> Result<(), Error> {
         let unreachable = |text: String| Err(Error::new(ErrorKind::Unreachable, text));
         match received {
@@ -241,7 +241,7 @@ impl Connection {
         }
     }
 
-    /// Takes what has come and answers what the layers have to answer.
+    /// Reads what has come and sends the answers of the layers.
     fn receive(&mut self) -> Result<(), Error> {
         let (State::Handshaking(socket) | State::Open(socket)) = &self.state else { return Ok(()) };
         let input = self.wire.fill(|buffer| receive(socket, buffer));
@@ -275,7 +275,7 @@ impl Connection {
         match (owner, &self.state) {
             (_, State::Failed(..)) => self.is_undecided = false,
             (Owner::Elsewhere, _) => {
-                // Kept for those who ask.
+                // Kept for later calls.
                 let _ = self.remember::<()>(Err(Error::new(ErrorKind::Closed, ELSEWHERE)));
             }
             (Owner::Here, State::Open(_)) if was_undecided => {
@@ -285,23 +285,23 @@ impl Connection {
         }
     }
 
-    /// Whether this process was forked from one that has the connection, and one of both will go on with it: what is
+    /// Returns whether this process was forked from one that has the connection, and one of both will go on with it: what is
     /// written waits until then. [`drive`](Self::drive) looks again.
     pub fn is_undecided(&self) -> bool {
         self.is_undecided
     }
 
-    /// Whether it has failed because another process owns it.
+    /// Returns whether it has failed because another process owns it.
     pub fn is_elsewhere(&self) -> bool {
         self.ownership.look() == Owner::Elsewhere
     }
 
-    /// Whether no other process can go on with it: there was no fork since this one has used it.
+    /// Returns whether no other process can go on with it: there was no fork since this one has used it.
     pub fn is_here(&self) -> bool {
         self.ownership.look() == Owner::Here
     }
 
-    /// Gives it up without sending and without ending it, for another process may go on with it.
+    /// Drops the connection without sending or ending it, because another process may go on with it.
     pub fn discard(&mut self) {
         self.state = State::Failed(Error::new(ErrorKind::Closed, "closed"), None);
         self.is_undecided = false;
@@ -329,7 +329,7 @@ impl Connection {
     }
 
     /// Takes what has been received, a bounded amount, and makes it the batch that
-    /// [`messages`](Self::messages) gives. The batch before is void.
+    /// [`messages`](Self::messages) returns. The batch before is invalid.
     ///
     /// # Errors
     /// The connection has ended, has broken, or the other side broke the protocol. The messages
@@ -353,19 +353,19 @@ impl Connection {
         }
     }
 
-    /// The complete messages of the last [`read`](Self::read), in order, without length prefixes.
+    /// Returns the complete messages of the last [`read`](Self::read), in order, without length prefixes.
     /// They stay where they are until the next one. Their bytes are not validated, and a message of
     /// a WebSocket may be empty.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.wire.messages()
     }
 
-    /// Forgets the batch, which gives the memory of large messages back.
+    /// Drops the batch, which returns the memory of large messages.
     pub fn release(&mut self) {
         self.wire.clear();
     }
 
-    /// Whether that message of the batch came in a binary frame of a WebSocket.
+    /// Returns whether that message of the batch came in a binary frame of a WebSocket.
     pub fn is_binary(&self, message: usize) -> bool {
         self.wire.is_binary(message)
     }
@@ -380,7 +380,7 @@ impl Connection {
     /// kernel does not take now, or while dialling, is kept and leaves in [`drive`](Self::drive).
     ///
     /// # Errors
-    /// The connection has broken. That the other side has ended it is told by
+    /// The connection has broken. The end of the other side is reported by
     /// [`read`](Self::read), after the messages that it sent before.
     pub fn write(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         self.settle();
@@ -418,7 +418,7 @@ impl Connection {
         if let State::Open(socket) = std::mem::replace(&mut self.state, closed) {
             self.wire.close();
             self.outbox.take(self.wire.output());
-            // There is nobody left to tell.
+            // The connection ends anyway.
             let _ = self.outbox.flush(|bytes| socket::send(&socket, bytes));
             socket::finish(&socket);
             // Unread input would turn the end into a reset, which can overtake what was sent.
@@ -440,7 +440,7 @@ impl Connection {
         wait::wait(self.borrowed_fd(), interest, until)
     }
 
-    /// Blocks until everything written has left for the kernel, but not beyond `until`. Says whether
+    /// Blocks until everything written has left for the kernel, but not beyond `until`. Returns whether
     /// it has. Signals do not end it.
     ///
     /// # Errors
@@ -463,7 +463,7 @@ impl Connection {
         }
     }
 
-    /// The connection is broken, as a system call says.
+    /// Returns the error of a connection that is broken according to a system call.
     fn broken(&self, error: &io::Error) -> Error {
         let is_ended = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
         self.refused().filter(|_| is_ended).unwrap_or_else(|| Error::broken(error, "daemon"))
@@ -474,7 +474,7 @@ impl Connection {
         self.suspect.length()
     }
 
-    /// Why the daemon ends the connection, if it is the length of a message.
+    /// Returns the error of a connection that the daemon has ended, if the length of a message is the likely reason.
     fn refused(&self) -> Option<Error> {
         let length = self.suspect.length()?;
         let text = format!("the daemon closed the connection after a message of {length} bytes");

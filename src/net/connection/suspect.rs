@@ -9,10 +9,10 @@ const SMALLEST_LIMIT: usize = 512;
 /// A daemon that refuses a message ends the connection within this time.
 const SOON: Duration = Duration::from_secs(1);
 
-/// A daemon that refuses a message may say so, and says nothing else.
+/// A daemon that refuses a message sends an error for it at most.
 const MOST_ANSWERS: usize = 1;
 
-/// The suspect, if there is one.
+/// The message under suspicion, if there is one.
 #[derive(Debug, Default)]
 pub struct Suspect(Option<Large>);
 
@@ -26,7 +26,7 @@ struct Large {
 }
 
 impl Suspect {
-    /// Looks at whole frames that are sent now.
+    /// Notes whole frames that are sent now.
     pub fn sent(&mut self, mut frames: &[u8]) {
         let mut largest = 0;
         while let Some((header, rest)) = frames.split_first_chunk() {
@@ -39,14 +39,14 @@ impl Suspect {
         }
     }
 
-    /// Everything has left for the kernel.
+    /// Notes that everything has left for the kernel.
     pub fn left(&mut self) {
         if let Some(large) = self.0.as_mut().filter(|large| large.left.is_none()) {
             large.left = Some(Instant::now());
         }
     }
 
-    /// So many messages have been received.
+    /// Notes that `count` messages have been received.
     pub fn received(&mut self, count: usize) {
         if let Some(large) = &mut self.0 {
             large.answers += count;

@@ -36,7 +36,7 @@ pub struct End {
 }
 
 impl End {
-    /// Says what is wrong where the other side speaks something else; `None` if it is nothing known.
+    /// Returns the mistake if the other side speaks another protocol; `None` if that is unknown.
     pub fn mismatch(self, spoken: Spoken) -> Option<&'static str> {
         let End { is_client, tls, websocket } = self;
         Some(match (is_client, spoken) {

@@ -1,12 +1,12 @@
 //! From bytes to messages and back, without a socket: TLS, then WebSocket or length prefixes.
 //!
-//! A [`Wire`] is one end of one connection. Whoever has the socket puts received bytes in with
-//! [`fill`](Wire::fill), has them understood with [`process`](Wire::process), takes the messages
+//! A [`Wire`] is one end of one connection. The owner of the socket puts received bytes in with
+//! [`fill`](Wire::fill), processes them with [`process`](Wire::process), takes the messages
 //! and sends what [`output`](Wire::output) and [`pack`](Wire::pack) give. The peer's connection and the
 //! daemon's server use the same one. Plain TCP passes through without a copy.
 //!
 //! Files: `tls` the encryption, `tls_config` whom to trust, `tls_files` and `x509` reading certificates, `tls_words` why
-//! one is refused, `server_tls` a daemon's certificate, `greeting` who speaks something else, `web` WebSocket messages, `upgrade` the
+//! one is refused, `server_tls` a daemon's certificate, `greeting` other protocols on the port, `websocket` WebSocket messages, `upgrade` the
 //! HTTP before them; the two `*_absent` stand in where a Cargo feature is off.
 
 mod greeting;
@@ -40,7 +40,7 @@ pub use tls::ServerTls;
 use tls::Tls;
 use websocket::Web;
 
-/// What a daemon's end of a WebSocket checks in the upgrade request.
+/// The check of upgrade requests at a daemon's end of a WebSocket.
 #[derive(Debug, Clone)]
 pub struct UpgradeGuard {
     /// Which requests are accepted.
@@ -66,7 +66,7 @@ pub struct Wire {
     is_greeted: bool,
 }
 
-/// What a daemon answers on an encrypted port to who does not encrypt: a fatal alert, unexpected_message.
+/// A daemon's answer to unencrypted bytes on an encrypted port: a fatal alert, unexpected_message.
 const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
 
 impl Wire {
@@ -85,7 +85,7 @@ impl Wire {
         wire
     }
 
-    /// The peer's end. Its [`output`](Self::output) begins the handshakes.
+    /// Returns the peer's end. Its [`output`](Self::output) begins the handshakes.
     ///
     /// # Errors
     /// [`ErrorKind::Options`]: a certificate file that cannot be read, a header that is none, or a
@@ -99,7 +99,7 @@ impl Wire {
         Ok(Wire::new(true, tls, web, options.max_message))
     }
 
-    /// The daemon's end: of a WebSocket, or of the trivial protocol; over TLS with this configuration.
+    /// Returns the daemon's end: of a WebSocket, or of the trivial protocol; over TLS with this configuration.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if this build does not have such a layer.
@@ -109,19 +109,19 @@ impl Wire {
         Ok(Wire::new(false, tls, web, max_message))
     }
 
-    /// Has the daemon's end of a WebSocket check the upgrade request; without, it accepts every one.
+    /// Sets the check of upgrade requests at the daemon's end of a WebSocket. Without, every one is accepted.
     pub fn guard(&mut self, guard: UpgradeGuard) {
         if let Some(web) = &mut self.web {
             web.guard(guard);
         }
     }
 
-    /// Takes what the log should say about an upgrade request that was accepted.
+    /// Takes the line for the log about an upgrade request that was accepted.
     pub fn take_notice(&mut self) -> Option<String> {
         self.web.as_mut().and_then(|web| web.take_notice())
     }
 
-    /// Lets `append` put received bytes behind those in the buffer. The messages so far are void.
+    /// Lets `append` put received bytes behind those in the buffer. The messages so far are invalid.
     pub fn fill<R>(&mut self, append: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         self.messages.clear();
         match (&self.tls, &mut self.web) {
@@ -131,12 +131,12 @@ impl Wire {
         }
     }
 
-    /// Understands what was filled in: [`messages`](Self::messages) has the complete ones now, and
+    /// Processes the bytes that were filled in: [`messages`](Self::messages) has the complete ones now, and
     /// [`output`](Self::output) what has to be answered.
     ///
     /// # Errors
     /// The other side has ended the connection or broken a protocol. Messages before that are there
-    /// all the same, and the output (which tells the other side) should still be sent.
+    /// all the same, and the output (with the reason for the other side) should still be sent.
     pub fn process(&mut self) -> Result<(), Error> {
         let decrypted = self.decrypt();
         let cut = self.cut();
@@ -187,7 +187,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Moves what the layers want to say into `sealed`.
+    /// Moves the output of the layers into `sealed`.
     fn seal(&mut self) {
         match (&mut self.tls, &mut self.web) {
             (Some(tls), Some(web)) => tls.seal(web.output(), &mut self.sealed),
@@ -197,7 +197,7 @@ impl Wire {
         }
     }
 
-    /// The complete messages since the last [`process`](Self::process), without lengths. They stay in
+    /// Returns the complete messages since the last [`process`](Self::process), without lengths. They stay in
     /// place until the next [`fill`](Self::fill). A WebSocket's may be empty.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         let at = |range: &Range<usize>| match &self.web {
@@ -207,7 +207,7 @@ impl Wire {
         self.messages.iter().map(at)
     }
 
-    /// Whether that message came in a binary frame of a WebSocket.
+    /// Returns whether that message came in a binary frame of a WebSocket.
     pub fn is_binary(&self, message: usize) -> bool {
         self.web.as_ref().is_some_and(|web| web.is_binary(message))
     }
@@ -219,7 +219,7 @@ impl Wire {
         }
     }
 
-    /// Forgets the messages. Large buffers give their memory back.
+    /// Drops the messages. Large buffers return their memory.
     pub fn clear(&mut self) {
         self.messages.clear();
         match &mut self.web {
@@ -228,7 +228,7 @@ impl Wire {
         }
     }
 
-    /// Whether all handshakes are done. Nothing may be [packed](Self::pack) before.
+    /// Returns whether all handshakes are done. Nothing may be [packed](Self::pack) before.
     pub fn is_open(&self) -> bool {
         !self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
             && self.web.as_ref().is_none_or(|web| web.is_open())
@@ -240,7 +240,7 @@ impl Wire {
         self.tls.as_ref().is_some_and(|tls| tls.has_ended())
     }
 
-    /// Whether a message has begun and is not complete.
+    /// Returns whether a message has begun and is not complete.
     pub fn is_inside_message(&self) -> bool {
         match &self.web {
             Some(web) => web.is_inside_message(),
@@ -248,14 +248,14 @@ impl Wire {
         }
     }
 
-    /// What has to be sent without anybody having written it: handshakes, pongs, farewells. The taker
+    /// Returns the bytes that the layers have to send: handshakes, pongs, closing messages. The caller
     /// empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.sealed
     }
 
     /// Turns whole frames with 4-byte lengths into what goes over the socket, behind what was in the
-    /// [`output`](Self::output), and gives the buffer to take it from; `frames` is empty after that.
+    /// [`output`](Self::output), and returns the buffer to take it from; `frames` is empty after that.
     pub fn pack<'a>(&'a mut self, frames: &'a mut Vec<u8>) -> &'a mut Vec<u8> {
         match (&mut self.tls, &mut self.web) {
             (None, None) => return frames,
@@ -270,12 +270,12 @@ impl Wire {
         &mut self.sealed
     }
 
-    /// Whether messages are framed by a WebSocket.
+    /// Returns whether messages are framed by a WebSocket.
     pub fn is_websocket(&self) -> bool {
         self.web.is_some()
     }
 
-    /// Asks a WebSocket's other end for a sign of life; nothing elsewhere.
+    /// Sends a ping on a WebSocket, and nothing elsewhere.
     pub fn ping(&mut self) {
         if let Some(web) = &mut self.web {
             web.ping();
@@ -283,7 +283,7 @@ impl Wire {
         self.seal();
     }
 
-    /// Says good-bye on every layer; it is in the [`output`](Self::output).
+    /// Closes every layer; the closing messages are in the [`output`](Self::output).
     pub fn close(&mut self) {
         if let Some(web) = &mut self.web {
             web.close();
@@ -295,7 +295,7 @@ impl Wire {
     }
 }
 
-/// The error of a frame that is too long, or none: where its length are letters of another protocol.
+/// Returns the error of a frame that is too long, or none: where its length are letters of another protocol.
 fn refused(end: End, error: TooLong) -> Error {
     let first = u32::try_from(error.length).unwrap_or_default().to_be_bytes();
     match Spoken::of(&first).and_then(|spoken| end.mismatch(spoken)) {
@@ -304,7 +304,7 @@ fn refused(end: End, error: TooLong) -> Error {
     }
 }
 
-/// The error of a layer that was left out of this build.
+/// Returns the error of a layer that was left out of this build.
 #[cfg(not(all(feature = "tls", feature = "websocket")))]
 fn absent(what: &str) -> Error {
     Error::new(ErrorKind::Options, format!("this build has no {what}"))

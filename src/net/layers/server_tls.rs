@@ -41,7 +41,7 @@ impl Loaded {
 
 impl ServerTls {
     /// Reads PEM files: the certificate with its intermediates, its key, and if peers have to show a
-    /// certificate the authorities who sign those.
+    /// certificate the authorities that sign those.
     ///
     /// # Errors
     /// [`ErrorKind::Options`](crate::net::ErrorKind::Options) with the file that is no good.
@@ -68,14 +68,14 @@ impl ServerTls {
         }
     }
 
-    /// Says that the certificate is expired or will be soon.
+    /// Returns a warning if the certificate is expired or will be soon.
     pub fn warning(&self) -> Option<String> {
         let validity = self.loaded().validity?;
         let what = validity.warning(now(), DAYS_TO_EXPIRY)?;
         Some(format!("the certificate in {} {what}", self.0.certificate.display()))
     }
 
-    /// Whether only peers get in that show a certificate.
+    /// Returns whether only peers get in that show a certificate.
     pub fn knows_peers(&self) -> bool {
         self.0.client_ca.is_some()
     }

@@ -25,7 +25,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// The peer's end.
+    /// Returns the peer's end.
     ///
     /// # Errors
     /// [`ErrorKind::Options`](crate::net::ErrorKind::Options): files that are no good, or no
@@ -37,7 +37,7 @@ impl Tls {
         Ok(Tls::new(session.into(), shown))
     }
 
-    /// The daemon's end.
+    /// Returns the daemon's end.
     ///
     /// # Errors
     /// As [`client`](Self::client).
@@ -56,7 +56,7 @@ impl Tls {
         self.session.is_handshaking()
     }
 
-    /// Returns whether the other side has sent close_notify: it sends no more data.
+    /// Returns whether the other side has sent close_notify, after which it sends no data.
     pub fn has_ended(&self) -> bool {
         self.has_ended
     }

@@ -22,17 +22,17 @@ impl ServerTls {
         Err(absent("TLS"))
     }
 
-    /// Nobody can ask.
+    /// Never called, as there is no value of this type.
     pub fn reread(&self) -> String {
         match *self {}
     }
 
-    /// Nobody can ask.
+    /// Never called, as there is no value of this type.
     pub fn warning(&self) -> Option<String> {
         match *self {}
     }
 
-    /// Nobody can ask.
+    /// Never called, as there is no value of this type.
     pub fn knows_peers(&self) -> bool {
         match *self {}
     }

@@ -1,4 +1,4 @@
-//! Whom TLS trusts, and what it shows of itself: certificates, keys, fingerprints.
+//! Trust in TLS: certificates, keys, fingerprints.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use super::x509::{Validity, now};
 /// SHA-256 of a certificate as it goes over the wire.
 type Fingerprint = [u8; 32];
 
-/// The name that the daemon's certificate has to be for.
+/// Returns the name that the daemon's certificate has to be for.
 pub fn server_name(options: &TlsOptions, target: &Target) -> Result<ServerName<'static>, Error> {
     let name = options.server_name.as_deref().or_else(|| target.host());
     let Some(name) = name else {
@@ -55,7 +55,7 @@ pub fn client(options: &TlsOptions) -> Result<(ClientConfig, Shown), Error> {
     Ok((config, shown))
 }
 
-/// The reason of a certificate that cannot be used, if that is its RSA key.
+/// Returns the reason of a certificate that cannot be used, if that is its RSA key.
 fn short_key(file: &Path, chain: &[CertificateDer<'static>]) -> Option<Error> {
     chain.first().and_then(|own| tls_words::short_key(own)).map(|text| in_file(file, &text))
 }
@@ -105,7 +105,7 @@ fn verifier(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Veri
 fn system_roots() -> Result<RootCertStore, Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // A store with some certificates that nobody can read is still a store.
+    // A store with some certificates that cannot be read is still a store.
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
         return Err(bad(&"this system has no certificate authorities: ca_file or pins are needed"));
@@ -129,7 +129,7 @@ fn fingerprint(pin: &str) -> Result<Fingerprint, Error> {
 #[derive(Debug)]
 struct Verifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
-    /// The certificates of `ca_file`. One of them that is shown is trusted whoever signed it.
+    /// The certificates of `ca_file`. A daemon that shows one of them is trusted, however it is signed.
     listed: Vec<CertificateDer<'static>>,
     pins: Vec<Fingerprint>,
     provider: Arc<CryptoProvider>,

@@ -11,7 +11,7 @@ use super::super::error::{Error, ErrorKind};
 /// What marks an encrypted key, in PKCS #8 and in older files.
 const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
-/// The certificates in a file, at least one.
+/// Returns the certificates in a file, at least one.
 pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let list = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match list {
@@ -21,7 +21,7 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> 
     }
 }
 
-/// The certificates as authorities to trust.
+/// Returns the certificates as authorities to trust.
 pub fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
@@ -30,7 +30,7 @@ pub fn roots(file: &Path, certificates: Vec<CertificateDer<'static>>) -> Result<
     Ok(roots)
 }
 
-/// The private key in a file.
+/// Returns the private key in a file.
 pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let text = std::fs::read(file).map_err(|error| in_file(file, &error))?;
     let is_encrypted = |text: &str| ENCRYPTED.iter().any(|mark| text.contains(mark));

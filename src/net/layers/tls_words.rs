@@ -40,7 +40,7 @@ pub fn explain(error: &rustls::Error, shown: Option<&[u8]>) -> String {
     }
 }
 
-/// Says that the RSA key of a certificate is too short.
+/// Returns the reason why a certificate cannot be used if its RSA key is too short.
 pub fn short_key(certificate: &[u8]) -> Option<String> {
     let bits = rsa_bits(certificate).filter(|bits| *bits < LEAST_RSA_BITS)?;
     Some(format!("its RSA key of {bits} bits is too short, {LEAST_RSA_BITS} are needed"))

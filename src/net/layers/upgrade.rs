@@ -20,7 +20,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The subprotocol that our daemon speaks.
 const SUBPROTOCOL: &str = "jet";
 
-/// What the request needs itself and nobody may set again.
+/// Headers of the request that options cannot set.
 const OWN_HEADERS: [&str; 4] = ["host", "connection", "upgrade", "content-length"];
 
 /// One end's expectation.
@@ -33,7 +33,7 @@ pub enum Upgrade {
 }
 
 impl Upgrade {
-    /// A peer's request, and the wait for its response.
+    /// Returns a peer's request, and the wait for its response.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if path or headers cannot be part of a request.
@@ -62,7 +62,7 @@ impl Upgrade {
         }
     }
 
-    /// Reads the other side's head from the beginning of `input` and answers to `output`. Says how
+    /// Reads the other side's head from the beginning of `input` and answers to `output`. Returns how
     /// long it was, or `None` if it is not complete yet. What the log should say about a request that was accepted
     /// is put into `notice`.
     ///
@@ -171,7 +171,7 @@ fn decide(guard: &UpgradeGuard, headers: &HeaderMap) -> UpgradeDecision {
     guard.policy.decide(guard.on_loopback, &origins, &hosts)
 }
 
-/// The response to a request that is not allowed.
+/// Returns the response to a request that is not allowed.
 fn forbidden(reason: &str) -> String {
     format!(
         "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -180,13 +180,13 @@ fn forbidden(reason: &str) -> String {
     )
 }
 
-/// Whether a header that is a list has this word in it.
+/// Returns whether a header that is a list has this word in it.
 fn has_word(headers: &HeaderMap, name: &str, word: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
 }
 
-/// Nothing the caller gives may end a line or look like another header.
+/// Checks that a value from the options cannot end a line or add a header.
 fn check(options: &WebSocketOptions) -> Result<(), Error> {
     let bad = |text: String| Err(Error::new(ErrorKind::Options, text));
     if !options.path.starts_with('/') || !options.path.bytes().all(|byte| byte.is_ascii_graphic()) {

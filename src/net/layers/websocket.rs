@@ -74,7 +74,7 @@ impl Write for Pipe {
 }
 
 impl Web {
-    /// The peer's end; its output begins with the request.
+    /// Returns the peer's end; its output begins with the request.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] if path or headers cannot be part of a request.
@@ -85,7 +85,7 @@ impl Web {
         Ok(web)
     }
 
-    /// The daemon's end. It cannot fail; a build without WebSockets can.
+    /// Returns the daemon's end. It cannot fail; a build without WebSockets can.
     pub fn server(max_message: usize) -> Result<Web, Error> {
         Ok(Web::new(Upgrade::Requested { guard: None }, max_message))
     }
@@ -103,19 +103,19 @@ impl Web {
         }
     }
 
-    /// Has the upgrade request checked.
+    /// Sets the check of the upgrade request.
     pub fn guard(&mut self, guard: UpgradeGuard) {
         if let State::Upgrading(Upgrade::Requested { guard: place }) = &mut self.state {
             *place = Some(guard);
         }
     }
 
-    /// Takes what the log should say about an upgrade that was accepted.
+    /// Takes the line for the log about an upgrade that was accepted.
     pub fn take_notice(&mut self) -> Option<String> {
         self.notice.take()
     }
 
-    /// Forgets the batch. Large buffers give their memory back.
+    /// Drops the batch. Large buffers return their memory.
     pub fn release(&mut self) {
         self.batch.clear();
         self.batch.shrink_to(KEPT_BUFFER);
@@ -136,11 +136,11 @@ impl Web {
         }
     }
 
-    /// Makes a new batch of the bytes filled in and says where its messages are.
+    /// Makes a new batch of the bytes filled in, and appends the ranges of its messages to `messages`.
     ///
     /// # Errors
     /// The upgrade was refused, the protocol broken or the connection closed. Messages before that are
-    /// in the batch, and the output tells the other side.
+    /// in the batch, and the output has the reason for the other side.
     pub fn cut(&mut self, messages: &mut Vec<Range<usize>>) -> Result<(), Error> {
         self.batch.clear();
         self.batch.shrink_to(KEPT_BUFFER);
@@ -159,7 +159,7 @@ impl Web {
                 Ok(Message::Text(text)) => self.add(text.as_bytes(), false, messages),
                 Ok(Message::Binary(bytes)) => self.add(&bytes, true, messages),
                 Ok(Message::Close(frame)) => {
-                    // Sends the answer; a server's context says then that all is over.
+                    // Sends the answer; a server's context returns an error then.
                     let _ = context.flush(&mut self.pipe);
                     return Err(closed(self.role, frame.as_ref()));
                 }
@@ -225,7 +225,7 @@ impl Web {
         false
     }
 
-    /// What has to be sent; the taker empties it.
+    /// Returns the bytes to send. The caller empties it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.pipe.output
     }
@@ -238,13 +238,13 @@ impl Web {
             let length = (u32::from_be_bytes(*header) as usize).min(tail.len());
             let (message, tail) = tail.split_at(length);
             rest = tail;
-            // Closed already: nobody will read it.
+            // Fails if it is closed already.
             let _ = context.write(&mut self.pipe, outgoing(message, self.send_binary));
         }
         let _ = context.flush(&mut self.pipe);
     }
 
-    /// Asks for a sign of life.
+    /// Sends a ping.
     pub fn ping(&mut self) {
         if let State::Open(context) = &mut self.state {
             let _ = context.write(&mut self.pipe, Message::Ping(Bytes::new()));
@@ -252,7 +252,7 @@ impl Web {
         }
     }
 
-    /// Begins the closing handshake in order.
+    /// Begins the closing handshake.
     pub fn close(&mut self) {
         self.say_goodbye(CloseCode::Normal, "");
     }

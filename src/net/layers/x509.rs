@@ -1,4 +1,4 @@
-//! What a certificate says of itself, read from its DER (RFC 5280, section 4.1): when it is valid, how long its RSA key
+//! Properties of a certificate, read from its DER (RFC 5280, section 4.1): when it is valid, how long its RSA key
 //! is.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,7 +32,7 @@ impl Validity {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Says that the certificate is expired, will be within `days`, or is not valid yet, in words that follow its name.
+    /// Returns a warning if the certificate is expired, will be within `days`, or is not valid yet, in words that follow its name.
     pub fn warning(&self, now: i64, days: i64) -> Option<String> {
         let left = (self.not_after - now).div_euclid(SECONDS_PER_DAY);
         if now < self.not_before {
@@ -47,7 +47,7 @@ impl Validity {
     }
 }
 
-/// The fields of a certificate from its validity on.
+/// Returns the fields of a certificate from its validity on.
 fn from_validity(certificate: &[u8]) -> Option<Der<'_>> {
     let mut tbs = Der(certificate).content(SEQUENCE)?.content(SEQUENCE)?;
     if tbs.0.first() == Some(&VERSION) {
@@ -60,7 +60,7 @@ fn from_validity(certificate: &[u8]) -> Option<Der<'_>> {
     Some(tbs)
 }
 
-/// The length of the RSA key of a certificate; `None` if it has another kind of key.
+/// Returns the length of the RSA key of a certificate; `None` if it has another kind of key.
 pub fn rsa_bits(certificate: &[u8]) -> Option<usize> {
     let mut fields = from_validity(certificate)?;
     // Validity, subject.
@@ -76,7 +76,7 @@ pub fn rsa_bits(certificate: &[u8]) -> Option<usize> {
     Some((modulus.0.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
-/// The present, in seconds since 1970.
+/// Returns the current time in seconds since 1970.
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
@@ -120,7 +120,7 @@ impl<'a> Der<'a> {
     }
 }
 
-/// The number of a day of the Gregorian calendar. Years begin in March here, so that a leap day is their last.
+/// Returns the number of a day of the Gregorian calendar. Years begin in March here, so that a leap day is their last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -131,7 +131,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
         - 719_469
 }
 
-/// A day as people write it.
+/// Returns a day as people write it.
 fn date(seconds: i64) -> String {
     let days = seconds.div_euclid(SECONDS_PER_DAY);
     // The estimate is at most one year off.
