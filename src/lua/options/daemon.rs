@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mlua::Table;
 use serde::Deserialize;
 
-use super::fields::{Any, Bytes, Callback, Count, FileMode, OneOrMany, Port, Seconds, Secret};
+use super::fields::{Any, Bytes, Callback, Count, FileMode, Flag, Line, OneOrMany, Port, Seconds, Secret};
 use super::reader::{self, Refusal};
 use crate::daemon::Config;
 use crate::server::{Interfaces, ListenConfig, Registry, TlsListenConfig, UpgradePolicy};
@@ -21,7 +21,7 @@ pub struct DaemonOptions {
     /// WebSocket port, none by default.
     ws_port: Option<Port<0>>,
     /// Whether the daemon refuses to start without its WebSocket port.
-    all_ports: bool,
+    all_ports: Flag,
     /// Unix domain sockets: paths, or abstract names behind an `@`.
     unix: OneOrMany<Bytes>,
     /// Permissions of the files of Unix sockets, default 0660.
@@ -29,15 +29,15 @@ pub struct DaemonOptions {
     /// Encrypts the ports.
     tls: Option<DaemonTls>,
     /// Origins of Web pages that may open a WebSocket, beside those of the same host.
-    allow_origin: OneOrMany<String>,
+    allow_origin: OneOrMany<Line>,
     /// Host names by which WebSockets may address the daemon, beside addresses and `localhost`.
-    allow_host: OneOrMany<String>,
+    allow_host: OneOrMany<Line>,
     /// The users who may log in.
     users: Option<BTreeMap<String, UserOptions>>,
     /// A file with users, instead of `users`.
-    users_file: Option<PathBuf>,
+    users_file: Option<Line>,
     /// Address or name to listen on; all interfaces by default.
-    interface: Option<String>,
+    interface: Option<Line>,
     /// The event loop that delivers the log.
     #[serde(rename = "loop")]
     _loop: Option<Any>,
@@ -59,7 +59,7 @@ pub struct DaemonOptions {
     /// Seconds an owner has to respond, default 5.
     timeout: Option<Seconds>,
     /// Gives each peer one fetch of everything, as the "simple" fetch mode of node-jet.
-    simple_fetch: bool,
+    simple_fetch: Flag,
     /// Bytes of one message, default 10 000 000.
     max_message: Option<Count>,
     /// Nesting of values, default 1000.
@@ -77,7 +77,7 @@ impl Default for DaemonOptions {
         DaemonOptions {
             port: Port(11122),
             ws_port: None,
-            all_ports: false,
+            all_ports: Flag(false),
             unix: OneOrMany::default(),
             unix_mode: None,
             tls: None,
@@ -93,7 +93,7 @@ impl Default for DaemonOptions {
             _debug: None,
             _print: None,
             timeout: None,
-            simple_fetch: false,
+            simple_fetch: Flag(false),
             max_message: None,
             max_depth: None,
             max_unsent: None,
@@ -108,12 +108,12 @@ impl Default for DaemonOptions {
 #[serde(rename = "key")]
 struct DaemonTls {
     /// The daemon's certificate with its intermediates.
-    certificate: PathBuf,
+    certificate: Line,
     /// Its key.
-    key: PathBuf,
+    key: Line,
     /// The authorities that sign the certificates of peers. Without it, peers need none.
     #[serde(default)]
-    client_ca: Option<PathBuf>,
+    client_ca: Option<Line>,
     /// TCP port for TLS.
     #[serde(default)]
     port: Option<Port<0>>,
@@ -129,13 +129,13 @@ struct UserOptions {
     /// Hashed when the daemon starts.
     password: Option<Secret>,
     /// An argon2 hash, instead of `password`.
-    hash: Option<String>,
+    hash: Option<Line>,
     /// The groups of the user.
     auth: UserGroups,
     /// Whether the user may change the passwords of others, and add users.
-    admin: bool,
+    admin: Flag,
     /// Whether the password cannot be changed.
-    readonly: bool,
+    readonly: Flag,
 }
 
 /// The groups of a user, by what they allow.
@@ -143,11 +143,11 @@ struct UserOptions {
 #[serde(default, rename_all = "camelCase", rename = "member")]
 struct UserGroups {
     /// See elements whose `access.fetchGroups` has one of these.
-    fetch_groups: Vec<String>,
+    fetch_groups: Vec<Line>,
     /// Set states whose `access.setGroups` has one of these.
-    set_groups: Vec<String>,
+    set_groups: Vec<Line>,
     /// Call methods whose `access.callGroups` has one of these.
-    call_groups: Vec<String>,
+    call_groups: Vec<Line>,
 }
 
 impl DaemonOptions {
@@ -178,19 +178,22 @@ impl DaemonOptions {
     /// # Errors
     /// Which origin or host name is none.
     pub fn places(&self) -> Result<ListenConfig, String> {
-        let upgrades = UpgradePolicy::new(self.allow_origin.0.clone(), self.allow_host.0.clone(), false)?;
+        let upgrades = UpgradePolicy::new(strings(&self.allow_origin.0), strings(&self.allow_host.0), false)?;
         let port = |given: Option<Port<0>>| given.map(|Port(port)| port);
         Ok(ListenConfig {
             // As the earlier daemon; `jetd` listens on the loopback interface alone.
-            interfaces: self.interface.clone().map_or(Interfaces::All, |name| Interfaces::These(vec![name])),
+            interfaces: self
+                .interface
+                .as_ref()
+                .map_or(Interfaces::All, |Line(name)| Interfaces::These(vec![name.clone()])),
             port: self.port.0,
             ws_port: port(self.ws_port),
             unix: self.unix.0.iter().map(|Bytes(name)| name.clone()).collect(),
             unix_mode: self.unix_mode.map(|FileMode(mode)| mode),
             tls: self.tls.as_ref().map(|tls| TlsListenConfig {
-                certificate: tls.certificate.clone(),
-                key: tls.key.clone(),
-                client_ca: tls.client_ca.clone(),
+                certificate: tls.certificate.0.clone().into(),
+                key: tls.key.0.clone().into(),
+                client_ca: tls.client_ca.as_ref().map(|Line(path)| path.into()),
                 port: port(tls.port),
                 ws_port: port(tls.ws_port),
             }),
@@ -209,14 +212,14 @@ impl DaemonOptions {
             max_fetches: count(self.max_fetches, defaults.max_fetches),
             max_requests: count(self.max_requests, defaults.max_requests),
             timeout: self.timeout.map_or(defaults.timeout, |Seconds(duration)| duration.as_secs_f64()),
-            simple_fetch: self.simple_fetch,
+            simple_fetch: self.simple_fetch.0,
             ..defaults
         }
     }
 
     /// Returns whether a WebSocket port that cannot be listened on keeps the daemon from starting.
     pub fn needs_all_ports(&self) -> bool {
-        self.all_ports
+        self.all_ports.0
     }
 
     /// Returns the users, if there are any. Hashes passwords, which takes some 30 ms for each.
@@ -224,9 +227,10 @@ impl DaemonOptions {
     /// # Errors
     /// Which user is wrong, or why the file cannot be read.
     pub fn accounts(&self) -> Result<Option<Registry>, String> {
-        if let Some(file) = &self.users_file {
-            let users = users::read(file).map_err(|error| format!("option 'users_file': {error}"))?;
-            return Ok(Some(Registry { users, file: Some(file.clone()) }));
+        if let Some(Line(file)) = &self.users_file {
+            let file = PathBuf::from(file);
+            let users = users::read(&file).map_err(|error| format!("option 'users_file': {error}"))?;
+            return Ok(Some(Registry { users, file: Some(file) }));
         }
         let Some(given) = &self.users else {
             return Ok(None);
@@ -240,19 +244,23 @@ impl DaemonOptions {
     }
 }
 
+fn strings(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(|Line(line)| line.clone()).collect()
+}
+
 impl UserOptions {
     fn user(&self) -> Result<users::User, users::Error> {
         let hash = match (&self.hash, &self.password) {
-            (Some(hash), _) => Hash::parse(hash)?,
+            (Some(Line(hash)), _) => Hash::parse(hash)?,
             (None, Some(Secret(password))) => Hash::of(password)?,
             (None, None) => return Err(users::Error::new("either 'password' or 'hash' expected")),
         };
         let auth = Auth {
-            fetch_groups: self.auth.fetch_groups.clone(),
-            set_groups: self.auth.set_groups.clone(),
-            call_groups: self.auth.call_groups.clone(),
-            admin: self.admin,
-            readonly: self.readonly,
+            fetch_groups: strings(&self.auth.fetch_groups),
+            set_groups: strings(&self.auth.set_groups),
+            call_groups: strings(&self.auth.call_groups),
+            admin: self.admin.0,
+            readonly: self.readonly.0,
         };
         Ok(users::User { hash, auth })
     }

@@ -22,10 +22,15 @@ pub enum Unfit {
     Value,
 }
 
-/// An option that is a number or a string.
+/// An option that is a boolean, a number or a string.
 pub trait Scalar: Sized {
     /// What the error says is expected.
     const EXPECTED: &'static str;
+
+    /// Accepts a boolean.
+    fn from_boolean(_: bool) -> Result<Self, Unfit> {
+        Err(Unfit::Type)
+    }
 
     /// Accepts an integer; by default as the float of the same value.
     fn from_integer(value: i64) -> Result<Self, Unfit> {
@@ -48,40 +53,87 @@ pub trait Scalar: Sized {
     }
 }
 
-/// Visits any [`Scalar`].
-pub struct ScalarVisitor<T>(pub PhantomData<T>);
+/// A scalar of any type.
+enum Leaf {
+    Boolean(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
 
-impl<T: Scalar> ScalarVisitor<T> {
-    fn result<E: de::Error>(&self, result: Result<T, Unfit>, got: Unexpected<'_>) -> Result<T, E> {
-        result.map_err(|unfit| match unfit {
-            Unfit::Type => E::invalid_type(got, self),
-            Unfit::Value => E::invalid_value(got, self),
-        })
+/// Visits a scalar of any type. One visitor for all types of options keeps the library small.
+struct LeafVisitor {
+    expected: &'static str,
+}
+
+impl Visitor<'_> for LeafVisitor {
+    type Value = Leaf;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Leaf, E> {
+        Ok(Leaf::Boolean(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Leaf, E> {
+        Ok(Leaf::Integer(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Leaf, E> {
+        Ok(Leaf::Number(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Leaf, E> {
+        Ok(Leaf::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Leaf, E> {
+        Ok(Leaf::Text(value))
+    }
+
+    fn visit_byte_buf<E: de::Error>(self, value: Vec<u8>) -> Result<Leaf, E> {
+        Ok(Leaf::Bytes(value))
     }
 }
 
-impl<T: Scalar> Visitor<'_> for ScalarVisitor<T> {
-    type Value = T;
+#[inline(never)]
+fn leaf<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<Leaf, D::Error> {
+    deserializer.deserialize_any(LeafVisitor { expected })
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::EXPECTED)
+#[inline(never)]
+fn unfit<E: de::Error>(unfit: Unfit, leaf: &Leaf, expected: &'static str) -> E {
+    let got = match leaf {
+        Leaf::Boolean(value) => Unexpected::Bool(*value),
+        Leaf::Integer(value) => Unexpected::Signed(*value),
+        Leaf::Number(value) => Unexpected::Float(*value),
+        Leaf::Text(value) => Unexpected::Str(value),
+        Leaf::Bytes(value) => Unexpected::Bytes(value),
+    };
+    let visitor = LeafVisitor { expected };
+    match unfit {
+        Unfit::Type => E::invalid_type(got, &visitor),
+        Unfit::Value => E::invalid_value(got, &visitor),
     }
+}
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
-        self.result(T::from_integer(value), Unexpected::Signed(value))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
-        self.result(T::from_number(value), Unexpected::Float(value))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
-        self.result(T::from_text(value), Unexpected::Str(value))
-    }
-
-    fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<T, E> {
-        self.result(T::from_bytes(value), Unexpected::Bytes(value))
-    }
+/// Reads a [`Scalar`].
+///
+/// # Errors
+/// What was expected.
+pub fn scalar<'de, T: Scalar, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let leaf = leaf(deserializer, T::EXPECTED)?;
+    let value = match &leaf {
+        Leaf::Boolean(value) => T::from_boolean(*value),
+        Leaf::Integer(value) => T::from_integer(*value),
+        Leaf::Number(value) => T::from_number(*value),
+        Leaf::Text(value) => T::from_text(value),
+        Leaf::Bytes(value) => T::from_bytes(value),
+    };
+    value.map_err(|reason| unfit(reason, &leaf, T::EXPECTED))
 }
 
 /// Implements `Deserialize` for types that are [`Scalar`].
@@ -89,15 +141,38 @@ macro_rules! deserialize_scalars {
     ($($type:ty),+) => {
         $(impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let visitor = $crate::lua::options::fields::ScalarVisitor(std::marker::PhantomData);
-                deserializer.deserialize_any(visitor)
+                $crate::lua::options::fields::scalar(deserializer)
             }
         })+
     };
 }
 pub(crate) use deserialize_scalars;
 
-deserialize_scalars!(Bytes, Text, Secret, Printed, Count, Seconds, FileMode, Port<0>, Port<1>);
+deserialize_scalars!(Bytes, Flag, Line, Text, Secret, Printed, Count, Seconds, FileMode, Port<0>, Port<1>);
+
+/// `true` or `false`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flag(pub bool);
+
+impl Scalar for Flag {
+    const EXPECTED: &'static str = "boolean";
+
+    fn from_boolean(value: bool) -> Result<Flag, Unfit> {
+        Ok(Flag(value))
+    }
+}
+
+/// A string of UTF-8.
+#[derive(Debug, Clone)]
+pub struct Line(pub String);
+
+impl Scalar for Line {
+    const EXPECTED: &'static str = "string";
+
+    fn from_text(value: &str) -> Result<Line, Unfit> {
+        Ok(Line(value.to_owned()))
+    }
+}
 
 /// Bytes, such as a path of the file system.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use mlua::Table;
 use serde::Deserialize;
 
 use super::fields::{
-    Any, Bytes, Callback, Count, OneOrMany, Port, Printed, Scalar, Seconds, Secret, Switch, Text, Unfit,
-    deserialize_scalars,
+    Any, Bytes, Callback, Count, Line, OneOrMany, Port, Printed, Scalar, Seconds, Secret, Switch, Text,
+    Unfit, deserialize_scalars,
 };
 use super::reader::{self, Refusal};
 use crate::lua::convert::MAX_LEVELS;
@@ -28,7 +28,7 @@ pub struct PeerConfig {
     /// Default 11122.
     port: Option<Port<1>>,
     /// Instead of `ip` and `port`. Programs for the earlier module give these beside a WebSocket's URL.
-    url: Option<String>,
+    url: Option<Line>,
     /// A Unix domain socket instead of `ip` and `port`.
     unix: Option<Bytes>,
     /// Further headers of the upgrade request of a WebSocket.
@@ -86,15 +86,15 @@ pub struct PeerConfig {
 #[serde(default, rename = "key")]
 struct TlsConfig {
     /// PEM file with the authorities to trust instead.
-    ca_file: Option<String>,
+    ca_file: Option<Line>,
     /// SHA-256 fingerprints; the daemon's certificate must be one of these.
-    pins: OneOrMany<String>,
+    pins: OneOrMany<Line>,
     /// PEM file with this peer's certificate, for daemons that ask for one.
-    certificate: Option<String>,
+    certificate: Option<Line>,
     /// PEM file with its key.
-    key: Option<String>,
+    key: Option<Line>,
     /// The name that the daemon's certificate must be for, default the host.
-    server_name: Option<String>,
+    server_name: Option<Line>,
 }
 
 /// The limits of a daemon. Larger messages are refused here, instead of ending the connection.
@@ -189,7 +189,8 @@ impl PeerConfig {
     /// Refuses two targets that contradict each other. `ip` and `port` beside the URL of a WebSocket do not count, as in
     /// the earlier module.
     fn check_target(&self) -> Result<(), Refusal> {
-        let is_web = self.url.as_ref().is_some_and(|url| url.starts_with("ws:") || url.starts_with("wss:"));
+        let is_web =
+            self.url.as_ref().is_some_and(|Line(url)| url.starts_with("ws:") || url.starts_with("wss:"));
         let given =
             [(".unix", self.unix.is_some()), (".ip", self.ip.is_some()), (".port", self.port.is_some())];
         let (target, others) = match (&self.url, &self.unix) {
@@ -211,7 +212,7 @@ impl PeerConfig {
         let host = host(self.ip.as_ref())?;
         let port = self.port.map_or(11122, |Port(port)| port);
         let (mut dial, target) = match (&self.url, &self.unix) {
-            (Some(url), _) => {
+            (Some(Line(url)), _) => {
                 (net::Options::url(url).map_err(|error| Refusal::new(".url", error))?, url.clone())
             }
             (None, Some(Bytes(name))) => {
@@ -243,12 +244,13 @@ impl PeerConfig {
 
 impl TlsConfig {
     fn options(&self) -> net::TlsOptions {
+        let path = |given: &Option<Line>| given.as_ref().map(|Line(path)| path.into());
         net::TlsOptions {
-            ca_file: self.ca_file.as_ref().map(Into::into),
-            pins: self.pins.0.clone(),
-            certificate: self.certificate.as_ref().map(Into::into),
-            key: self.key.as_ref().map(Into::into),
-            server_name: self.server_name.clone(),
+            ca_file: path(&self.ca_file),
+            pins: self.pins.0.iter().map(|Line(pin)| pin.clone()).collect(),
+            certificate: path(&self.certificate),
+            key: path(&self.key),
+            server_name: self.server_name.as_ref().map(|Line(name)| name.clone()),
         }
     }
 }

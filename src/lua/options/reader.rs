@@ -6,7 +6,10 @@
 use std::fmt::{self, Display};
 
 use mlua::{Table, Value};
-use serde::de::{self, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    Visitor,
+};
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use crate::util::nearest::near_key;
@@ -40,6 +43,11 @@ impl Refusal {
     fn within(mut self, outer: &str) -> Refusal {
         self.path.insert_str(0, outer);
         self
+    }
+
+    #[inline(never)]
+    fn within_list(self, index: usize) -> Refusal {
+        self.within(&format!("[{index}]"))
     }
 
     /// Returns the text of the Lua error.
@@ -116,7 +124,24 @@ impl Reader {
         Refusal::new("", format!("{expected} expected, got {got}"))
     }
 
+    /// Returns the value, taken apart by its type.
+    #[inline(never)]
+    fn plain(self) -> Result<Plain, Refusal> {
+        Ok(match self.0 {
+            None => Plain::Other("table"),
+            Some(Value::Boolean(value)) => Plain::Boolean(value),
+            Some(Value::Integer(number)) => Plain::Integer(number),
+            Some(Value::Number(number)) => Plain::Number(number),
+            Some(Value::String(text)) => match String::from_utf8(text.as_bytes().to_vec()) {
+                Ok(text) => Plain::Text(text),
+                Err(error) => Plain::Bytes(error.into_bytes()),
+            },
+            Some(other) => Plain::Other(lua_type(&other)),
+        })
+    }
+
     /// The entries of a table. With `names` no other keys are known.
+    #[inline(never)]
     fn entries(self, names: Option<Fields>) -> Result<Entries, Refusal> {
         let pairs: Vec<(Value, Value)> = match &self.0 {
             None => Vec::new(),
@@ -129,6 +154,7 @@ impl Reader {
     }
 
     /// The elements of a list.
+    #[inline(never)]
     fn list(self) -> Result<Vec<Value>, Refusal> {
         let Some(Value::Table(table)) = &self.0 else {
             return Err(self.mistyped("table"));
@@ -144,6 +170,17 @@ impl Reader {
         }
         (1..=length).map(|index| table.raw_get(index).map_err(de::Error::custom)).collect()
     }
+}
+
+/// A value by its type.
+enum Plain {
+    Boolean(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// The name of another type.
+    Other(&'static str),
 }
 
 /// Returns the type of a value as Lua names it.
@@ -181,16 +218,13 @@ impl<'de> Deserializer<'de> for Reader {
     type Error = Refusal;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        match &self.0 {
-            Some(Value::Boolean(value)) => visitor.visit_bool(*value),
-            Some(Value::Integer(number)) => visitor.visit_i64(*number),
-            Some(Value::Number(number)) => visitor.visit_f64(*number),
-            Some(Value::String(text)) => match text.to_str() {
-                Ok(text) => visitor.visit_str(&text),
-                Err(_) => visitor.visit_bytes(&text.as_bytes()),
-            },
-            Some(Value::Table(_)) | None => visitor.visit_map(self.entries(None)?),
-            Some(other) => Err(de::Error::invalid_type(Unexpected::Other(lua_type(other)), &visitor)),
+        match self.plain()? {
+            Plain::Boolean(value) => visitor.visit_bool(value),
+            Plain::Integer(number) => visitor.visit_i64(number),
+            Plain::Number(number) => visitor.visit_f64(number),
+            Plain::Text(text) => visitor.visit_string(text),
+            Plain::Bytes(bytes) => visitor.visit_byte_buf(bytes),
+            Plain::Other(name) => Err(de::Error::invalid_type(Unexpected::Other(name), &visitor)),
         }
     }
 
@@ -288,12 +322,12 @@ struct Entries {
     value: Option<Value>,
 }
 
-impl<'de> MapAccess<'de> for Entries {
-    type Error = Refusal;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
+impl Entries {
+    /// Goes to the next entry and checks its key. Returns false at the end.
+    #[inline(never)]
+    fn advance(&mut self) -> Result<bool, Refusal> {
         let Some((key, value)) = self.pairs.next() else {
-            return Ok(None);
+            return Ok(false);
         };
         match (&key, self.names) {
             (Value::String(_), None) => {}
@@ -310,12 +344,28 @@ impl<'de> MapAccess<'de> for Entries {
         }
         self.key = text_of(&key);
         self.value = Some(value);
-        seed.deserialize(Reader(Some(key))).map(Some)
+        Ok(true)
+    }
+
+    #[inline(never)]
+    fn locate(&self, refusal: Refusal) -> Refusal {
+        refusal.within(&format!(".{}", self.key))
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries {
+    type Error = Refusal;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        seed.deserialize(self.key.as_str().into_deserializer()).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
         let value = self.value.take().unwrap_or(Value::Nil);
-        seed.deserialize(Reader(Some(value))).map_err(|refusal| refusal.within(&format!(".{}", self.key)))
+        seed.deserialize(Reader(Some(value))).map_err(|refusal| self.locate(refusal))
     }
 }
 
@@ -333,9 +383,7 @@ impl<'de> SeqAccess<'de> for Elements {
         };
         self.index += 1;
         let index = self.index;
-        seed.deserialize(Reader(Some(value)))
-            .map(Some)
-            .map_err(|refusal| refusal.within(&format!("[{index}]")))
+        seed.deserialize(Reader(Some(value))).map(Some).map_err(|refusal| refusal.within_list(index))
     }
 }
 
