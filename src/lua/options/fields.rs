@@ -124,6 +124,7 @@ fn unfit<E: de::Error>(unfit: Unfit, leaf: &Leaf, expected: &'static str) -> E {
 ///
 /// # Errors
 /// What was expected.
+#[inline(never)]
 pub fn scalar<'de, T: Scalar, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let leaf = leaf(deserializer, T::EXPECTED)?;
     let value = match &leaf {

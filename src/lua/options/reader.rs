@@ -363,6 +363,8 @@ impl<'de> MapAccess<'de> for Entries {
         seed.deserialize(self.key.as_str().into_deserializer()).map(Some)
     }
 
+    // Shared by all options of one type, so the derived code stays small.
+    #[inline(never)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
         let value = self.value.take().unwrap_or(Value::Nil);
         seed.deserialize(Reader(Some(value))).map_err(|refusal| self.locate(refusal))
@@ -377,6 +379,7 @@ struct Elements {
 impl<'de> SeqAccess<'de> for Elements {
     type Error = Refusal;
 
+    #[inline(never)]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
         let Some(value) = self.values.next() else {
             return Ok(None);
