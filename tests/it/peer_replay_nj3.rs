@@ -22,22 +22,22 @@ fn paths() {
     replay(
         "paths",
         r#"
-        . fetch {"path":{"startsWith":"a"}}
+        .
         > {"id":2,"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":"a"}}}
         < {"method":"__f__0_0","params":{"path":"a/1","event":"Add","value":[1,2]}}
         < {"method":"__f__0_0","params":{"path":"a/m","event":"Add"}}
         < {"id":2,"result":{}}
-        = r1 ok true
-        = #0 add a/1 [1,2]
-        = #0 add a/m -
+        =
+        =
+        =
         < {"method":"__f__0_0","params":{"path":"a/1","event":"Change","value":3}}
-        = #0 change a/1 3
+        =
         < {"method":"__f__0_0","params":{"path":"a/1","event":"Remove"}}
-        = #0 remove a/1 3
-        . unfetch 0
+        =
+        .
         > {"id":3,"method":"unfetch","params":{"id":"__f__0_0"}}
         < {"id":3,"result":{}}
-        = r2 ok true
+        =
         "#,
     );
 }
@@ -47,22 +47,22 @@ fn values() {
     replay(
         "values",
         r#"
-        . fetch {"value":{"lessThan":10}}
+        .
         > {"id":2,"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"method":"__f__0_0","params":{"path":"low","event":"Add","value":1}}
         < {"method":"__f__0_0","params":{"path":"high","event":"Add","value":12}}
         < {"id":2,"result":{}}
-        = r1 ok true
-        = #0 add low 1
+        =
+        =
         < {"method":"__f__0_0","params":{"path":"low","event":"Change","value":2}}
-        = #0 change low 2
+        =
         < {"method":"__f__0_0","params":{"path":"high","event":"Change","value":9}}
-        = #0 add high 9
+        =
         < {"method":"__f__0_0","params":{"path":"low","event":"Change","value":11}}
-        = #0 remove low 11
+        =
         < {"method":"__f__0_0","params":{"path":"low","event":"Remove"}}
         < {"method":"__f__0_0","params":{"path":"high","event":"Remove"}}
-        = #0 remove high 9
+        =
         "#,
     );
 }
@@ -72,21 +72,21 @@ fn sorted() {
     replay(
         "sorted",
         r#"
-        . fetch {"sort":{"byValue":"number","to":2}}
+        .
         > {"id":2,"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         > {"id":3,"method":"info","params":{}}
         < {"method":"__f__0_0","params":{"path":"a","event":"Add","value":5}}
         < {"method":"__f__0_0","params":{"path":"b","event":"Add","value":1}}
         < {"id":2,"result":{}}
-        = r1 ok true
+        =
         < {"id":3,"result":{"name":"node-jet"}}
-        = #0 sorted [{"path":"b","value":1,"index":1},{"path":"a","value":5,"index":2}] 2
+        =
         < {"method":"__f__0_0","params":{"path":"c","event":"Add","value":0}}
-        = #0 sorted [{"path":"c","value":0,"index":1},{"path":"b","value":1,"index":2}] 2
+        =
         < {"method":"__f__0_0","params":{"path":"c","event":"Change","value":"gone"}}
-        = #0 sorted [{"path":"b","value":1,"index":1},{"path":"a","value":5,"index":2}] 2
+        =
         < {"method":"__f__0_0","params":{"path":"a","event":"Remove"}}
-        = #0 sorted [] 1
+        =
         "#,
     );
 }
@@ -96,52 +96,52 @@ fn rules_it_lacks() {
     replay(
         "rules no other daemon has",
         r#"
-        . watch {"match":["^net%-(%d)"],"unmatch":["x$"]}
+        .
         > {"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":"net","contains":"net-"}}}
         < {"method":"__f__0_0","params":{"path":"net-1","event":"Add","value":1}}
-        = #0 add net-1 1
+        =
         < {"method":"__f__0_0","params":{"path":"net-2x","event":"Add","value":1}}
         < {"result":{}}
         < {"method":"__f__0_0","params":{"path":"net-1","event":"Change","value":2}}
-        = #0 change net-1 2
+        =
         < {"method":"__f__0_0","params":{"path":"net-1","event":"Remove"}}
-        = #0 remove net-1 2
+        =
         "#,
     );
     // It lowers the rule but not the path.
     replay(
         "negated and caseless",
         r#"
-        . watch {"path":{"containsNot":"B","contains":"a","caseInsensitive":true}}
+        .
         > {"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"method":"__f__0_0","params":{"path":"ab","event":"Add","value":1}}
         < {"method":"__f__0_0","params":{"path":"xA","event":"Add","value":1}}
-        = #0 add xA 1
+        =
         "#,
     );
     replay(
         "at most one",
         r#"
-        . watch {"max":1}
+        .
         > {"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"method":"__f__0_0","params":{"path":"a","event":"Add","value":1}}
-        = #0 add a 1
+        =
         < {"method":"__f__0_0","params":{"path":"b","event":"Add","value":2}}
         < {"method":"__f__0_0","params":{"path":"a","event":"Remove"}}
-        = #0 remove a 1
-        = #0 add b 2
+        =
+        =
         "#,
     );
     replay(
         "depends",
         r#"
-        . watch {"match":["^dev/(%d)$"],"deps":[{"path":"on/\\1","where":{"op":"equals","value":true}}]}
+        .
         > {"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"method":"__f__0_0","params":{"path":"dev/1","event":"Add","value":"x"}}
         < {"method":"__f__0_0","params":{"path":"on/1","event":"Add","value":true}}
-        = #0 add dev/1 "x"
+        =
         < {"method":"__f__0_0","params":{"path":"on/1","event":"Remove"}}
-        = #0 remove dev/1 "x"
+        =
         "#,
     );
 }
@@ -151,10 +151,10 @@ fn nonsense() {
     replay(
         "nonsense",
         r#"
-        . fetch {"path":{"startsWith":5}}
+        .
         > {"id":2,"method":"info","params":{}}
         < {"id":2,"result":{"name":"node-jet"}}
-        = r1 error {"code":-32602,"message":"Invalid params","data":{"fetchParams":{"path":{"startsWith":5}},"reason":"path.startsWith: expected a string, got a number"}}
+        =
         "#,
     );
 }
@@ -164,57 +164,57 @@ fn requests() {
     replay(
         "requests",
         r#"
-        . add s 1
+        .
         > {"id":2,"method":"add","params":{"path":"s","value":1}}
         < {"id":2,"result":{}}
-        = r1 ok true
-        . set other 2
+        =
+        .
         > {"id":3,"method":"set","params":{"path":"other","value":2}}
         < {"id":3,"result":{}}
-        = r2 ok true
-        . call method [1]
+        =
+        .
         > {"id":4,"method":"call","params":{"path":"method","args":[1]}}
         < {"id":"4","result":{"a":[]}}
-        = r3 ok {"a":[]}
-        . remove s
+        =
+        .
         > {"id":5,"method":"remove","params":{"path":"s"}}
         < {"id":5,"result":{}}
-        = r4 ok true
-        . config {"name":"n","debug":true}
+        =
+        .
         > {"id":6,"method":"configure","params":{"name":"n"}}
         < {"id":6,"result":{}}
-        = r5 ok true
+        =
         "#,
     );
     replay(
         "refusals",
         r#"
-        . add s 1
+        .
         > {"id":2,"method":"add","params":{"path":"s","value":1}}
         < {"id":2,"error":{"code":-32602,"message":"A State/Method with the same path has already been added","data":{"name":"jet.Occupied","url":"u","details":"s"},"name":"jet.Occupied"}}
-        = r1 error {"code":-32602,"message":"Invalid params","data":{"pathAlreadyExists":"s"}}
-        . set nothing 1
+        =
+        .
         > {"id":3,"method":"set","params":{"path":"nothing","value":1}}
         < {"id":3,"error":{"code":-32602,"message":"No State/Method matching the specified path","data":{"name":"jet.NotFound","url":"u","details":"nothing"},"name":"jet.NotFound"}}
-        = r2 error {"code":-32602,"message":"Invalid params","data":{"pathNotExists":"nothing"}}
-        . unfetch 7
+        =
+        .
         > {"id":4,"method":"unfetch","params":{"id":"__f__0_7"}}
         < {"id":4,"error":{"code":-32602,"message":"No State/Method matching the specified path","data":{"name":"jet.NotFound","url":"u","details":"No Subscription"},"name":"jet.NotFound"}}
-        = r3 ok true
+        =
         "#,
     );
     // It has no time-outs.
     replay(
         "nobody answers",
         r#"
-        . quickset slow 1
+        .
         > {"id":2,"method":"set","params":{"path":"slow","value":1,"timeout":0.5}}
-        . wait 0.5
-        = r1 error {"code":-32001,"message":"Response Timeout","data":{"path":"slow","value":1,"timeout":0.5}}
-        . call slow []
+        .
+        =
+        .
         > {"id":3,"method":"call","params":{"path":"slow","args":[]}}
-        . wait 5
-        = r2 error {"code":-32001,"message":"Response Timeout","data":{"path":"slow","args":[]}}
+        .
+        =
         "#,
     );
 }
@@ -224,8 +224,8 @@ fn owner() {
     replay(
         "owner",
         r#"
-        . state s 1
-        . method m 2
+        .
+        .
         < {"id":"1","method":"set","params":{"path":"s","value":5}}
         = set 1 "1" 5
         . answer "1" true
@@ -234,7 +234,7 @@ fn owner() {
         = call 2 "2" [1]
         . answer "2" {"r":1}
         > {"id":"2","result":{"r":1}}
-        . change s 5
+        .
         > {"method":"change","params":{"path":"s","value":5}}
         "#,
     );
@@ -245,20 +245,20 @@ fn again() {
     replay(
         "again",
         r#"
-        . fetch {}
+        .
         > {"id":2,"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"method":"__f__0_0","params":{"path":"a","event":"Add","value":1}}
         < {"id":2,"result":{}}
-        = r1 ok true
-        = #0 add a 1
-        . refetch 0 {}
+        =
+        =
+        .
         > {"method":"unfetch","params":{"id":"__f__0_0"}}
         > {"id":3,"method":"fetch","params":{"id":"__f__0_0","path":{"startsWith":""}}}
         < {"result":{}}
         < {"method":"__f__0_0","params":{"path":"a","event":"Add","value":1}}
         < {"id":3,"result":{}}
-        = r2 ok true
-        = #0 add a 1
+        =
+        =
         "#,
     );
 }
@@ -307,28 +307,28 @@ fn logging_in() {
     login(
         "login",
         r#"
-        . add early 1
-        . connect
+        .
+        .
         > {"id":2,"method":"info","params":{}}
         < {"id":2,"result":{"name":"node-jet","features":{"batches":false,"fetch":"full","asNotification":false,"authenticate":true}}}
         > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
         < {"id":3,"result":{}}
         > {"id":1,"method":"add","params":{"path":"early","value":1}}
-        = ready
+        =
         < {"id":1,"result":true}
-        = r1 ok true
+        =
         "#,
     );
     login(
         "wrong password",
         r#"
-        . add early 1
-        . connect
+        .
+        .
         > {"id":2,"method":"info","params":{}}
         < {"id":2,"result":{"name":"node-jet","features":{"batches":false,"fetch":"full","asNotification":false,"authenticate":true}}}
         > {"id":3,"method":"authenticate","params":{"user":"ann","password":"s\"cret"}}
         < {"id":3,"error":{"code":-32602,"name":"jet.invalid params","message":"invalid credentials","data":{"name":"jet.invalid params","url":"u","details":"ann"}}}
-        = login as 'ann' failed: wrong password {"code":-32602,"message":"Invalid params","data":{"invalidPassword":true}}
+        =
         "#,
     );
 }

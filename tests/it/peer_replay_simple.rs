@@ -20,7 +20,7 @@ fn paths() {
     replay(
         "paths",
         r#"
-        . fetch {"path":{"startsWith":"a"}}
+        .
         > {"id":3,"method":"fetch","params":{"id":"__f__0_all","path":{"startsWith":""}}}
         > {"id":2,"method":"info","params":{}}
         < {"id":3,"result":"fetch_all"}
@@ -28,17 +28,17 @@ fn paths() {
         < {"method":"fetch_all","params":{"path":"other","event":"add","value":1}}
         < {"method":"fetch_all","params":{"path":"a/m","event":"add"}}
         < {"id":2,"result":{"name":"node-jet"}}
-        = r1 ok true
-        = #0 add a/1 [1,2]
-        = #0 add a/m -
+        =
+        =
+        =
         < {"method":"fetch_all","params":{"path":"a/1","event":"change","value":3}}
-        = #0 change a/1 3
+        =
         < {"method":"fetch_all","params":{"path":"a/1","event":"remove","value":3}}
-        = #0 remove a/1 3
-        . unfetch 0
+        =
+        .
         > {"id":4,"method":"info","params":{}}
         < {"id":4,"result":{"name":"node-jet"}}
-        = r2 ok true
+        =
         "#,
     );
 }
@@ -48,19 +48,19 @@ fn again() {
     replay(
         "again",
         r#"
-        . fetch {}
+        .
         > {"id":3,"method":"fetch","params":{"id":"__f__0_all","path":{"startsWith":""}}}
         > {"id":2,"method":"info","params":{}}
         < {"id":3,"result":"fetch_all"}
         < {"method":"fetch_all","params":{"path":"a","event":"add","value":1}}
         < {"id":2,"result":{"name":"node-jet"}}
-        = r1 ok true
-        = #0 add a 1
-        . refetch 0 {}
+        =
+        =
+        .
         > {"id":4,"method":"info","params":{}}
         < {"id":4,"result":{"name":"node-jet"}}
-        = r2 ok true
-        = #0 add a 1
+        =
+        =
         "#,
     );
 }
@@ -70,21 +70,21 @@ fn sorted() {
     replay(
         "sorted",
         r#"
-        . fetch {"sort":{"byValue":"number","to":2}}
+        .
         > {"id":3,"method":"fetch","params":{"id":"__f__0_all","path":{"startsWith":""}}}
         > {"id":2,"method":"info","params":{}}
         < {"id":3,"result":"fetch_all"}
         < {"method":"fetch_all","params":{"path":"a","event":"add","value":5}}
         < {"method":"fetch_all","params":{"path":"b","event":"add","value":1}}
         < {"id":2,"result":{"name":"node-jet"}}
-        = r1 ok true
-        = #0 sorted [{"path":"b","value":1,"index":1},{"path":"a","value":5,"index":2}] 2
+        =
+        =
         < {"method":"fetch_all","params":{"path":"c","event":"add","value":0}}
-        = #0 sorted [{"path":"c","value":0,"index":1},{"path":"b","value":1,"index":2}] 2
+        =
         < {"method":"fetch_all","params":{"path":"c","event":"change","value":"gone"}}
-        = #0 sorted [{"path":"b","value":1,"index":1},{"path":"a","value":5,"index":2}] 2
+        =
         < {"method":"fetch_all","params":{"path":"a","event":"remove","value":5}}
-        = #0 sorted [] 1
+        =
         "#,
     );
 }

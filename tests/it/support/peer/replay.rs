@@ -1,15 +1,19 @@
-//! Replays: a program, a peer engine and a scripted daemon, line by line.
+//! Replays of recorded connections: a program, a peer engine and a scripted daemon, line by line.
 //!
-//! A script is the text of one connection, after the greeting unless it is about that:
+//! A script holds the wire lines of one connection, after the greeting unless it is about that, and marks where the
+//! program acts and hears:
 //!
-//! - `. fetch {…}`, `. set path value`, … what the program does
-//! - `> {…}` what the peer sends then, in order and nothing else
-//! - `< {…}` what the daemon sends
-//! - `= …` what the program hears then, in order and nothing else
+//! - `> {…}` the peer sends this message
+//! - `< {…}` the daemon sends this message
+//! - `.` the program does what the next line of its scenario says: `. fetch {…}`, `. set path value`, …
+//! - `=` the program hears what the next line of its scenario says
 //!
-//! Requests are called r1, r2, … in the order the program makes them, as their ids differ where
-//! the peer asks questions of its own. What the daemon's own error said (`data.original`) is left
-//! out of what the program hears; `peer_errors` looks at that.
+//! After each `.` and `<` the peer sends and the program hears exactly what follows, in this order. A `.` or `=` has
+//! a text of its own only where it names an id of the daemon's.
+//!
+//! Requests are called r1, r2, … in the order the program makes them, because their ids differ where the peer sends
+//! requests of its own. The daemon's own error (`data.original`) is removed from what the program hears;
+//! `peer_errors` tests it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,19 +30,27 @@ pub struct Scenario {
     pub lines: &'static str,
 }
 
-/// Plays a script and compares: what the peer sends and tells with the script, and what the
-/// program does and hears with the scenario of that name.
+/// Plays a script with the scenario of that name. Compares the messages of the peer with the script, and what the
+/// program hears with the scenario.
 pub fn play(peer: Peer, scenarios: &[Scenario], name: &str, script: &str) {
     let scenario = scenarios.iter().find(|scenario| scenario.name == name).expect("a scenario");
-    let visible = |text: &str| {
-        let lines = text.lines().map(str::trim);
-        lines.filter(|line| line.starts_with(['.', '='])).map(without_routed_id).collect::<Vec<_>>()
-    };
-    assert_eq!(visible(script), visible(scenario.lines), "the script of '{name}' is another scenario");
+    let mut acts = scenario.lines.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut replay = Replay { peer, labels: HashMap::new(), said: Vec::new(), heard: Vec::new() };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        replay.line(line);
+        if !line.starts_with(['.', '=']) {
+            replay.line(line);
+            continue;
+        }
+        let act = acts.next().unwrap_or_else(|| panic!("the scenario '{name}' ends before {line}"));
+        if line.len() == 1 {
+            assert!(act.starts_with(line), "the scenario '{name}' has {act} for a {line}");
+            replay.line(act);
+        } else {
+            assert_eq!(without_routed_id(line), without_routed_id(act), "the scenario is '{name}'");
+            replay.line(line);
+        }
     }
+    assert_eq!(acts.next(), None, "the scenario '{name}' goes on");
     replay.nothing_left("the end");
 }
 
@@ -154,7 +166,7 @@ impl Replay {
     }
 }
 
-/// Every daemon makes up its own ids for requests it routes.
+/// Replaces the id of a routed request, which each daemon chooses in its own way.
 fn without_routed_id(line: &str) -> String {
     let mut parts = line.split('"');
     let is_routed = [". answer", "= set", "= call"].iter().any(|start| line.starts_with(start));
