@@ -56,6 +56,27 @@ describe('The options in jet.core', function()
     end
   end)
 
+  it('are read where a table inherits them', function()
+    local function inherits(options)
+      return setmetatable({}, { __index = options })
+    end
+    local peer, daemon = require 'jet.peer'.new, require 'jet.daemon'.new
+    for text, call in pairs {
+      ["config.tls.ca_file' to 'new' (string expected, got number)"] = function() peer { tls = inherits { ca_file = 5 } } end,
+      ["config.daemon_limits.message' to 'new' (whole number of at least 1 expected, got 0)"] =
+        function() peer { daemon_limits = inherits { message = 0 } } end,
+      ["options.tls.certificate' to 'new' (string expected, got number)"] =
+        function() daemon { tls = inherits { certificate = 5, key = 'x' } } end,
+      ["options.users.a.admin' to 'new' (boolean expected, got number)"] =
+        function() daemon { users = { a = inherits { password = 'x', admin = 5 } } } end,
+      ["options.users.a.auth.setGroups[1]' to 'new' (string expected, got number)"] =
+        function() daemon { users = { a = { password = 'x', auth = inherits { setGroups = { 5 } } } } } end,
+    } do
+      local _, message = pcall(call)
+      assert.are.equal("bad argument '" .. text, message:match 'bad argument .*$')
+    end
+  end)
+
   it('are refused with their path, what was expected and what they got', function()
     local peer, daemon = require 'jet.peer'.new, require 'jet.daemon'.new
     for text, call in pairs {

@@ -62,6 +62,15 @@ describe('The access of an element', function()
     end
   end)
 
+  it('may inherit its lists', function()
+    for _, make in pairs(KINDS) do
+      local p, seen = recorded()
+      local lists = { fetchGroups = { 'a' }, setGroups = { 'b' }, callGroups = { 'c' } }
+      make(p, { path = 'x', access = setmetatable({}, { __index = lists }) })
+      assert.are.same(lists, seen(1)[1].params.access)
+    end
+  end)
+
   it('can be left out, or be open to every user who is logged in', function()
     local p, seen = recorded()
     p:state { path = 'public', value = 1 }

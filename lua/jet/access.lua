@@ -3,6 +3,7 @@
 -- `jet.core` checks the table and writes it as JSON.
 
 local check = require 'jet.check'
+local config = require 'jet.config'
 local core = require 'jet.core'
 
 local access = {}
@@ -23,7 +24,7 @@ function access.encode(given, func)
     return nil
   end
   check.type(given, 'table|nil', 'desc.access', func)
-  local json, message = core.access(given, func)
+  local json, message = core.access(config.inherited(given, core.option_names.access), func)
   if not json then
     check.fail(message)
   end

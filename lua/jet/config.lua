@@ -65,6 +65,25 @@ function config.given(all, names)
   return given
 end
 
+--- Copies a table of options together with those that it inherits by `__index`: the engine reads tables without
+-- metamethods. Any other value is returned as it is.
+---@param given any what the program gave
+---@param names string[] the options that may be inherited
+---@return any
+function config.inherited(given, names)
+  if type(given) ~= 'table' then
+    return given
+  end
+  local copy = {}
+  for key, value in next, given do
+    copy[key] = value
+  end
+  for _, name in ipairs(names) do
+    copy[name] = given[name]
+  end
+  return copy
+end
+
 --- Reports the options of a peer that have no effect.
 ---@param all table what the program gave
 ---@param given table its known options

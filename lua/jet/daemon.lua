@@ -174,6 +174,24 @@ local function running(state)
   return state.engine
 end
 
+--- Copies users together with the options and groups that they inherit.
+---@param users any the option `users`
+---@return any
+local function inherited_users(users)
+  if type(users) ~= 'table' then
+    return users
+  end
+  local copy = {}
+  for name, user in next, users do
+    user = config.inherited(user, core.option_names.user)
+    if type(user) == 'table' then
+      user.auth = config.inherited(user.auth, core.option_names.auth)
+    end
+    copy[name] = user
+  end
+  return copy
+end
+
 --- Makes a daemon. It does nothing before `start`.
 ---@param options? jet.DaemonOptions
 ---@return jet.Daemon both `daemon.start()` and `daemon:start()` work
@@ -182,6 +200,8 @@ function daemon.new(options)
   check.type(options or nil, 'table|nil', 'options', 'new')
   local all = options or {}
   local given = config.given(all, core.option_names.daemon)
+  given.tls = config.inherited(given.tls, core.option_names.daemon_tls)
+  given.users = inherited_users(given.users)
   local wanted, message = core.daemon_options(given)
   if not wanted then
     check.fail(message)

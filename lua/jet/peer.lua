@@ -25,6 +25,8 @@ function module.new(given)
   -- The earlier module accepted a string as an empty table.
   local all = type(given) == 'table' and given or {}
   given = config.given(all, core.option_names.peer)
+  given.tls = config.inherited(given.tls, core.option_names.tls)
+  given.daemon_limits = config.inherited(given.daemon_limits, core.option_names.daemon_limits)
   local name, message
   if given.name ~= nil then
     name, message = core.encode(given.name, 'config.name')

@@ -9,7 +9,7 @@ use super::reader::{self, Refusal};
 /// An action without a list is open to every user who has logged in; an empty list closes it to all.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", rename = "member")]
-struct Access {
+pub struct Access {
     /// The groups whose users see the element.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch_groups: Option<Vec<Text>>,

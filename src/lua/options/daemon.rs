@@ -106,7 +106,7 @@ impl Default for DaemonOptions {
 /// PEM files. With `port` or `ws_port` these ports are encrypted, and those of the daemon stay plain.
 #[derive(Debug, Deserialize)]
 #[serde(rename = "key")]
-struct DaemonTls {
+pub struct DaemonTls {
     /// The daemon's certificate with its intermediates.
     certificate: Line,
     /// Its key.
@@ -125,7 +125,7 @@ struct DaemonTls {
 /// One user.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename = "member")]
-struct UserOptions {
+pub struct UserOptions {
     /// Hashed when the daemon starts.
     password: Option<Secret>,
     /// An argon2 hash, instead of `password`.
@@ -141,7 +141,7 @@ struct UserOptions {
 /// The groups of a user, by what they allow.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase", rename = "member")]
-struct UserGroups {
+pub struct UserGroups {
     /// See elements whose `access.fetchGroups` has one of these.
     fetch_groups: Vec<Line>,
     /// Set states whose `access.setGroups` has one of these.

@@ -24,6 +24,12 @@ pub fn register(lua: &Lua, exports: &Table) -> Result<()> {
     let names = lua.create_table()?;
     names.set("peer", reader::names::<PeerConfig>())?;
     names.set("daemon", reader::names::<DaemonOptions>())?;
+    names.set("tls", reader::names::<peer::TlsConfig>())?;
+    names.set("daemon_limits", reader::names::<peer::DaemonLimits>())?;
+    names.set("daemon_tls", reader::names::<daemon::DaemonTls>())?;
+    names.set("user", reader::names::<daemon::UserOptions>())?;
+    names.set("auth", reader::names::<daemon::UserGroups>())?;
+    names.set("access", reader::names::<access::Access>())?;
     exports.set("option_names", names)?;
     exports.set(
         "access",

@@ -84,7 +84,7 @@ pub struct PeerConfig {
 /// The authorities to trust; without `ca_file` and `pins` those of the system.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename = "key")]
-struct TlsConfig {
+pub struct TlsConfig {
     /// PEM file with the authorities to trust instead.
     ca_file: Option<Line>,
     /// SHA-256 fingerprints; the daemon's certificate must be one of these.
@@ -100,7 +100,7 @@ struct TlsConfig {
 /// The limits of a daemon. Larger messages are refused here, instead of ending the connection.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename = "key")]
-struct DaemonLimits {
+pub struct DaemonLimits {
     /// Bytes of one message.
     message: Option<Count>,
 }
