@@ -81,7 +81,7 @@ local function functions_of(class, base, receiver)
   local names = {}
   for name, value in pairs(class) do
     local is_public = type(value) == 'function' and not name:find '^_'
-    local is_internal = INTERNAL[name] or INTERNAL[('%s:%s'):format(receiver, name)]
+    local is_internal = INTERNAL[name] or INTERNAL[('%s:%s'):format(receiver or '', name)]
     if is_public and not is_internal and not (base and base[name] == value) then
       names[name] = true
     end
