@@ -5,8 +5,8 @@
 #[path = "it/support/msgpack.rs"]
 mod msgpack;
 #[allow(dead_code)]
-#[path = "it/support/transport.rs"]
-mod transport;
+#[path = "it/support/net.rs"]
+mod net;
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use jet::daemon::{Config, LogLine};
 use jet::server::{Handle, Options, Registry, bind, start};
 use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
+use net::{TempDir, frame, read_frame};
 use serde_json::{Value, json};
-use transport::{TempDir, frame, read_frame};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -384,11 +384,11 @@ fn a_login_goes_over_a_websocket() {
     let handle = start(options).expect("started");
     let url = format!("ws://{}", handle.addresses()[0]);
     let way = jet::net::Options::url(&url).expect("valid");
-    let mut peer = transport::dial(way).expect("connects");
+    let mut peer = net::dial(way).expect("connects");
     for message in [login(1, "wrong"), login(2, "secret"), request(3, "echo", json!(1))] {
-        transport::send(&mut peer, message.to_string().as_bytes());
+        net::send(&mut peer, message.to_string().as_bytes());
     }
-    let (answers, _) = transport::receive(&mut peer, 3);
+    let (answers, _) = net::receive(&mut peer, 3);
     let answers: Vec<Value> =
         answers.iter().map(|answer| serde_json::from_slice(answer).expect("JSON")).collect();
     assert_eq!(answers[0]["error"]["data"], json!({"invalidPassword": true}));

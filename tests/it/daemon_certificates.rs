@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::daemon::Config;
 use jet::daemon::LogLine;
 use jet::net::{Options, TlsOptions};

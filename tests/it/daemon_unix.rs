@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use crate::support::transport::TempDir;
+use crate::support::net::TempDir;
 use jet::server::{BoundListener, bind_unix};
 
 fn listen(path: &Path, mode: u32) -> std::io::Result<BoundListener> {

@@ -29,7 +29,21 @@ mod daemon_slices;
 mod daemon_unix;
 mod json_against_serde;
 mod msgpack;
+#[cfg(all(feature = "tls", feature = "websocket"))]
+mod net_close_notify;
+#[cfg(all(feature = "tls", feature = "websocket"))]
+mod net_daemon;
 mod net_lookup;
+mod net_tcp;
+#[cfg(all(feature = "tls", feature = "websocket"))]
+mod net_tls;
+#[cfg(feature = "tls")]
+mod net_trust;
+mod net_unix;
+#[cfg(feature = "websocket")]
+mod net_websocket;
+#[cfg(all(feature = "tls", feature = "websocket"))]
+mod net_wire;
 mod peer_access;
 mod peer_against_node_jet;
 mod peer_cjet_limits;
@@ -50,20 +64,6 @@ mod peer_requests;
 mod rules_expression;
 mod rules_lua_patterns;
 mod rules_sorted_view;
-#[cfg(all(feature = "tls", feature = "websocket"))]
-mod transport_close_notify;
-#[cfg(all(feature = "tls", feature = "websocket"))]
-mod transport_daemon;
-mod transport_tcp;
-#[cfg(all(feature = "tls", feature = "websocket"))]
-mod transport_tls;
-#[cfg(feature = "tls")]
-mod transport_trust;
-mod transport_unix;
-#[cfg(feature = "websocket")]
-mod transport_websocket;
-#[cfg(all(feature = "tls", feature = "websocket"))]
-mod transport_wire;
 mod users_file;
 mod users_hash;
 #[cfg(feature = "cli")]

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, MOST_LOOKUP_THREADS, Options, Resolver, Status};
 use jet::sys::host_lookup::LookupError;
 

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::net::closed_port;
 use crate::support::peer::buses::OwnBus;
 use crate::support::peer::dice::{Dice, expression, steps};
 use crate::support::peer::foreign::Step;
 use crate::support::peer::{ASK, Peer, TELL, in_order, json};
-use crate::support::transport::closed_port;
 
 /// A node-jet daemon as a process, ended with the test.
 struct Daemon {

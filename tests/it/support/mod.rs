@@ -2,8 +2,8 @@
 
 pub mod bench;
 pub mod msgpack;
+pub mod net;
 pub mod peer;
-pub mod transport;
 
 /// Returns how many times a random test runs: `default` times the number in the environment variable `RUNS`, which
 /// `make test-all` sets.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::daemon::Config;
 use jet::daemon::LogLine;
 use jet::net::{Options, Target, TlsOptions};

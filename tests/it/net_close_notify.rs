@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::daemon::Config;
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream}
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, Interest, Options, Status};
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::net::layers::{ServerTls, Wire};
 use jet::net::{Bound, Connection, ErrorKind, Options, ServeOptions, TlsOptions, WebSocketOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};

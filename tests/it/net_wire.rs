@@ -1,6 +1,6 @@
 //! Both ends of every combination of layers in memory, with the bytes between them cut at will.
 
-use crate::support::transport::{TempDir, frame};
+use crate::support::net::{TempDir, frame};
 use jet::net::layers::{ServerTls, Wire};
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 

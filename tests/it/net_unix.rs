@@ -5,7 +5,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, Options, Status};
 
 fn talk(listener: UnixListener, options: Options) {
@@ -33,7 +33,7 @@ fn a_path_is_connected_to() {
 #[test]
 fn an_abstract_name_is_written_with_an_at_sign_or_a_nul() {
     for first in ["@", "\0"] {
-        let name = format!("jet-transport-test-{}", std::process::id());
+        let name = format!("jet-net-unix-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).expect("a name");
         talk(UnixListener::bind_addr(&address).expect("binds"), Options::unix(format!("{first}{name}")));
     }

@@ -129,7 +129,7 @@ impl TempDir {
     pub fn new() -> Self {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("jet-transport-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("jet-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).expect("a directory");
         TempDir(path)
     }

@@ -17,12 +17,12 @@ const SIGPIPE_MASK: u64 = 1 << (13 - 1);
 pub extern "C" fn main() -> i32 {
     // What test runners ask before they run anything.
     if std::env::args().any(|argument| argument == "--list") {
-        println!("transport_sigpipe: test");
+        println!("net_sigpipe: test");
         return 0;
     }
     assert!(sigpipe_is_deadly(), "SIGPIPE is ignored: nothing would be tested");
     write_to_a_dead_socket();
-    println!("transport_sigpipe ... ok");
+    println!("net_sigpipe ... ok");
     0
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::support::transport::*;
+use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, Options};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::{Message, WebSocket};
