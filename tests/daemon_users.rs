@@ -1,24 +1,23 @@
 //! Users of a running daemon, over real sockets: logins while others are served, floods of wrong
 //! passwords, changed passwords and where they are kept.
 
-#[allow(dead_code)] // Only a part of it is of use here.
-#[path = "it/support/msgpack.rs"]
-mod msgpack;
-#[allow(dead_code)]
-#[path = "it/support/net.rs"]
-mod net;
+#[allow(dead_code)] // Most of it serves the tests in `it`.
+#[path = "it/support/mod.rs"]
+mod support;
 
-use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use jet::daemon::{Config, LogLine};
-use jet::server::{Handle, Options, Registry, bind, start};
+use jet::server::Registry;
 use jet::users::{Auth, Cost, Hash, Password, User, Users, read, update};
-use net::{TempDir, frame, read_frame};
 use serde_json::{Value, json};
+use support::frames::{frame, read_frame};
+use support::server::{Daemon, Peer};
+use support::temp_dir::TempDir;
+use support::{msgpack, resident_kib};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,37 +33,17 @@ fn costly() -> Hash {
     Hash::of(&Password::from("secret".to_owned())).expect("a hash")
 }
 
-struct Daemon {
-    handle: Handle,
-    log: mpsc::Receiver<LogLine>,
+/// A daemon whose users all have the same password, at the least cost.
+fn daemon() -> Daemon {
+    with_users(users(&cheap()))
 }
 
-impl Daemon {
-    fn with(accounts: Registry) -> Daemon {
-        let (sender, log) = mpsc::channel();
-        let options = Options {
-            config: Config::default(),
-            listeners: vec![bind(Some("127.0.0.1"), 0).expect("a free port")],
-            log: Box::new(move |line| {
-                let _ = sender.send(line);
-            }),
-            accounts: Some(accounts),
-        };
-        Daemon { handle: start(options).expect("started"), log }
-    }
+fn with_users(users: Users) -> Daemon {
+    with_accounts(Registry { users, file: None })
+}
 
-    /// With cheap passwords that are all the same.
-    fn new() -> Daemon {
-        Daemon::with(Registry { users: users(&cheap()), file: None })
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.handle.addresses()[0]
-    }
-
-    fn connect(&self) -> Peer {
-        Peer::connect(self.address())
-    }
+fn with_accounts(accounts: Registry) -> Daemon {
+    Daemon::start(Config::default(), Some(accounts))
 }
 
 /// An admin, a user of group `a`, and one whose password stays.
@@ -80,33 +59,8 @@ fn users(hash: &Hash) -> Users {
     users
 }
 
-struct Peer(TcpStream);
-
-impl Peer {
-    fn connect(address: SocketAddr) -> Peer {
-        let stream = TcpStream::connect(address).expect("connected");
-        stream.set_read_timeout(Some(PATIENCE)).expect("set");
-        stream.set_nodelay(true).expect("set");
-        Peer(stream)
-    }
-
-    fn send(&mut self, message: &Value) {
-        use std::io::Write;
-        self.0.write_all(&frame(message.to_string().as_bytes())).expect("sent");
-    }
-
-    fn read(&mut self) -> Value {
-        serde_json::from_slice(&read_frame(&mut self.0)).expect("JSON")
-    }
-
-    fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.send(&request(1, method, params));
-        self.read()
-    }
-
-    fn log_in(&mut self, user: &str, password: &str) -> Value {
-        self.ask("authenticate", json!({"user": user, "password": password}))
-    }
+fn log_in(peer: &mut Peer, user: &str, password: &str) -> Value {
+    peer.ask("authenticate", json!({"user": user, "password": password}))
 }
 
 fn write_users(file: &Path, wanted: Users) {
@@ -140,7 +94,7 @@ fn shown(answer: &Value) -> Option<usize> {
 
 #[test]
 fn answers_keep_their_order_while_a_login_is_under_way() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let _owner = hide_state(&daemon);
     let mut peer = daemon.connect();
     // All in one write, far more than is kept while the login is verified.
@@ -168,10 +122,10 @@ fn answers_keep_their_order_while_a_login_is_under_way() {
 
 #[test]
 fn who_leaves_during_a_login_is_forgotten() {
-    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
+    let daemon = with_users(users(&costly()));
     let owner = hide_state(&daemon);
     let mut witness = daemon.connect();
-    assert_eq!(witness.log_in("ann", "secret")["result"]["fetchGroups"], json!(["a"]));
+    assert_eq!(log_in(&mut witness, "ann", "secret")["result"]["fetchGroups"], json!(["a"]));
     for _ in 0..20 {
         let mut peer = daemon.connect();
         peer.send(&login(1, "secret"));
@@ -180,7 +134,7 @@ fn who_leaves_during_a_login_is_forgotten() {
     drop(owner);
     // Those in the queue left it with their connections.
     let start = Instant::now();
-    assert!(witness.log_in("ann", "secret")["result"].is_object());
+    assert!(log_in(&mut witness, "ann", "secret")["result"].is_object());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     while shown(&witness.ask("get", json!({}))) != Some(0) {
         assert!(start.elapsed() < PATIENCE);
@@ -189,7 +143,7 @@ fn who_leaves_during_a_login_is_forgotten() {
 
 #[test]
 fn a_daemon_stops_in_the_middle_of_logins() {
-    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
+    let daemon = with_users(users(&costly()));
     let mut peers: Vec<_> = (0..10).map(|_| daemon.connect()).collect();
     peers.iter_mut().for_each(|peer| peer.send(&login(1, "wrong")));
     // The answer comes after the daemon has read the logins, which take much longer.
@@ -199,21 +153,13 @@ fn a_daemon_stops_in_the_middle_of_logins() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-/// Bytes of this process in memory.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS");
-    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
-    kilobytes.expect("a number") * 1024
-}
-
 #[test]
 fn a_flood_of_wrong_passwords_slows_nobody_else() {
-    let daemon = Daemon::with(Registry { users: users(&costly()), file: None });
+    let daemon = with_users(users(&costly()));
     let mut peer = daemon.connect();
-    assert!(peer.log_in("ann", "secret")["result"].is_object());
+    assert!(log_in(&mut peer, "ann", "secret")["result"].is_object());
     let (address, over) = (daemon.address(), Arc::new(AtomicBool::new(false)));
-    let before = resident();
+    let before = resident_kib(std::process::id());
     // Each guesses, hangs up, and comes again; some wait for the answer.
     let attackers: Vec<_> = (0..4)
         .map(|number: usize| {
@@ -247,17 +193,17 @@ fn a_flood_of_wrong_passwords_slows_nobody_else() {
     assert!(tries[1..].iter().sum::<u64>() > 300, "{tries:?}");
     assert!(tries[0] < 8, "the waits are to be told: {tries:?}");
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 80 << 20, "{grown} bytes");
+    let grown = resident_kib(std::process::id()).saturating_sub(before);
+    assert!(grown < 80 << 10, "{grown} KiB");
     // Nobody is locked out, neither the user nor the place.
     let (mut again, start) = (daemon.connect(), Instant::now());
-    assert!(again.log_in("ann", "secret")["result"].is_object());
+    assert!(log_in(&mut again, "ann", "secret")["result"].is_object());
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[test]
 fn parallel_guesses_are_slow_in_sum_and_beyond_twenty_refused() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let start = Instant::now();
     let mut guessers: Vec<_> = (0..60).map(|_| daemon.connect()).collect();
     guessers.iter_mut().for_each(|guesser| guesser.send(&login(1, "wrong")));
@@ -279,16 +225,19 @@ fn parallel_guesses_are_slow_in_sum_and_beyond_twenty_refused() {
 
 #[test]
 fn passwords_are_changed_while_the_daemon_runs() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let (mut ann, mut root) = (daemon.connect(), daemon.connect());
-    assert!(ann.log_in("ann", "secret")["result"].is_object());
-    assert!(root.log_in("root", "secret")["result"].is_object());
+    assert!(log_in(&mut ann, "ann", "secret")["result"].is_object());
+    assert!(log_in(&mut root, "root", "secret")["result"].is_object());
     let change = |user: &str, password: &str| json!({"user": user, "password": password});
     assert_eq!(ann.ask("passwd", change("ann", "mine"))["result"], true);
-    assert_eq!(daemon.connect().log_in("ann", "secret")["error"]["data"], json!({"invalidPassword": true}));
-    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
+    assert_eq!(
+        log_in(&mut daemon.connect(), "ann", "secret")["error"]["data"],
+        json!({"invalidPassword": true})
+    );
+    assert!(log_in(&mut daemon.connect(), "ann", "mine")["result"].is_object());
     assert_eq!(root.ask("passwd", change("ann", "yours"))["result"], true);
-    assert!(daemon.connect().log_in("ann", "yours")["result"].is_object());
+    assert!(log_in(&mut daemon.connect(), "ann", "yours")["result"].is_object());
     // Not that of users who are to keep theirs, nor of nobody; and only admins that of others.
     assert_eq!(root.ask("passwd", change("guest", "x"))["error"]["data"], json!({"noAccess": "guest"}));
     assert_eq!(root.ask("passwd", change("bob", "x"))["error"]["data"], json!({"invalidUser": true}));
@@ -297,7 +246,7 @@ fn passwords_are_changed_while_the_daemon_runs() {
     assert_eq!(ann.ask("addUser", bob.clone())["error"]["data"], json!({"noAccess": "bob"}));
     assert_eq!(root.ask("addUser", bob.clone())["result"], true);
     assert_eq!(root.ask("addUser", bob)["error"]["data"], json!({"userExists": "bob"}));
-    assert_eq!(daemon.connect().log_in("bob", "x")["result"]["callGroups"], json!(["g"]));
+    assert_eq!(log_in(&mut daemon.connect(), "bob", "x")["result"]["callGroups"], json!(["g"]));
 }
 
 #[test]
@@ -308,39 +257,39 @@ fn changes_are_kept_in_the_file() {
     write_users(&file, users(&hash));
     let start = || {
         let users = read(&file).expect("read");
-        Daemon::with(Registry { users, file: Some(file.clone()) })
+        with_accounts(Registry { users, file: Some(file.clone()) })
     };
     let daemon = start();
     let mut root = daemon.connect();
-    assert!(root.log_in("root", "secret")["result"].is_object());
+    assert!(log_in(&mut root, "root", "secret")["result"].is_object());
     // Somebody edits the file meanwhile.
     let mut edited = users(&hash);
     edited.insert("new", User { hash: hash.clone(), auth: Auth::default() }).expect("a name");
     write_users(&file, edited);
     assert_eq!(root.ask("passwd", json!({"user": "ann", "password": "mine"}))["result"], true);
-    assert!(daemon.connect().log_in("new", "secret")["result"].is_object());
+    assert!(log_in(&mut daemon.connect(), "new", "secret")["result"].is_object());
     drop(daemon);
     let daemon = start();
-    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
-    assert!(daemon.connect().log_in("new", "secret")["result"].is_object());
+    assert!(log_in(&mut daemon.connect(), "ann", "mine")["result"].is_object());
+    assert!(log_in(&mut daemon.connect(), "new", "secret")["result"].is_object());
     // A file that cannot be read is told, and changes nothing.
     let mut root = daemon.connect();
-    assert!(root.log_in("root", "secret")["result"].is_object());
+    assert!(log_in(&mut root, "root", "secret")["result"].is_object());
     std::fs::write(&file, "no JSON").expect("written");
     let error = &root.ask("passwd", json!({"user": "ann", "password": "other"}))["error"];
     assert_eq!(error["code"], -32603);
     assert!(error["data"].is_string(), "{error}");
-    assert!(daemon.connect().log_in("ann", "mine")["result"].is_object());
+    assert!(log_in(&mut daemon.connect(), "ann", "mine")["result"].is_object());
     assert_eq!(std::fs::read_to_string(&file).expect("there"), "no JSON");
 }
 
 #[test]
 fn the_log_tells_who_was_refused_and_no_secret() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut peer = daemon.connect();
     peer.ask("config", json!({"debug": true, "name": "me"}));
-    peer.log_in("ann", "a wrong secret");
-    peer.log_in("ann", "secret");
+    log_in(&mut peer, "ann", "a wrong secret");
+    log_in(&mut peer, "ann", "secret");
     peer.ask("passwd", json!({"user": "ann", "password": "another secret"}));
     let local = peer.0.local_addr().expect("an address").to_string();
     drop(daemon.handle);
@@ -354,13 +303,13 @@ fn the_log_tells_who_was_refused_and_no_secret() {
 #[test]
 fn a_login_goes_over_msgpack() {
     use std::io::Write;
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let _owner = hide_state(&daemon);
     let mut peer = daemon.connect();
     // All at once: what waits for the login is read in the encoding that was asked for before it.
     peer.send(&request(1, "config", json!({"encoding": "msgpack"})));
     for message in [login(2, "secret"), request(3, "get", json!({}))] {
-        peer.0.write_all(&frame(&msgpack::packed(&message))).expect("sent");
+        peer.0.write_all(&frame(msgpack::packed(&message))).expect("sent");
     }
     assert_eq!(peer.read()["result"], true);
     let answers = [(); 2].map(|()| msgpack::unpacked(&read_frame(&mut peer.0)));
@@ -371,7 +320,8 @@ fn a_login_goes_over_msgpack() {
 #[cfg(feature = "websocket")]
 #[test]
 fn a_login_goes_over_a_websocket() {
-    use jet::server::ServeOptions;
+    use jet::server::{Options, ServeOptions, bind, start};
+    use support::net;
     let listener = bind(Some("127.0.0.1"), 0).expect("a free port");
     let listener =
         listener.speaking(ServeOptions { websocket: true, ..ServeOptions::default() }).expect("built in");

@@ -3,12 +3,15 @@
 //! the signal ends it.
 #![no_main]
 
+#[allow(dead_code)] // Most of it serves the tests in `it`.
+#[path = "it/support/mod.rs"]
+mod support;
+
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use jet::net::{Connection, Options};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use support::net::wait_for_reset;
 
 /// The bit of SIGPIPE, number 13, in the masks of /proc/self/status.
 const SIGPIPE_MASK: u64 = 1 << (13 - 1);
@@ -46,14 +49,4 @@ fn write_to_a_dead_socket() {
         wait_for_reset(&connection);
     }
     assert!(connection.read().is_err(), "the daemon is gone");
-}
-
-/// Waits until the kernel knows that the other side has reset the connection: the next write meets a dead socket.
-fn wait_for_reset(connection: &Connection) {
-    // SAFETY: the connection keeps its descriptor open as long as it is borrowed.
-    let fd = unsafe { BorrowedFd::borrow_raw(connection.fd().expect("connected")) };
-    let limit = Timespec { tv_sec: 20, tv_nsec: 0 };
-    // Errors and hang-ups are reported without being asked for.
-    let count = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::empty())], Some(&limit)).expect("poll");
-    assert_eq!(count, 1, "no reset");
 }

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::daemon::Config;
 use jet::daemon::LogLine;
 use jet::net::{Options, TlsOptions};

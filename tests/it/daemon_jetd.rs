@@ -1,12 +1,16 @@
 //! The program `jetd`: its command line, its log, and how it ends.
 
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::support::frames::{read_frame, write_frame};
+use crate::support::resident_kib;
+use crate::support::temp_dir::TempDir;
 
 /// A running jetd that ends with the test.
 struct Jetd(Child);
@@ -46,17 +50,12 @@ fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead
 }
 
 fn ask(stream: &mut TcpStream, message: &str) -> String {
-    stream.write_all(&(message.len() as u32).to_be_bytes()).expect("sent");
-    stream.write_all(message.as_bytes()).expect("sent");
+    write_frame(stream, message);
     read(stream)
 }
 
 fn read(stream: &mut TcpStream) -> String {
-    let mut header = [0; 4];
-    stream.read_exact(&mut header).expect("an answer");
-    let mut body = vec![0; u32::from_be_bytes(header) as usize];
-    stream.read_exact(&mut body).expect("an answer");
-    String::from_utf8(body).expect("UTF-8")
+    String::from_utf8(read_frame(stream)).expect("UTF-8")
 }
 
 #[test]
@@ -204,16 +203,9 @@ fn the_soft_limit_of_descriptors_is_raised() {
     assert_eq!(line.split_whitespace().nth(3), Some("300"), "{line}");
 }
 
-/// The memory of a process in KiB.
-fn resident(jetd: &Jetd) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", jetd.0.id())).expect("read");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("there");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 #[test]
 fn large_messages_cost_a_connection_no_memory_afterwards() {
-    const PEERS: usize = 50;
+    const PEERS: u64 = 50;
     let (jetd, addresses, _log) = started(&["-p0", "-l127.0.0.1"], 1);
     let connect = || TcpStream::connect(&addresses[0]).expect("connects");
     let large = "x".repeat(1_000_000);
@@ -223,29 +215,29 @@ fn large_messages_cost_a_connection_no_memory_afterwards() {
     for peer in &mut peers {
         ask(peer, r#"{"id":1,"method":"info"}"#);
     }
-    let before = resident(&jetd);
+    let before = resident_kib(jetd.0.id());
     for peer in &mut peers {
         assert!(ask(peer, r#"{"id":1,"method":"get","params":{}}"#).len() > large.len());
         assert!(ask(peer, &format!(r#"{{"id":1,"method":"echo","params":"{large}"}}"#)).len() > large.len());
     }
     // The last answers may be given back after they have been read here.
     let until = Instant::now() + Duration::from_secs(20);
-    let mut grown = usize::MAX;
+    let mut grown = u64::MAX;
     while grown >= PEERS * 250 {
         assert!(Instant::now() < until, "{grown} KiB for {PEERS} connections");
         std::thread::sleep(Duration::from_millis(20));
-        grown = resident(&jetd).saturating_sub(before);
+        grown = resident_kib(jetd.0.id()).saturating_sub(before);
     }
 }
 
 #[test]
 fn a_file_that_is_not_a_socket_is_left_alone() {
-    let file = UsersFile::new("not-a-socket");
-    let before = std::fs::read(&file.0).expect("read");
+    let file = UsersFile::new();
+    let before = std::fs::read(&file.file).expect("read");
     let (output, text) = run(&["-p0", "-l127.0.0.1", "-u", file.path()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("is not a socket") && text.contains(file.path()), "{text}");
-    assert_eq!(std::fs::read(&file.0).expect("read"), before);
+    assert_eq!(std::fs::read(&file.file).expect("read"), before);
     let (output, text) = run(&["-p0", "-l127.0.0.1", "-u", "/no/such/folder/socket"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("there is no directory '/no/such/folder'"), "{text}");
@@ -254,7 +246,8 @@ fn a_file_that_is_not_a_socket_is_left_alone() {
 
 #[test]
 fn it_goes_into_the_background_when_its_ports_are_bound() {
-    let pidfile = std::env::temp_dir().join(format!("jetd-pid-{}", std::process::id()));
+    let directory = TempDir::new();
+    let pidfile = directory.path("pid");
     let pidfile_name = pidfile.to_str().expect("UTF-8");
     let mut parent = jetd(&["-d", "-p0", "-l127.0.0.1", "--pidfile", pidfile_name]).spawn().expect("starts");
     assert!(parent.wait().expect("ends").success());
@@ -290,37 +283,33 @@ fn warnings(arguments: &[&str]) -> String {
 }
 
 /// A users file with ann, whose password is 'secret', that ends with the test.
-struct UsersFile(PathBuf);
+struct UsersFile {
+    file: PathBuf,
+    _directory: TempDir,
+}
 
 impl UsersFile {
-    fn new(name: &str) -> UsersFile {
+    fn new() -> UsersFile {
         // At the least cost there is.
         const ANN: &str = r#"{"users":{"ann":{"hash":"$argon2id$v=19$m=8,t=1,p=1$juVur+M5azaY0xtjoZ1dHw$nAzBNPbeaqpgma7CF9rr0rQD7yJKW8gtBJkw47546bo","auth":{"fetchGroups":["a"]}}}}"#;
-        let path = std::env::temp_dir().join(format!("jetd-users-{name}-{}.json", std::process::id()));
-        let file = UsersFile(path);
-        std::fs::write(&file.0, ANN).expect("written");
+        let directory = TempDir::new();
+        let file = UsersFile { file: directory.file("users.json", ANN), _directory: directory };
         file.set_mode(0o600);
         file
     }
 
     fn set_mode(&self, mode: u32) {
-        std::fs::set_permissions(&self.0, Permissions::from_mode(mode)).expect("set");
+        std::fs::set_permissions(&self.file, Permissions::from_mode(mode)).expect("set");
     }
 
     fn path(&self) -> &str {
-        self.0.to_str().expect("UTF-8")
-    }
-}
-
-impl Drop for UsersFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        self.file.to_str().expect("UTF-8")
     }
 }
 
 #[test]
 fn users_of_a_file_log_in() {
-    let file = UsersFile::new("login");
+    let file = UsersFile::new();
     let (_jetd, addresses, _) = started(&["-p0", "-l127.0.0.1", "--users", file.path()], 1);
     let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
     let login = |password: &str| {
@@ -333,7 +322,7 @@ fn users_of_a_file_log_in() {
 
 #[test]
 fn a_hang_up_has_it_read_its_users_again() {
-    let file = UsersFile::new("again");
+    let file = UsersFile::new();
     let (mut jetd, addresses, mut log) = started(&["-p0", "-l127.0.0.1", "--users", file.path()], 1);
     let mut next_line = || {
         let mut line = String::new();
@@ -345,13 +334,13 @@ fn a_hang_up_has_it_read_its_users_again() {
     let login = r#"{"id":1,"method":"authenticate","params":{"user":"bob","password":"secret"}}"#;
     assert!(ask(&mut stream, login).contains("invalidUser"));
     assert!(next_line().contains("127.0.0.1"));
-    let text = std::fs::read_to_string(&file.0).expect("read");
-    std::fs::write(&file.0, text.replace("ann", "bob")).expect("written");
+    let text = std::fs::read_to_string(&file.file).expect("read");
+    std::fs::write(&file.file, text.replace("ann", "bob")).expect("written");
     hang_up(jetd.0.id());
     assert_eq!(next_line(), "the users are read again: 1 may log in now\n");
     assert!(ask(&mut stream, login).contains("fetchGroups"));
     // A broken file changes nothing.
-    std::fs::write(&file.0, "{").expect("written");
+    std::fs::write(&file.file, "{").expect("written");
     hang_up(jetd.0.id());
     assert!(next_line().starts_with(&format!("the users stay as they were: {}: line 1", file.path())));
     assert!(ask(&mut stream, login).contains("fetchGroups"));
@@ -395,8 +384,8 @@ fn signals_that_were_ignored_stay_ignored() {
 
 #[test]
 fn a_users_file_that_is_no_good_keeps_it_from_starting() {
-    let file = UsersFile::new("broken");
-    std::fs::write(&file.0, r#"{"users":{"ann":{"hash":"secret"}}}"#).expect("written");
+    let file = UsersFile::new();
+    std::fs::write(&file.file, r#"{"users":{"ann":{"hash":"secret"}}}"#).expect("written");
     for (path, expected) in [
         (file.path(), "user 'ann': hash: no argon2 hash"),
         ("/nonexistent/users.json", "cannot read /nonexistent/users.json"),
@@ -410,7 +399,7 @@ fn a_users_file_that_is_no_good_keeps_it_from_starting() {
 
 #[test]
 fn it_warns_when_other_machines_reach_it_and_there_are_no_users() {
-    let file = UsersFile::new("warning");
+    let file = UsersFile::new();
     let text = warnings(&["-p0", "-l0.0.0.0"]);
     assert!(
         text.starts_with("without users, whoever reaches 0.0.0.0:") && text.contains("--listen"),
@@ -425,7 +414,7 @@ fn it_warns_when_other_machines_reach_it_and_there_are_no_users() {
 
 #[test]
 fn it_warns_when_everybody_can_read_the_hashes() {
-    let file = UsersFile::new("exposed");
+    let file = UsersFile::new();
     file.set_mode(0o644);
     let text = warnings(&["-p0", "-l127.0.0.1", "--users", file.path()]);
     assert!(text.starts_with("everybody on this machine can read ") && text.contains(file.path()), "{text}");
@@ -470,14 +459,12 @@ fn an_answer_that_came_in_time_counts_even_if_jetd_was_stopped_meanwhile() {
     // On a busy machine the call may be overdue before the answer is there: then it is tried again.
     for _ in 0..10 {
         let begun = Instant::now();
-        requester.write_all(&(call.len() as u32).to_be_bytes()).expect("sent");
-        requester.write_all(call.as_bytes()).expect("sent");
+        write_frame(&mut requester, call);
         let routed = read(&mut owner);
         let id = routed.split('"').nth(3).expect("an id").to_owned();
         signal("-STOP");
         let answer = format!(r#"{{"id":"{id}","result":"in time"}}"#);
-        owner.write_all(&(answer.len() as u32).to_be_bytes()).expect("sent");
-        owner.write_all(answer.as_bytes()).expect("sent");
+        write_frame(&mut owner, &answer);
         let is_in_time = begun.elapsed() < Duration::from_secs(3);
         // Time itself is what is tested: the call has to be overdue when jetd goes on.
         std::thread::sleep(Duration::from_millis(3200));

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::support::temp_dir::TempDir;
+
 fn jetd(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jetd"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -27,7 +29,8 @@ fn it_says_what_is_spoken_where() {
 
 #[test]
 fn in_the_background_it_does_not_keep_stdout_open() {
-    let pidfile = std::env::temp_dir().join(format!("jetd-stdout-{}", std::process::id()));
+    let directory = TempDir::new();
+    let pidfile = directory.path("pid");
     let pidfile_name = pidfile.to_str().expect("UTF-8");
     let arguments = ["-d", "-p0", "-l127.0.0.1", "--pidfile", pidfile_name];
     let mut parent = jetd(&arguments).stdout(Stdio::piped()).spawn().expect("starts");

@@ -4,25 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::support::bench::{Bench, Peer};
+use crate::support::frames::next_message;
+use crate::support::random::Random;
 use crate::support::runs;
 use serde_json::{Value, json};
-
-/// A small generator of numbers, the same on each run (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
 
 /// The kinds of fetches.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -226,7 +211,7 @@ impl Run {
         let mut bench = Bench::new();
         let members = (0..4).map(|_| Member::new(bench.peer())).collect();
         let padding = "x".repeat(if seed.is_multiple_of(2) { 0 } else { 500 });
-        Run { random: Random(seed), bench, members, states: BTreeMap::new(), last_id: 0, padding }
+        Run { random: Random::new(seed), bench, members, states: BTreeMap::new(), last_id: 0, padding }
     }
 
     /// Notes a request and what its answer has to be; gives the message.
@@ -246,7 +231,7 @@ impl Run {
         match self.random.below(12) {
             0 => "switch".to_owned(),
             number => {
-                let start = ["a", "b", "ab"][number as usize % 3];
+                let start = ["a", "b", "ab"][number % 3];
                 format!("{start}{}{}", self.padding, self.random.below(400))
             }
         }
@@ -256,7 +241,7 @@ impl Run {
     /// messages do not wait.
     fn touch(&mut self, member: usize) -> Value {
         let path = self.path();
-        let value = if path == "switch" { self.random.below(2) } else { self.random.below(100) };
+        let value = self.random.below(if path == "switch" { 2 } else { 100 }) as u64;
         let owner = self.states.get(&path).map(|(owner, _)| *owner);
         let params = json!({"path": path, "value": value});
         match (owner, self.random.below(3)) {
@@ -280,20 +265,20 @@ impl Run {
     /// One random message of the others: fetch, unfetch, get, echo.
     fn ask(&mut self, member: usize) -> Value {
         let id = format!("f{}", self.random.below(12));
-        let kind = KINDS[self.random.below(KINDS.len() as u64) as usize];
+        let kind = KINDS[self.random.below(KINDS.len())];
         match self.random.below(8) {
             0..3 => self.request(member, "fetch", kind.params(&id), Expected::Fetch(id, kind)),
             3 => self.request(member, "unfetch", json!({"id": id}), Expected::Unfetch(id)),
             4 => self.request(member, "get", kind.params(&id), Expected::Get(kind)),
             _ => {
-                let number = self.random.next() >> 16;
+                let number = self.random.number() >> 16;
                 self.request(member, "echo", json!(number), Expected::Echo(number))
             }
         }
     }
 
     fn step(&mut self) {
-        let member = self.random.below(self.members.len() as u64) as usize;
+        let member = self.random.below(self.members.len());
         match self.random.below(40) {
             0..16 if !self.bench.bus.is_waiting(self.members[member].peer.0) => {
                 let message = self.touch(member);
@@ -342,7 +327,7 @@ impl Run {
         let ready = self.bench.bus.unsent(key).len();
         let count = match self.random.below(3) {
             0 => ready,
-            _ => self.random.below(ready as u64 + 1) as usize,
+            _ => self.random.below(ready + 1),
         };
         self.members[member].read.extend_from_slice(&self.bench.bus.unsent(key)[..count]);
         self.bench.bus.advance(key, count);
@@ -388,13 +373,8 @@ impl Member {
     fn take_messages(&mut self) {
         let bytes = std::mem::take(&mut self.read);
         let mut rest = &bytes[..];
-        while let Some((header, body)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_be_bytes(*header) as usize;
-            let Some((message, behind)) = body.split_at_checked(length) else {
-                break;
-            };
+        while let Some(message) = next_message(&mut rest) {
             self.take(&serde_json::from_slice(message).expect("JSON"));
-            rest = behind;
         }
         self.read = rest.to_vec();
     }

@@ -2,94 +2,29 @@
 //! starting and stopping.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use jet::daemon::{Config, LogLine};
-use jet::server::{Handle, Options, bind, start};
+use crate::support::frames::frame;
+use crate::support::server::{Daemon, Peer};
+use jet::daemon::Config;
+use jet::server::{Options, bind, start};
 use serde_json::{Value, json};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Daemon {
-    handle: Handle,
-    log: mpsc::Receiver<LogLine>,
-}
-
-impl Daemon {
-    fn with(config: Config) -> Daemon {
-        let (sender, log) = mpsc::channel();
-        let options = Options {
-            config,
-            listeners: vec![bind(Some("127.0.0.1"), 0).expect("a free port")],
-            log: Box::new(move |line| {
-                let _ = sender.send(line);
-            }),
-            accounts: None,
-        };
-        Daemon { handle: start(options).expect("started"), log }
-    }
-
-    fn new() -> Daemon {
-        Daemon::with(Config::default())
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.handle.addresses()[0]
-    }
-
-    fn connect(&self) -> Peer {
-        let stream = TcpStream::connect(self.address()).expect("connected");
-        stream.set_read_timeout(Some(PATIENCE)).expect("set");
-        stream.set_nodelay(true).expect("set");
-        Peer(stream)
-    }
-}
-
-struct Peer(TcpStream);
-
-fn frame(message: &Value) -> Vec<u8> {
-    let text = message.to_string();
-    let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
-    bytes.extend_from_slice(text.as_bytes());
-    bytes
-}
-
-impl Peer {
-    fn send(&mut self, message: Value) {
-        self.0.write_all(&frame(&message)).expect("sent");
-    }
-
-    fn read(&mut self) -> Value {
-        let mut header = [0; 4];
-        self.0.read_exact(&mut header).expect("a header");
-        let mut body = vec![0; u32::from_be_bytes(header) as usize];
-        self.0.read_exact(&mut body).expect("a body");
-        serde_json::from_slice(&body).expect("JSON")
-    }
-
-    fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.send(json!({"id": 1, "method": method, "params": params}));
-        self.read()
-    }
-
-    /// Whether the daemon has ended the connection, after all it had to say.
-    fn is_ended(&mut self) -> bool {
-        match self.0.read(&mut [0; 1024]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        }
-    }
+fn daemon() -> Daemon {
+    Daemon::start(Config::default(), None)
 }
 
 #[test]
 fn a_stream_may_be_cut_at_every_byte() {
-    let daemon = Daemon::new();
-    let mut stream = frame(&json!({"id": 1, "method": "echo", "params": "é"}));
+    let daemon = daemon();
+    let mut stream = frame(json!({"id": 1, "method": "echo", "params": "é"}).to_string());
     stream.extend_from_slice(&[0, 0, 0, 0]);
-    stream.extend(frame(&json!([{"id": 2, "method": "echo", "params": 2}])));
+    stream.extend(frame(json!([{"id": 2, "method": "echo", "params": 2}]).to_string()));
     let mut witness = daemon.connect();
     for cut in 0..=stream.len() {
         let mut peer = daemon.connect();
@@ -105,7 +40,7 @@ fn a_stream_may_be_cut_at_every_byte() {
 
 #[test]
 fn a_frame_beyond_the_limit_is_refused_on_its_header() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut witness = daemon.connect();
     witness.ask("fetch", json!({"id": "f"}));
     for length in [10_000_001u32, u32::MAX] {
@@ -124,7 +59,7 @@ fn a_frame_beyond_the_limit_is_refused_on_its_header() {
 
 #[test]
 fn the_largest_frame_is_taken() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut peer = daemon.connect();
     let empty = json!({"id": 1, "method": "echo", "params": ""}).to_string().len();
     let text = "x".repeat(10_000_000 - empty);
@@ -133,12 +68,13 @@ fn the_largest_frame_is_taken() {
 
 #[test]
 fn all_answers_of_a_turn_leave_together() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut peer = daemon.connect();
     // Of more than 32 the first answers leave while the rest is worked on.
-    let requests: Vec<u8> = (0..32).flat_map(|id| frame(&json!({"id": id, "method": "echo"}))).collect();
+    let requests: Vec<u8> =
+        (0..32).flat_map(|id| frame(json!({"id": id, "method": "echo"}).to_string())).collect();
     peer.0.write_all(&requests).expect("sent");
-    let expected: usize = (0..32).map(|id| frame(&json!({"id": id, "result": true})).len()).sum();
+    let expected: usize = (0..32).map(|id| frame(json!({"id": id, "result": true}).to_string()).len()).sum();
     let mut buffer = vec![0; 65536];
     let first = peer.0.read(&mut buffer).expect("answers");
     assert_eq!(first, expected, "the answers were written in pieces");
@@ -146,7 +82,7 @@ fn all_answers_of_a_turn_leave_together() {
 
 #[test]
 fn who_vanishes_is_cleaned_up_after_however_it_goes() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut witness = daemon.connect();
     witness.ask("fetch", json!({"id": "f"}));
     for way in ["close", "half-close", "reset"] {
@@ -156,7 +92,7 @@ fn who_vanishes_is_cleaned_up_after_however_it_goes() {
         match way {
             "half-close" => peer.0.shutdown(Shutdown::Write).expect("shut down"),
             // Closing with unread input resets the connection.
-            "reset" => peer.send(json!({"id": 2, "method": "info"})),
+            "reset" => peer.send(&json!({"id": 2, "method": "info"})),
             _ => {}
         }
         if way == "reset" {
@@ -173,11 +109,11 @@ fn who_vanishes_is_cleaned_up_after_however_it_goes() {
 
 #[test]
 fn a_slow_reader_is_ended_and_nobody_waits_for_it() {
-    let daemon = Daemon::with(Config { max_unsent: 1 << 20, ..Config::default() });
+    let daemon = Daemon::start(Config { max_unsent: 1 << 20, ..Config::default() }, None);
     let (mut owner, mut slow, mut quick) = (daemon.connect(), daemon.connect(), daemon.connect());
     slow.ask("fetch", json!({"id": "f"}));
     assert_eq!(owner.ask("add", json!({"path": "a", "value": 0}))["result"], true);
-    slow.send(json!({"id": 1, "method": "add", "params": {"path": "slow", "value": 1}}));
+    slow.send(&json!({"id": 1, "method": "add", "params": {"path": "slow", "value": 1}}));
     let value = "x".repeat(100_000);
     let begun = Instant::now();
     // More than the kernel's buffers and the limit hold; each round trip shows that the bus lives.
@@ -196,7 +132,7 @@ fn a_slow_reader_is_ended_and_nobody_waits_for_it() {
 
 #[test]
 fn a_slow_reader_within_the_limit_gets_everything() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let (mut owner, mut slow) = (daemon.connect(), daemon.connect());
     slow.ask("fetch", json!({"id": "f"}));
     let value = "x".repeat(100_000);
@@ -212,7 +148,7 @@ fn a_slow_reader_within_the_limit_gets_everything() {
 
 #[test]
 fn stopping_ends_all_connections_and_frees_the_port() {
-    let mut daemon = Daemon::new();
+    let mut daemon = daemon();
     let address = daemon.address();
     let mut peers: Vec<Peer> = (0..20).map(|_| daemon.connect()).collect();
     for peer in &mut peers {
@@ -237,10 +173,10 @@ fn stopping_ends_all_connections_and_frees_the_port() {
 
 #[test]
 fn a_stop_cuts_no_message_in_two() {
-    let mut daemon = Daemon::new();
+    let mut daemon = daemon();
     let mut peer = daemon.connect();
     for id in 0..100 {
-        peer.send(json!({"id": id, "method": "echo"}));
+        peer.send(&json!({"id": id, "method": "echo"}));
     }
     assert_eq!(peer.read()["id"], 0);
     daemon.handle.stop();
@@ -254,7 +190,7 @@ fn a_stop_cuts_no_message_in_two() {
 
 #[test]
 fn a_port_in_use_is_refused() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let error = bind(Some("127.0.0.1"), daemon.address().port()).expect_err("in use");
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains("address already in use"), "{error}");
@@ -262,7 +198,7 @@ fn a_port_in_use_is_refused() {
 
 #[test]
 fn time_is_up_by_the_real_clock() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let (mut owner, mut requester) = (daemon.connect(), daemon.connect());
     owner.ask("add", json!({"path": "m"}));
     let begun = Instant::now();
@@ -273,32 +209,22 @@ fn time_is_up_by_the_real_clock() {
 
 #[test]
 fn a_connection_costs_no_thread_and_many_are_served() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let mut peers: Vec<Peer> = (0..200).map(|_| daemon.connect()).collect();
     for (number, peer) in peers.iter_mut().enumerate() {
-        peer.send(json!({"method": "fetch", "params": {"id": number, "path": {"equals": "x"}}}));
-        peer.send(json!({"id": 1, "method": "echo"}));
+        peer.send(&json!({"method": "fetch", "params": {"id": number, "path": {"equals": "x"}}}));
+        peer.send(&json!({"id": 1, "method": "echo"}));
         assert_eq!(peer.read()["result"], true);
     }
-    peers[0].send(json!({"method": "add", "params": {"path": "x", "value": 1}}));
+    peers[0].send(&json!({"method": "add", "params": {"path": "x", "value": 1}}));
     for (number, peer) in peers.iter_mut().enumerate() {
         assert_eq!(peer.read()["method"], number);
     }
 }
 
-/// The messages up to the end of the connection.
-fn rest(peer: &mut Peer) -> Vec<Value> {
-    let mut messages = Vec::new();
-    while matches!(peer.0.peek(&mut [0; 1]), Ok(1)) {
-        messages.push(peer.read());
-    }
-    assert!(peer.is_ended());
-    messages
-}
-
 #[test]
 fn who_half_closes_gets_all_answers_and_its_elements_go_at_once() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let (mut owner, mut witness, mut peer) = (daemon.connect(), daemon.connect(), daemon.connect());
     assert_eq!(owner.ask("add", json!({"path": "m"}))["result"], true);
     assert_eq!(owner.ask("add", json!({"path": "large", "value": "x".repeat(5_000_000)}))["result"], true);
@@ -310,15 +236,15 @@ fn who_half_closes_gets_all_answers_and_its_elements_go_at_once() {
         json!({"id": 4, "method": "fetch", "params": {"id": "f", "path": {"equals": "large"}}}),
         json!({"id": 5, "method": "echo", "params": "last"}),
     ];
-    requests.into_iter().for_each(|request| peer.send(request));
+    requests.into_iter().for_each(|request| peer.send(&request));
     peer.0.shutdown(Shutdown::Write).expect("shut down");
     let routed = owner.read();
     assert_eq!((&routed["method"], &routed["params"]), (&json!("m"), &json!([1])));
     // Before the last answer is out.
     assert_eq!(witness.read()["params"]["event"], "add");
     assert_eq!(witness.read()["params"]["event"], "remove");
-    owner.send(json!({"id": routed["id"], "result": "called"}));
-    let messages = rest(&mut peer);
+    owner.send(&json!({"id": routed["id"], "result": "called"}));
+    let messages = peer.rest();
     let ids: Vec<&Value> = messages.iter().filter_map(|message| message.get("id")).collect();
     for id in 1..=5 {
         assert!(ids.contains(&&json!(id)), "no answer to {id}");
@@ -331,25 +257,25 @@ fn who_half_closes_gets_all_answers_and_its_elements_go_at_once() {
 
 #[test]
 fn who_half_closes_waits_no_longer_than_its_requests() {
-    let daemon = Daemon::new();
+    let daemon = daemon();
     let (mut owner, mut peer) = (daemon.connect(), daemon.connect());
     assert_eq!(owner.ask("add", json!({"path": "m"}))["result"], true);
-    peer.send(json!({"id": 1, "method": "call", "params": {"path": "m", "timeout": 0.1}}));
+    peer.send(&json!({"id": 1, "method": "call", "params": {"path": "m", "timeout": 0.1}}));
     peer.0.shutdown(Shutdown::Write).expect("shut down");
-    let messages = rest(&mut peer);
+    let messages = peer.rest();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["error"]["code"], -32001);
 }
 
 #[test]
 fn the_reason_arrives_also_at_who_goes_on_sending() {
-    let daemon = Daemon::with(Config { max_message: 1000, ..Config::default() });
+    let daemon = Daemon::start(Config { max_message: 1000, ..Config::default() }, None);
     let mut peer = daemon.connect();
     let length = 8_000_000;
     peer.0.write_all(&(length as u32).to_be_bytes()).expect("sent");
     // More than the kernel's buffers hold: the daemon has to take it before it closes.
     peer.0.write_all(&vec![b' '; length]).expect("the daemon takes it");
-    let told = rest(&mut peer);
+    let told = peer.rest();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["error"]["data"], "message of 8000000 bytes exceeds the limit of 1000");
 }

@@ -2,6 +2,7 @@
 //! the others are served in between.
 
 use crate::support::bench::{Bench, Peer, paths};
+use crate::support::frames;
 use jet::daemon::{Config, SLICE};
 use serde_json::{Value, json};
 
@@ -37,15 +38,8 @@ fn slice(bench: &mut Bench, other: Peer) {
 fn take(bench: &mut Bench, peer: Peer) -> Vec<Value> {
     let bytes = bench.bus.unsent(peer.0).to_vec();
     bench.bus.advance(peer.0, bytes.len());
-    let mut rest = &bytes[..];
-    let mut messages = Vec::new();
-    while !rest.is_empty() {
-        let (header, body) = rest.split_at(4);
-        let length = u32::from_be_bytes(header.try_into().unwrap()) as usize;
-        messages.push(serde_json::from_slice(&body[..length]).expect("JSON"));
-        rest = &body[length..];
-    }
-    messages
+    let json = |message| serde_json::from_slice(message).expect("JSON");
+    frames::messages(&bytes).into_iter().map(json).collect()
 }
 
 /// Does slices until all work is done, reading what comes for `reader`; gives that and the number of slices.

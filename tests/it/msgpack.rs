@@ -6,6 +6,7 @@ use jet::wire::msgpack::{Decoded, Error, Limits, Packer, Reason, to_json};
 use rmpv::{Utf8String, Value};
 
 use crate::support::msgpack as rmp;
+use crate::support::random::Random;
 use crate::support::runs;
 
 const LIMITS: Limits = Limits { max_depth: 100, max_text: 10_000_000 };
@@ -32,48 +33,42 @@ fn refused(bytes: &[u8]) -> (Reason, usize) {
     (error.reason, error.at)
 }
 
-/// Numbers that look random and are the same in each run.
-struct Dice(u64);
+/// Makes random values.
+struct Generator(Random);
 
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
+impl Generator {
+    /// Returns a number of random length.
     fn bits(&mut self) -> u64 {
-        self.below(u64::MAX) >> self.below(64)
+        self.0.number() >> self.0.below(64)
     }
 
     fn text(&mut self) -> String {
-        let length = [3, 3, 31, 32, 40, 255, 256][self.below(7) as usize];
-        (0..self.below(length + 1))
-            .map(|_| ['a', '"', '\\', '\n', '\u{1}', 'é', '€', '😀'][self.below(8) as usize])
+        let length = [3, 3, 31, 32, 40, 255, 256][self.0.below(7)];
+        (0..self.0.below(length + 1))
+            .map(|_| ['a', '"', '\\', '\n', '\u{1}', 'é', '€', '😀'][self.0.below(8)])
             .collect()
     }
 
-    fn value(&mut self, depth: u64) -> Value {
-        match self.below(if depth > 4 { 8 } else { 10 }) {
+    fn value(&mut self, depth: usize) -> Value {
+        match self.0.below(if depth > 4 { 8 } else { 10 }) {
             0 => Value::Nil,
-            1 => Value::Boolean(self.below(2) == 0),
+            1 => Value::Boolean(self.0.below(2) == 0),
             2 => self.bits().into(),
             3 => (self.bits() as i64).wrapping_neg().into(),
-            4 => Value::F64(self.below(100_000) as f64 / 1000.0),
+            4 => Value::F64(self.0.below(100_000) as f64 / 1000.0),
             5 => Value::F64(f64::from_bits(self.bits()))
                 .as_f64()
                 .filter(|v| v.is_finite())
                 .unwrap_or(0.5)
                 .into(),
-            6 => Value::F32(self.below(1000) as f32 * 0.1),
+            6 => Value::F32(self.0.below(1000) as f32 * 0.1),
             7 => Value::String(self.text().into()),
             8 => {
-                let length = [3, 15, 16, 17][self.below(4) as usize];
-                Value::Array((0..self.below(length + 1)).map(|_| self.value(depth + 1)).collect())
+                let length = [3, 15, 16, 17][self.0.below(4)];
+                Value::Array((0..self.0.below(length + 1)).map(|_| self.value(depth + 1)).collect())
             }
             _ => {
-                let length = [3, 15, 16, 17][self.below(4) as usize];
+                let length = [3, 15, 16, 17][self.0.below(4)];
                 let member = |n| (Value::from(format!("{n}{}", self.text())), self.value(depth + 1));
                 Value::Map((0..length).map(member).collect())
             }
@@ -83,9 +78,9 @@ impl Dice {
 
 #[test]
 fn values_survive_both_ways_in_the_judgement_of_others() {
-    let mut dice = Dice(7);
+    let mut generator = Generator(Random::new(7));
     for _ in 0..500 {
-        let value = dice.value(0);
+        let value = generator.value(0);
         let text = unpacked(&rmp::write(&value));
         assert_eq!(whole(text.as_bytes(), 100), Ok((0, text.len())));
         let json: serde_json::Value = serde_json::from_str(&text).expect(&text);
@@ -275,9 +270,9 @@ fn an_announced_length_costs_nothing() {
 
 #[test]
 fn a_cut_anywhere_is_an_unexpected_end() {
-    let mut dice = Dice(3);
+    let mut generator = Generator(Random::new(3));
     for _ in 0..20 {
-        let bytes = rmp::write(&Value::Array(vec![dice.value(3), dice.value(4)]));
+        let bytes = rmp::write(&Value::Array(vec![generator.value(3), generator.value(4)]));
         for cut in 0..bytes.len() {
             assert_eq!(refused(&bytes[..cut]).0, Reason::UnexpectedEnd, "cut at {cut} of {}", bytes.len());
         }
@@ -286,15 +281,15 @@ fn a_cut_anywhere_is_an_unexpected_end() {
 
 #[test]
 fn any_bytes_are_a_value_or_an_error() {
-    let mut dice = Dice(11);
+    let mut generator = Generator(Random::new(11));
     let (mut good, mut bad) = (0, 0);
     for round in 0..runs(20_000) {
-        let mut bytes: Vec<u8> = (0..dice.below(24)).map(|_| dice.below(256) as u8).collect();
+        let mut bytes: Vec<u8> = (0..generator.0.below(24)).map(|_| generator.0.below(256) as u8).collect();
         if round % 2 == 0 {
             // Also such as are nearly right.
-            bytes = rmp::write(&dice.value(4));
-            let place = dice.below(bytes.len() as u64) as usize;
-            bytes[place] = dice.below(256) as u8;
+            bytes = rmp::write(&generator.value(4));
+            let place = generator.0.below(bytes.len());
+            bytes[place] = generator.0.below(256) as u8;
         }
         match to_json(&bytes, LIMITS) {
             Ok(decoded) => {
@@ -313,11 +308,10 @@ fn any_bytes_are_a_value_or_an_error() {
 
 #[test]
 fn text_that_is_no_json_does_no_harm() {
-    let mut dice = Dice(5);
+    let mut random = Random::new(5);
     for _ in 0..runs(20_000) {
-        let length = dice.below(12);
-        let text: Vec<u8> =
-            (0..length).map(|_| b"{}[]\",:\\-0e1tn u\xc3\xa9"[dice.below(18) as usize]).collect();
+        let length = random.below(12);
+        let text: Vec<u8> = (0..length).map(|_| b"{}[]\",:\\-0e1tn u\xc3\xa9"[random.below(18)]).collect();
         let mut out = text;
         Packer::default().pack(&mut out, 0);
     }

@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::support::frames::{frame, read_frame};
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::daemon::Config;
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};

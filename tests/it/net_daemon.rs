@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::support::frames::frame;
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::daemon::Config;
 use jet::daemon::LogLine;
 use jet::net::{Options, Target, TlsOptions};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream}
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use crate::support::frames::{frame, read_frame, write_frame};
 use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, Interest, Options, Status};
 
@@ -216,7 +217,7 @@ fn a_batch_stays_in_place_until_the_next_read() {
 fn one_read_is_bounded_so_that_others_get_their_turn() {
     let (fill, filled) = channel::<()>();
     let (address, server) = server(move |mut stream| {
-        let bytes = frame(&[b'x'; 1000]).repeat(4000);
+        let bytes = frame([b'x'; 1000]).repeat(4000);
         // As much as the kernel takes before anything is read.
         stream.set_nonblocking(true).expect("settable");
         let mut taken = 0;
@@ -249,8 +250,8 @@ fn one_read_is_bounded_so_that_others_get_their_turn() {
 fn the_limit_holds_at_n_and_refuses_one_more_on_the_header() {
     let limit = 100_000;
     let (address, _) = server(move |mut stream| {
-        write_frame(&mut stream, &vec![b'x'; limit - 1]);
-        write_frame(&mut stream, &vec![b'x'; limit]);
+        write_frame(&mut stream, vec![b'x'; limit - 1]);
+        write_frame(&mut stream, vec![b'x'; limit]);
         stream.write_all(&(limit as u32 + 1).to_be_bytes()).expect("written");
         let _ = stream.read(&mut [0]);
     });

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use crate::support::frames::frame;
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::net::layers::{ServerTls, Wire};
 use jet::net::{Bound, Connection, ErrorKind, Options, ServeOptions, TlsOptions, WebSocketOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::daemon::Config;
 use jet::net::{Options, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};

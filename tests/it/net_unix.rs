@@ -5,7 +5,9 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use crate::support::frames::{read_frame, write_frame};
 use crate::support::net::*;
+use crate::support::temp_dir::TempDir;
 use jet::net::{Connection, ErrorKind, Options, Status};
 
 fn talk(listener: UnixListener, options: Options) {

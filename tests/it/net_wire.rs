@@ -1,6 +1,7 @@
 //! Both ends of every combination of layers in memory, with the bytes between them cut at will.
 
-use crate::support::net::{TempDir, frame};
+use crate::support::frames::frame;
+use crate::support::temp_dir::TempDir;
 use jet::net::layers::{ServerTls, Wire};
 use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 
@@ -55,7 +56,7 @@ impl Pair {
 
 /// Packs frames so that they are in the output, also where they pass through as they are.
 fn pack(wire: &mut Wire, messages: &[&[u8]]) {
-    let mut frames: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
+    let mut frames: Vec<u8> = messages.iter().flat_map(frame).collect();
     let packed = std::mem::take(wire.pack(&mut frames));
     wire.output().extend(packed);
 }

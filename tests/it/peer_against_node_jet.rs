@@ -4,17 +4,19 @@
 //! The tests need node and the packages that `scripts/setup test` installs under `tests/interop`, so they are
 //! ignored unless asked for. `make test` asks for them where both are installed.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::frames::{read_frame, write_frame};
 use crate::support::net::closed_port;
 use crate::support::peer::buses::OwnBus;
-use crate::support::peer::dice::{Dice, expression, steps};
+use crate::support::peer::fetches::{expression, steps};
 use crate::support::peer::foreign::Step;
 use crate::support::peer::{ASK, Peer, TELL, in_order, json};
+use crate::support::random::Random;
 
 /// A node-jet daemon as a process, ended with the test.
 struct Daemon {
@@ -56,11 +58,7 @@ impl Drop for Daemon {
 }
 
 fn read_message(stream: &mut TcpStream) -> String {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).expect("a header");
-    let mut message = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut message).expect("a message");
-    String::from_utf8(message).expect("UTF-8")
+    String::from_utf8(read_frame(stream)).expect("UTF-8")
 }
 
 /// A peer on that daemon, and the connection of the one who has the elements.
@@ -104,8 +102,7 @@ impl RealBus {
 
     fn step(&mut self, step: &Step) -> Vec<String> {
         let message = step.message().replacen('{', "{\"id\":1,", 1);
-        let length = u32::try_from(message.len()).expect("short").to_be_bytes();
-        self.owner.write_all(&[&length, message.as_bytes()].concat()).expect("sent");
+        write_frame(&mut self.owner, message);
         let answer = read_message(&mut self.owner);
         assert!(answer.contains("\"result\""), "{step:?}: {answer}");
         self.exchange()
@@ -113,16 +110,16 @@ impl RealBus {
 }
 
 fn compare(daemon: &Daemon, methods: bool, seed: u64) {
-    let mut dice = Dice::new(seed);
-    let expression = expression(&mut dice);
+    let mut random = Random::new(seed);
+    let expression = expression(&mut random);
     if ["max", "deps"].iter().any(|key| json(&expression).get(key).is_some()) {
         // What is free there is looked at by `peer_differential`.
         return;
     }
-    let steps = steps(&mut dice, 30, methods);
+    let steps = steps(&mut random, 30, methods);
     let (mut own, mut real) = (OwnBus::new(), RealBus::new(daemon, seed));
-    let options = if dice.below(2) == 0 { ASK } else { TELL };
-    let begin = dice.below(15);
+    let options = if random.below(2) == 0 { ASK } else { TELL };
+    let begin = random.below(15);
     for (at, step) in steps.iter().enumerate() {
         if at == begin {
             own.peer.engine.fetch(None, json(&expression), options).expect("sent");

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::peer::buses::{ForeignBus, OwnBus};
-use crate::support::peer::dice::{Dice, expression, steps};
+use crate::support::peer::fetches::{expression, steps};
 use crate::support::peer::foreign::{FAMILIES, Family};
 use crate::support::peer::{ASK, TELL, in_order, json};
+use crate::support::random::Random;
 use crate::support::runs;
 
 /// The window after the events of a sorted fetch. When a dependency changes, the order in which
@@ -50,13 +51,13 @@ impl Told {
 }
 
 fn compare(seed: u64, family: Family) {
-    let mut dice = Dice::new(seed);
-    let expression = expression(&mut dice);
+    let mut random = Random::new(seed);
+    let expression = expression(&mut random);
     let methods = !matches!(family, Family::NodeJet3 | Family::NodeJet3Simple);
-    let steps = steps(&mut dice, 40, methods);
+    let steps = steps(&mut random, 40, methods);
     let (mut own, mut foreign) = (OwnBus::new(), ForeignBus::new(family));
-    let options = if dice.below(2) == 0 { ASK } else { TELL };
-    let begin = dice.below(15);
+    let options = if random.below(2) == 0 { ASK } else { TELL };
+    let begin = random.below(15);
     let is_free = ["sort", "deps"].iter().all(|key| json(&expression).get(key).is_some());
     let from =
         json(&expression).get("sort").and_then(|sort| sort.get("from")?.as_f64()).unwrap_or(1.0) as usize;

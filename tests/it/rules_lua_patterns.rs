@@ -7,6 +7,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::random::Random;
 use jet::rules::{Capture, Pattern};
 
 /// Reads lines `<pattern> <subject>` in hexadecimal, writes for each `E <message>`, `N`, or
@@ -50,32 +51,24 @@ const SUBJECT_PIECES: [&str; 20] = [
     "a", "b", "c", "A", "B", "1", "2", " ", "_", ".", "(", ")", "ab", "aab", "abc", "é", "\0", "]", "-", "^",
 ];
 
-struct Random(u64);
+/// Makes random patterns and subjects.
+struct Generator(Random);
 
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-
+impl Generator {
     fn pattern(&mut self) -> String {
-        let mut pattern = if self.below(6) == 0 { "^".to_owned() } else { String::new() };
-        for _ in 0..self.below(6) {
-            pattern.push_str(self.pick(&PIECES));
-            pattern.push_str(self.pick(&QUANTIFIERS));
+        let mut pattern = if self.0.below(6) == 0 { "^".to_owned() } else { String::new() };
+        for _ in 0..self.0.below(6) {
+            pattern.push_str(self.0.pick(&PIECES));
+            pattern.push_str(self.0.pick(&QUANTIFIERS));
         }
-        if self.below(6) == 0 {
+        if self.0.below(6) == 0 {
             pattern.push('$');
         }
         pattern
     }
 
     fn subject(&mut self) -> String {
-        (0..self.below(9)).map(|_| self.pick(&SUBJECT_PIECES)).collect()
+        (0..self.0.below(9)).map(|_| self.0.pick(&SUBJECT_PIECES)).collect()
     }
 }
 
@@ -126,15 +119,15 @@ fn ask_us(pattern: &str, subject: &str) -> String {
 #[test]
 #[ignore = "needs lua5.4"]
 fn results_are_those_of_lua() {
-    let mut random = Random(7);
+    let mut generator = Generator(Random::new(7));
     let mut pairs: Vec<(String, String)> =
-        (0..60_000).map(|_| (random.pattern(), random.subject())).collect();
+        (0..60_000).map(|_| (generator.pattern(), generator.subject())).collect();
     // Half of random pairs are errors; sensible pieces give the rest something to find.
     pairs.extend((0..60_000).map(|_| {
-        let pattern = (0..=random.below(4))
-            .map(|_| format!("{}{}", random.pick(&PIECES[..40]), random.pick(&QUANTIFIERS)))
+        let pattern = (0..=generator.0.below(4))
+            .map(|_| format!("{}{}", generator.0.pick(&PIECES[..40]), generator.0.pick(&QUANTIFIERS)))
             .collect();
-        (pattern, random.subject())
+        (pattern, generator.subject())
     }));
     let matches = compare(&pairs);
     assert!(matches > 20_000, "{matches} matches are too few");
@@ -143,7 +136,7 @@ fn results_are_those_of_lua() {
 #[test]
 #[ignore = "needs lua5.4"]
 fn hard_matches_come_out_like_the_easy_ones() {
-    let mut random = Random(11);
+    let mut random = Random::new(11);
     let mut long = |pieces: &[&str], count: usize| -> String {
         (0..count + random.below(count)).map(|_| random.pick(pieces)).collect()
     };

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::random::Random;
 use jet::json::Raw;
 use jet::rules::{Changes, Expression, Sort, SortedView};
 
@@ -14,11 +15,6 @@ fn sort(text: &str) -> Sort {
     let text = format!(r#"{{"sort":{text}}}"#);
     let raw = Raw::parse(&text, 10).expect("valid");
     Expression::parse(raw, &mut Vec::new()).expect("valid").sort().cloned().expect("sorted")
-}
-
-fn random(state: &mut u64, limit: usize) -> usize {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) as usize % limit
 }
 
 /// Values with ties, of all types, for elements and for a field `s` of them.
@@ -115,18 +111,18 @@ fn run(order: &Order, from: usize, to: usize, seed: u64) {
     let text = format!(r#"{{{by}"descending":{descending},"from":{from},"to":{to}}}"#);
     let mut view = SortedView::new(sort(&text));
     let mut model = BTreeMap::new();
-    let mut state = seed;
+    let mut random = Random::new(seed);
     let mut client: Window = Vec::new();
     let mut before: Window = Vec::new();
     let mut reported = 0;
     for step in 0..1_500 {
-        let path = format!("p{}", random(&mut state, 30));
-        let removes = random(&mut state, 3) == 0;
+        let path = format!("p{}", random.below(30));
+        let removes = random.below(3) == 0;
         let changes = if removes {
             model.remove(&path);
             view.remove(&path)
         } else {
-            let value = VALUES.get(random(&mut state, VALUES.len() + 1)).map(|value| value.to_string());
+            let value = VALUES.get(random.below(VALUES.len() + 1)).map(|value| value.to_string());
             model.insert(path.clone(), value.clone());
             view.set(&Arc::from(path.as_str()), value.map(Arc::from))
         };

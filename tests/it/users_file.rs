@@ -2,43 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Barrier};
 
+use crate::support::temp_dir::TempDir;
 use jet::users::{Auth, Cost, Error, Hash, MAX_FILE_BYTES, Password, User, Users, exposure, read, update};
 
 const HASH: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
-/// A directory that ends with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("jet-users-{name}-{}", std::process::id()));
-        fs::create_dir(&path).expect("made");
-        Directory(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("users.json")
-    }
-
-    /// Names of all files.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("read");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("read").file_name().into_string().expect("UTF-8")).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+/// The name of the users file in the directory of a test.
+const FILE: &str = "users.json";
 
 fn somebody() -> User {
     User { hash: Hash::parse(HASH).expect("a hash"), auth: Auth::default() }
@@ -54,18 +28,16 @@ fn mode(path: &Path) -> u32 {
 
 /// Reads that text; gives the error behind the file's name.
 fn refusal(text: &str) -> String {
-    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let directory = Directory::new(&format!("refused-{number}"));
-    fs::write(directory.file(), text).expect("written");
-    let error = read(&directory.file()).map(|_| ()).expect_err(text).to_string();
-    let prefix = format!("{}: ", directory.file().display());
+    let directory = TempDir::new();
+    directory.file(FILE, text);
+    let error = read(&directory.path(FILE)).map(|_| ()).expect_err(text).to_string();
+    let prefix = format!("{}: ", directory.path(FILE).display());
     error.strip_prefix(&prefix).unwrap_or_else(|| panic!("names no file: {error}")).to_owned()
 }
 
 #[test]
 fn what_is_written_is_read_again() {
-    let directory = Directory::new("again");
+    let directory = TempDir::new();
     let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
     let hash = Hash::with_cost(&Password::from("secret".to_owned()), cost).expect("hashed");
     let auth = Auth {
@@ -75,27 +47,28 @@ fn what_is_written_is_read_again() {
         admin: true,
         readonly: true,
     };
-    let written = update(&directory.file(), true, |users| {
+    let written = update(&directory.path(FILE), true, |users| {
         users.insert("joe \"the\" user", User { hash: hash.clone(), auth: auth.clone() })?;
         users.insert("ann", somebody())
     });
     assert_eq!(written.expect("written").1.len(), 2);
-    let users = read(&directory.file()).expect("read");
+    let users = read(&directory.path(FILE)).expect("read");
     let joe = users.get("joe \"the\" user").expect("there");
     assert_eq!(joe.auth, auth);
     assert!(joe.hash.verify(&Password::from("secret".to_owned())));
     assert_eq!(users.get("ann").expect("there").auth, Auth::default());
     assert_eq!(directory.names(), ["users.json"]);
-    serde_json::from_slice::<serde_json::Value>(&fs::read(directory.file()).expect("read")).expect("JSON");
+    serde_json::from_slice::<serde_json::Value>(&fs::read(directory.path(FILE)).expect("read"))
+        .expect("JSON");
 }
 
 #[test]
 fn most_members_may_be_missing() {
-    let directory = Directory::new("missing");
-    fs::write(directory.file(), format!(r#"{{"users":{{"a":{{"hash":"{HASH}"}}}}}}"#)).expect("written");
-    assert_eq!(read(&directory.file()).expect("read").get("a").expect("there").auth, Auth::default());
-    fs::write(directory.file(), "{\"users\":{}}").expect("written");
-    assert!(read(&directory.file()).expect("read").is_empty());
+    let directory = TempDir::new();
+    directory.file(FILE, format!(r#"{{"users":{{"a":{{"hash":"{HASH}"}}}}}}"#));
+    assert_eq!(read(&directory.path(FILE)).expect("read").get("a").expect("there").auth, Auth::default());
+    directory.file(FILE, "{\"users\":{}}");
+    assert!(read(&directory.path(FILE)).expect("read").is_empty());
 }
 
 #[test]
@@ -146,86 +119,85 @@ fn an_error_says_where_it_is() {
 
 #[test]
 fn what_is_no_text_file_is_refused() {
-    let directory = Directory::new("no-text");
+    let directory = TempDir::new();
     let error = |path: &Path| read(path).map(|_| ()).expect_err("refused").to_string();
-    assert!(error(&directory.file()).starts_with("cannot read "));
-    assert!(error(&directory.0).starts_with("cannot read "));
-    fs::write(directory.file(), b"{\"users\":{\"\xff\":1}}").expect("written");
-    assert!(error(&directory.file()).ends_with("not UTF-8"));
+    assert!(error(&directory.path(FILE)).starts_with("cannot read "));
+    assert!(error(&directory.path("")).starts_with("cannot read "));
+    directory.file(FILE, b"{\"users\":{\"\xff\":1}}");
+    assert!(error(&directory.path(FILE)).ends_with("not UTF-8"));
     // Endless.
     assert!(error(Path::new("/dev/zero")).ends_with(&format!("larger than {MAX_FILE_BYTES} bytes")));
 }
 
 #[test]
 fn a_new_file_is_for_its_owner_only() {
-    let directory = Directory::new("mode");
-    add(&directory.file(), "joe").expect("written");
-    assert_eq!(mode(&directory.file()), 0o600);
-    assert_eq!(exposure(&directory.file()), None);
-    let missing = directory.0.join("missing.json");
+    let directory = TempDir::new();
+    add(&directory.path(FILE), "joe").expect("written");
+    assert_eq!(mode(&directory.path(FILE)), 0o600);
+    assert_eq!(exposure(&directory.path(FILE)), None);
+    let missing = directory.path("missing.json");
     assert!(update(&missing, false, |_| Ok(())).is_err() && !missing.exists());
     assert_eq!(exposure(&missing), None);
 }
 
 #[test]
 fn others_lose_their_access_and_the_group_keeps_it() {
-    let directory = Directory::new("others");
-    add(&directory.file(), "joe").expect("written");
+    let directory = TempDir::new();
+    add(&directory.path(FILE), "joe").expect("written");
     for (before, warning, after) in [
         (0o644, Some("can read /"), 0o640),
         (0o666, Some("can read and change /"), 0o660),
         (0o602, Some("can change /"), 0o600),
         (0o640, None, 0o640),
     ] {
-        fs::set_permissions(directory.file(), Permissions::from_mode(before)).expect("set");
-        let text = exposure(&directory.file());
+        fs::set_permissions(directory.path(FILE), Permissions::from_mode(before)).expect("set");
+        let text = exposure(&directory.path(FILE));
         let text = text.map(|text| text.replace("everybody on this machine ", ""));
         assert_eq!(text.is_some(), warning.is_some(), "{before:o}");
         assert!(text.unwrap_or_default().starts_with(warning.unwrap_or("")), "{before:o}");
-        add(&directory.file(), "jim").expect("written");
-        assert_eq!(mode(&directory.file()), after);
+        add(&directory.path(FILE), "jim").expect("written");
+        assert_eq!(mode(&directory.path(FILE)), after);
     }
 }
 
 #[test]
 fn a_change_that_fails_leaves_the_file_alone() {
-    let directory = Directory::new("fails");
-    add(&directory.file(), "joe").expect("written");
-    let before = fs::metadata(directory.file()).expect("there").ino();
-    let error = update(&directory.file(), true, |users| {
+    let directory = TempDir::new();
+    add(&directory.path(FILE), "joe").expect("written");
+    let before = fs::metadata(directory.path(FILE)).expect("there").ino();
+    let error = update(&directory.path(FILE), true, |users| {
         users.remove("joe");
         Err::<(), _>(Error::new("changed my mind"))
     });
     assert_eq!(error.map(|_| ()).expect_err("refused").to_string(), "changed my mind");
-    assert_eq!(fs::metadata(directory.file()).expect("there").ino(), before);
+    assert_eq!(fs::metadata(directory.path(FILE)).expect("there").ino(), before);
     // A broken one is not written over.
-    fs::write(directory.file(), "{").expect("written");
-    assert!(add(&directory.file(), "joe").is_err());
-    assert_eq!(fs::read(directory.file()).expect("read"), b"{");
+    directory.file(FILE, "{");
+    assert!(add(&directory.path(FILE), "joe").is_err());
+    assert_eq!(fs::read(directory.path(FILE)).expect("read"), b"{");
     assert_eq!(directory.names(), ["users.json"]);
 }
 
 #[test]
 fn a_link_stays_one() {
-    let directory = Directory::new("link");
-    let link = directory.0.join("link.json");
+    let directory = TempDir::new();
+    let link = directory.path("link.json");
     symlink("users.json", &link).expect("made");
     // What it leads to is not guessed.
     assert!(add(&link, "joe").map(|_| ()).expect_err("refused").to_string().starts_with("cannot find "));
-    add(&directory.file(), "joe").expect("written");
+    add(&directory.path(FILE), "joe").expect("written");
     add(&link, "jim").expect("written");
     assert!(fs::symlink_metadata(&link).expect("there").file_type().is_symlink());
-    assert_eq!(read(&directory.file()).expect("read").len(), 2);
+    assert_eq!(read(&directory.path(FILE)).expect("read").len(), 2);
     assert_eq!(directory.names(), ["link.json", "users.json"]);
 }
 
 #[test]
 fn what_an_ended_program_left_is_no_obstacle() {
-    let directory = Directory::new("left");
-    let elsewhere = directory.0.join("elsewhere");
-    fs::write(&elsewhere, "mine").expect("written");
-    symlink(&elsewhere, directory.0.join(".users.json.new")).expect("made");
-    add(&directory.file(), "joe").expect("written");
+    let directory = TempDir::new();
+    let elsewhere = directory.file("elsewhere", "mine");
+    symlink(&elsewhere, directory.path(".users.json.new")).expect("made");
+    add(&directory.path(FILE), "joe").expect("written");
     assert_eq!(fs::read(&elsewhere).expect("read"), b"mine");
     assert_eq!(directory.names(), ["elsewhere", "users.json"]);
 }
@@ -233,11 +205,11 @@ fn what_an_ended_program_left_is_no_obstacle() {
 #[test]
 fn changes_at_the_same_time_are_all_kept() {
     const WRITERS: usize = 8;
-    let directory = Directory::new("race");
+    let directory = TempDir::new();
     let start = Arc::new(Barrier::new(WRITERS));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
-            let (file, start) = (directory.file(), start.clone());
+            let (file, start) = (directory.path(FILE), start.clone());
             std::thread::spawn(move || {
                 start.wait();
                 for round in 0..5 {
@@ -249,46 +221,47 @@ fn changes_at_the_same_time_are_all_kept() {
         })
         .collect();
     writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
-    assert_eq!(read(&directory.file()).expect("read").len(), WRITERS * 5);
+    assert_eq!(read(&directory.path(FILE)).expect("read").len(), WRITERS * 5);
 }
 
 #[test]
 fn a_lock_of_another_program_is_waited_for_and_given_up() {
-    let directory = Directory::new("lock");
-    add(&directory.file(), "joe").expect("written");
+    let directory = TempDir::new();
+    add(&directory.path(FILE), "joe").expect("written");
     let hold = |seconds: &str| {
         let flock = || Command::new("flock");
-        let holder = flock().arg("-F").arg(directory.file()).args(["sleep", seconds]).spawn().expect("runs");
-        while flock().arg("-n").arg(directory.file()).arg("true").status().expect("runs").success() {}
+        let holder =
+            flock().arg("-F").arg(directory.path(FILE)).args(["sleep", seconds]).spawn().expect("runs");
+        while flock().arg("-n").arg(directory.path(FILE)).arg("true").status().expect("runs").success() {}
         holder
     };
     let mut short = hold("0.5");
-    add(&directory.file(), "jim").expect("written");
+    add(&directory.path(FILE), "jim").expect("written");
     short.wait().expect("ended");
     let mut long = hold("30");
-    let error = add(&directory.file(), "ann").map(|_| ()).expect_err("refused").to_string();
+    let error = add(&directory.path(FILE), "ann").map(|_| ()).expect_err("refused").to_string();
     assert!(error.starts_with("cannot open ") && error.contains("another program"), "{error}");
     // Who only reads does not wait.
-    assert_eq!(read(&directory.file()).expect("read").len(), 2);
+    assert_eq!(read(&directory.path(FILE)).expect("read").len(), 2);
     long.kill().expect("ended");
     long.wait().expect("ended");
 }
 
 #[test]
 fn an_empty_file_is_one_to_be_filled() {
-    let directory = Directory::new("empty");
-    fs::write(directory.file(), "").expect("written");
-    assert!(update(&directory.file(), false, |_| Ok(())).is_err());
-    assert!(update(&directory.file(), true, |_| Err::<(), _>(Error::new("no"))).is_err());
-    assert!(directory.file().exists());
-    add(&directory.file(), "joe").expect("written");
-    assert_eq!(read(&directory.file()).expect("read").len(), 1);
+    let directory = TempDir::new();
+    directory.file(FILE, "");
+    assert!(update(&directory.path(FILE), false, |_| Ok(())).is_err());
+    assert!(update(&directory.path(FILE), true, |_| Err::<(), _>(Error::new("no"))).is_err());
+    assert!(directory.path(FILE).exists());
+    add(&directory.path(FILE), "joe").expect("written");
+    assert_eq!(read(&directory.path(FILE)).expect("read").len(), 1);
 }
 
 #[test]
 fn a_file_that_would_be_new_is_not_there_after_a_failure() {
-    let directory = Directory::new("new");
-    let refused = update(&directory.file(), true, |_| Err::<(), _>(Error::new("no")));
+    let directory = TempDir::new();
+    let refused = update(&directory.path(FILE), true, |_| Err::<(), _>(Error::new("no")));
     assert!(refused.is_err());
     assert_eq!(directory.names(), [""; 0]);
 }

@@ -2,33 +2,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::support::temp_dir::TempDir;
 use jet::users::{Auth, Password, Users, read};
 
 const JETD: &str = env!("CARGO_BIN_EXE_jetd");
 
-/// A directory that ends with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("jet-passwd-{name}-{}", std::process::id()));
-        fs::create_dir(&path).expect("made");
-        Directory(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("users.json")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+/// The name of the users file in the directory of a test.
+const FILE: &str = "users.json";
 
 /// Runs `jetd passwd FILE` with these arguments and that input; gives its status and all it says.
 fn passwd(file: &Path, arguments: &[&str], input: &str) -> (i32, String) {
@@ -53,8 +36,8 @@ fn auth(file: &Path, name: &str) -> Auth {
 
 #[test]
 fn it_makes_a_file_and_users_in_it() {
-    let directory = Directory::new("makes");
-    let file = directory.file();
+    let directory = TempDir::new();
+    let file = directory.path(FILE);
     // As some make it, to choose its owner and mode before.
     fs::write(&file, "").expect("written");
     let (status, text) = passwd(&file, &["joe", "--fetch-groups", "a,b", "--admin"], "secret\nnot this\n");
@@ -69,8 +52,8 @@ fn it_makes_a_file_and_users_in_it() {
 
 #[test]
 fn it_changes_what_is_named_and_nothing_else() {
-    let directory = Directory::new("changes");
-    let file = directory.file();
+    let directory = TempDir::new();
+    let file = directory.path(FILE);
     passwd(&file, &["joe", "--fetch-groups", "a", "--set-groups", "b", "--admin", "--readonly"], "first\n");
     let before = auth(&file, "joe");
     // Another password.
@@ -91,8 +74,8 @@ fn it_changes_what_is_named_and_nothing_else() {
 
 #[test]
 fn it_takes_users_out() {
-    let directory = Directory::new("deletes");
-    let file = directory.file();
+    let directory = TempDir::new();
+    let file = directory.path(FILE);
     for name in ["joe", "ann"] {
         passwd(&file, &[name], "secret\n");
     }
@@ -103,8 +86,8 @@ fn it_takes_users_out() {
 
 #[test]
 fn it_says_what_is_wrong_and_changes_nothing() {
-    let directory = Directory::new("wrong");
-    let file = directory.file();
+    let directory = TempDir::new();
+    let file = directory.path(FILE);
     let too_long = "x".repeat(5000);
     for (arguments, input, expected) in [
         (&["joe", "--delete"][..], "", "cannot open "),
@@ -124,7 +107,7 @@ fn it_says_what_is_wrong_and_changes_nothing() {
     {
         assert_eq!(passwd(&file, arguments, "secret\n").0, 2, "{arguments:?}");
     }
-    std::os::unix::fs::symlink(directory.0.join("nowhere"), &file).expect("made");
+    std::os::unix::fs::symlink(directory.path("nowhere"), &file).expect("made");
     assert!(passwd(&file, &["joe"], "secret\n").1.starts_with("jetd passwd: cannot read "));
     fs::remove_file(&file).expect("removed");
     fs::write(&file, "{\"users\":{\"ann\":{\"password\":\"x\"}}}").expect("written");
@@ -183,8 +166,8 @@ impl Terminal {
 
 #[test]
 fn on_a_terminal_it_asks_twice_and_shows_nothing() {
-    let directory = Directory::new("terminal");
-    let mut terminal = Terminal::run(&directory.file(), "$JETD passwd $FILE joe && stty -a");
+    let directory = TempDir::new();
+    let mut terminal = Terminal::run(&directory.path(FILE), "$JETD passwd $FILE joe && stty -a");
     terminal.expect("New password for joe: ");
     terminal.type_in("secret\n");
     // Nothing but the end of the line is between the two questions.
@@ -195,29 +178,29 @@ fn on_a_terminal_it_asks_twice_and_shows_nothing() {
     assert_eq!(status, 0);
     assert!(!rest.contains("secret") && rest.contains("user 'joe' added"), "{rest}");
     assert!(rest.contains(" echo ") && rest.contains(" -echonl "), "{rest}");
-    assert!(verifies(&read(&directory.file()).expect("read"), "joe", "secret"));
+    assert!(verifies(&read(&directory.path(FILE)).expect("read"), "joe", "secret"));
 }
 
 #[test]
 fn two_passwords_are_no_password() {
-    let directory = Directory::new("two");
-    let mut terminal = Terminal::run(&directory.file(), "$JETD passwd $FILE joe");
+    let directory = TempDir::new();
+    let mut terminal = Terminal::run(&directory.path(FILE), "$JETD passwd $FILE joe");
     terminal.expect("New password for joe: ");
     terminal.type_in("secret\n");
     terminal.expect("The same again: ");
     terminal.type_in("Secret\n");
     let (status, rest) = terminal.end();
     assert_eq!((status, &*rest), (1, "\r\njetd passwd: the two are not the same\r\n"));
-    assert!(!directory.file().exists());
+    assert!(!directory.path(FILE).exists());
 }
 
 #[test]
 fn a_signal_leaves_the_terminal_as_it_was() {
-    let directory = Directory::new("signal");
+    let directory = TempDir::new();
     for (key, status) in [("\u{3}", 130), ("\u{1c}", 131)] {
         // The shell would end of the same signal.
         let mut terminal = Terminal::run(
-            &directory.file(),
+            &directory.path(FILE),
             "trap : INT QUIT; $JETD passwd $FILE joe; echo status $?; stty -a",
         );
         terminal.expect("New password for joe: ");
@@ -226,15 +209,15 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         terminal.expect(&format!("status {status}"));
         let (_, rest) = terminal.end();
         assert!(rest.contains(" echo ") && rest.contains(" -echonl "), "{rest}");
-        assert!(!directory.file().exists());
+        assert!(!directory.path(FILE).exists());
     }
 }
 
 #[test]
 fn it_can_be_put_aside_while_it_asks() {
-    let directory = Directory::new("stop");
+    let directory = TempDir::new();
     let script = "set -m; $JETD passwd $FILE joe; stty -a; echo aside; fg";
-    let mut terminal = Terminal::run(&directory.file(), script);
+    let mut terminal = Terminal::run(&directory.path(FILE), script);
     terminal.expect("New password for joe: ");
     terminal.type_in("half of it\u{1a}");
     terminal.expect(" echo ");
@@ -246,5 +229,5 @@ fn it_can_be_put_aside_while_it_asks() {
     let (status, rest) = terminal.end();
     assert_eq!(status, 0);
     assert!(!rest.contains("secret"), "{rest}");
-    assert!(verifies(&read(&directory.file()).expect("read"), "joe", "secret"));
+    assert!(verifies(&read(&directory.path(FILE)).expect("read"), "joe", "secret"));
 }

@@ -8,6 +8,8 @@ use jet::daemon::{Bus, Config, LogLine};
 use jet::users::Auth;
 use serde_json::{Value, json};
 
+use super::frames;
+
 /// A bus, its clock and its log.
 pub struct Bench {
     pub bus: Bus,
@@ -57,15 +59,8 @@ impl Bench {
             self.bus.advance(peer.0, self.bus.unsent(peer.0).len());
             self.settle();
         }
-        let mut rest = &bytes[..];
-        let mut texts = Vec::new();
-        while !rest.is_empty() {
-            let (header, body) = rest.split_at(4);
-            let length = u32::from_be_bytes(header.try_into().unwrap()) as usize;
-            texts.push(String::from_utf8(body[..length].to_vec()).expect("UTF-8"));
-            rest = &body[length..];
-        }
-        texts
+        let text = |message: &[u8]| String::from_utf8(message.to_vec()).expect("UTF-8");
+        frames::messages(&bytes).into_iter().map(text).collect()
     }
 
     /// The messages that wait for a peer.

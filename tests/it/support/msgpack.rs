@@ -3,6 +3,8 @@
 use rmpv::Value as Packed;
 use serde_json::{Map, Value};
 
+use super::frames;
+
 /// What rmpv makes of a value.
 pub fn write(value: &Packed) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -28,15 +30,8 @@ pub fn unpacked(bytes: &[u8]) -> Value {
 }
 
 /// The messages in a stream of frames of msgpack.
-pub fn messages(frames: &[u8]) -> Vec<Value> {
-    let mut messages = Vec::new();
-    let mut rest = frames;
-    while let Some((header, tail)) = rest.split_first_chunk() {
-        let (message, tail) = tail.split_at(u32::from_be_bytes(*header) as usize);
-        messages.push(unpacked(message));
-        rest = tail;
-    }
-    messages
+pub fn messages(bytes: &[u8]) -> Vec<Value> {
+    frames::messages(bytes).into_iter().map(unpacked).collect()
 }
 
 /// A value of JSON as one of msgpack.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use jet::net::{Connection, Error, Interest, Options, Status};
 
+use super::frames::frame;
+
 /// Longer than anything here takes, so that a hang becomes a failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -29,26 +31,6 @@ pub fn server<R: Send + 'static>(
 pub fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("bound").port()
-}
-
-/// A message as a frame.
-pub fn frame(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).expect("short");
-    [&length.to_be_bytes(), message].concat()
-}
-
-/// Reads one frame from a blocking stream.
-pub fn read_frame(stream: &mut impl Read) -> Vec<u8> {
-    let mut header = [0; 4];
-    stream.read_exact(&mut header).expect("a header");
-    let mut message = vec![0; u32::from_be_bytes(header) as usize];
-    stream.read_exact(&mut message).expect("a message");
-    message
-}
-
-/// Writes one frame to a blocking stream.
-pub fn write_frame(stream: &mut impl Write, message: &[u8]) {
-    stream.write_all(&frame(message)).expect("written");
 }
 
 /// Default options for an address.
@@ -120,37 +102,6 @@ pub fn receive_to_end(connection: &mut Connection) -> (Vec<Vec<u8>>, Error) {
 /// Writes one message.
 pub fn send(connection: &mut Connection, message: &[u8]) {
     connection.write(&mut frame(message)).expect("written");
-}
-
-/// A directory that is gone when the test ends.
-pub struct TempDir(std::path::PathBuf);
-
-impl TempDir {
-    pub fn new() -> Self {
-        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("jet-test-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).expect("a directory");
-        TempDir(path)
-    }
-
-    /// The path of a name in it.
-    pub fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file and says where it is.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> std::path::PathBuf {
-        let path = self.path(name);
-        std::fs::write(&path, content).expect("written");
-        path
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A daemon's end over any blocking stream, for a script that thinks in messages.

@@ -2,7 +2,7 @@
 //! stands still unless the test moves it.
 
 pub mod buses;
-pub mod dice;
+pub mod fetches;
 pub mod foreign;
 pub mod foreign_rules;
 pub mod replay;
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use jet::json::Raw;
 use jet::peer::{Engine, Event, Login, Notification, Options, RequestOptions};
-use jet::wire::frame::Decoder;
+
+use super::frames;
 
 /// The answer of our own daemon to `info`.
 pub const OWN: &str = r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#;
@@ -99,13 +100,8 @@ impl Peer {
 
 /// The messages in a stream of frames.
 pub fn messages(bytes: &[u8]) -> Vec<String> {
-    let mut decoder = Decoder::new(usize::MAX);
-    decoder.push(bytes);
-    let mut messages = Vec::new();
-    while let Some(range) = decoder.next_range().expect("within the limit") {
-        messages.push(String::from_utf8(decoder.bytes(range).to_vec()).expect("UTF-8"));
-    }
-    messages
+    let text = |message: &[u8]| String::from_utf8(message.to_vec()).expect("UTF-8");
+    frames::messages(bytes).into_iter().map(text).collect()
 }
 
 /// Events of one step in an order that does not depend on the daemon. Requests have other ids.
