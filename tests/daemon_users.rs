@@ -1,5 +1,5 @@
-//! Users of a running daemon, over real sockets: logins while others are served, floods of wrong
-//! passwords, changed passwords and where they are kept.
+//! Users of a running daemon, over real sockets: logins do not delay other connections, wrong passwords are
+//! throttled, and changed passwords are written to the users file.
 
 #[allow(dead_code)] // Most of it serves the tests in `it`.
 #[path = "it/support/mod.rs"]
@@ -19,21 +19,21 @@ use support::server::{Daemon, Peer};
 use support::temp_dir::TempDir;
 use support::{msgpack, resident_kib};
 
-/// Longer than anything takes here.
+/// A limit for waits, longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A hash of `secret` that takes no time to verify.
+/// Returns a hash of `secret` that takes almost no time to verify.
 fn cheap() -> Hash {
     let cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
     Hash::with_cost(&Password::from("secret".to_owned()), cost).expect("a hash")
 }
 
-/// A real hash of it, for tests in which it matters that it takes time.
+/// Returns a hash of `secret` at the default cost, for tests that depend on the time of a verification.
 fn costly() -> Hash {
     Hash::of(&Password::from("secret".to_owned())).expect("a hash")
 }
 
-/// A daemon whose users all have the same password, at the least cost.
+/// Starts a daemon whose users all have the password `secret`, hashed at the lowest cost.
 fn daemon() -> Daemon {
     with_users(users(&cheap()))
 }
@@ -46,7 +46,7 @@ fn with_accounts(accounts: Registry) -> Daemon {
     Daemon::start(Config::default(), Some(accounts))
 }
 
-/// An admin, a user of group `a`, and one whose password stays.
+/// Returns an admin, a user of the group `a`, and a user whose password cannot be changed.
 fn users(hash: &Hash) -> Users {
     let mut users = Users::default();
     let of_a = || vec!["a".to_owned()];
@@ -79,7 +79,7 @@ fn login(id: i64, password: &str) -> Value {
     request(id, "authenticate", json!({"user": "ann", "password": password}))
 }
 
-/// A state that only the group `a` sees; its owner.
+/// Adds a state that only the group `a` may fetch, and returns its owner.
 fn hide_state(daemon: &Daemon) -> Peer {
     let mut owner = daemon.connect();
     let access = json!({"fetchGroups": ["a"]});
@@ -97,7 +97,7 @@ fn answers_keep_their_order_while_a_login_is_under_way() {
     let daemon = daemon();
     let _owner = hide_state(&daemon);
     let mut peer = daemon.connect();
-    // All in one write, far more than is kept while the login is verified.
+    // One write with many more messages than are held while the login is verified.
     let filler = "x".repeat(100);
     let get = |id| request(id, "get", json!({}));
     let mut bytes = Vec::new();
@@ -132,7 +132,7 @@ fn who_leaves_during_a_login_is_forgotten() {
         peer.send(&request(2, "add", json!({"path": "late"})));
     }
     drop(owner);
-    // Those in the queue left it with their connections.
+    // The queued logins were dropped with their connections.
     let start = Instant::now();
     assert!(log_in(&mut witness, "ann", "secret")["result"].is_object());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -146,7 +146,7 @@ fn a_daemon_stops_in_the_middle_of_logins() {
     let daemon = with_users(users(&costly()));
     let mut peers: Vec<_> = (0..10).map(|_| daemon.connect()).collect();
     peers.iter_mut().for_each(|peer| peer.send(&login(1, "wrong")));
-    // The answer comes after the daemon has read the logins, which take much longer.
+    // The daemon responds after it has read the logins, which take much longer.
     assert_eq!(daemon.connect().ask("echo", json!(1))["result"], 1);
     let start = Instant::now();
     drop(daemon);
@@ -160,7 +160,7 @@ fn a_flood_of_wrong_passwords_slows_nobody_else() {
     assert!(log_in(&mut peer, "ann", "secret")["result"].is_object());
     let (address, over) = (daemon.address(), Arc::new(AtomicBool::new(false)));
     let before = resident_kib(std::process::id());
-    // Each guesses, hangs up, and comes again; some wait for the answer.
+    // Each thread sends a guess, disconnects and connects again; the first one waits for the response.
     let attackers: Vec<_> = (0..4)
         .map(|number: usize| {
             let over = over.clone();
@@ -191,11 +191,11 @@ fn a_flood_of_wrong_passwords_slows_nobody_else() {
     over.store(true, Ordering::Relaxed);
     let tries: Vec<u64> = attackers.into_iter().map(|attacker| attacker.join().expect("joined")).collect();
     assert!(tries[1..].iter().sum::<u64>() > 300, "{tries:?}");
-    assert!(tries[0] < 8, "the waits are to be told: {tries:?}");
+    assert!(tries[0] < 8, "the responses are not delayed: {tries:?}");
     assert!(slowest < Duration::from_millis(500), "{slowest:?}");
     let grown = resident_kib(std::process::id()).saturating_sub(before);
     assert!(grown < 80 << 10, "{grown} KiB");
-    // Nobody is locked out, neither the user nor the place.
+    // Neither the user nor the address is locked out.
     let (mut again, start) = (daemon.connect(), Instant::now());
     assert!(log_in(&mut again, "ann", "secret")["result"].is_object());
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
@@ -238,7 +238,7 @@ fn passwords_are_changed_while_the_daemon_runs() {
     assert!(log_in(&mut daemon.connect(), "ann", "mine")["result"].is_object());
     assert_eq!(root.ask("passwd", change("ann", "yours"))["result"], true);
     assert!(log_in(&mut daemon.connect(), "ann", "yours")["result"].is_object());
-    // Not that of users who are to keep theirs, nor of nobody; and only admins that of others.
+    // Read-only and unknown users are refused, and only admins change the passwords of other users.
     assert_eq!(root.ask("passwd", change("guest", "x"))["error"]["data"], json!({"noAccess": "guest"}));
     assert_eq!(root.ask("passwd", change("bob", "x"))["error"]["data"], json!({"invalidUser": true}));
     assert_eq!(ann.ask("passwd", change("root", "x"))["error"]["data"], json!({"noAccess": "root"}));
@@ -262,7 +262,7 @@ fn changes_are_kept_in_the_file() {
     let daemon = start();
     let mut root = daemon.connect();
     assert!(log_in(&mut root, "root", "secret")["result"].is_object());
-    // Somebody edits the file meanwhile.
+    // The file is edited while the daemon runs.
     let mut edited = users(&hash);
     edited.insert("new", User { hash: hash.clone(), auth: Auth::default() }).expect("a name");
     write_users(&file, edited);
@@ -272,7 +272,7 @@ fn changes_are_kept_in_the_file() {
     let daemon = start();
     assert!(log_in(&mut daemon.connect(), "ann", "mine")["result"].is_object());
     assert!(log_in(&mut daemon.connect(), "new", "secret")["result"].is_object());
-    // A file that cannot be read is told, and changes nothing.
+    // A file that cannot be read is reported and changes nothing.
     let mut root = daemon.connect();
     assert!(log_in(&mut root, "root", "secret")["result"].is_object());
     std::fs::write(&file, "no JSON").expect("written");
@@ -306,7 +306,7 @@ fn a_login_goes_over_msgpack() {
     let daemon = daemon();
     let _owner = hide_state(&daemon);
     let mut peer = daemon.connect();
-    // All at once: what waits for the login is read in the encoding that was asked for before it.
+    // Messages held during the login are read in the encoding that was selected before it.
     peer.send(&request(1, "config", json!({"encoding": "msgpack"})));
     for message in [login(2, "secret"), request(3, "get", json!({}))] {
         peer.0.write_all(&frame(msgpack::packed(&message))).expect("sent");

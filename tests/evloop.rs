@@ -1,4 +1,4 @@
-//! The built-in event loop and signals, on real descriptors. What Lua sees of them is in `spec/`.
+//! The built-in event loop and signals, on real descriptors. Their Lua API is tested in `spec/`.
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use jet::evloop::{EventLoop, LoopEvent};
 use jet::sys::signals::Signals;
 
-/// Longer than anything here takes; a test that waits for it has failed.
+/// A limit for waits, longer than any test takes: a test that reaches it has failed.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
-/// Descriptor numbers and signals belong to the process, and some tests close or send them.
+/// Locks the process-wide descriptors and signals for one test: some tests close descriptors or send signals.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,7 +70,7 @@ fn interest_lost_since_the_last_wait_is_not_told() {
     let mut event_loop = EventLoop::default();
     event_loop.watch(a.as_raw_fd(), false, true);
     event_loop.watch(b.as_raw_fd(), false, true);
-    // Both were found; the second one is forgotten before it is handed out.
+    // Both are ready; the watch of the second one ends before its event is returned.
     let Some(LoopEvent::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
     let other = if fd == a.as_raw_fd() { b.as_raw_fd() } else { a.as_raw_fd() };
     event_loop.watch(other, false, false);
@@ -87,7 +87,7 @@ fn a_descriptor_watched_anew_does_not_get_what_its_predecessor_had_coming() {
         stream.write_all(b"x").unwrap();
         event_loop.watch(stream.as_raw_fd(), true, false);
     }
-    // Both were found; the second one is read and watched again before it is handed out.
+    // Both are ready; the second one is read and watched again before its event is returned.
     let Some(LoopEvent::Ready { fd, .. }) = event_loop.next(LONG).unwrap() else { panic!("nothing ready") };
     let other = if fd == a.as_raw_fd() { &mut b } else { &mut a };
     other.read_exact(&mut [0]).unwrap();
@@ -125,7 +125,7 @@ fn timers_come_in_the_order_of_their_times_and_then_of_their_start() {
         }
         assert_eq!(waited, Some(LoopEvent::Timer(timer)));
     }
-    assert!(now.elapsed() >= Duration::from_millis(30), "none came early");
+    assert!(now.elapsed() >= Duration::from_millis(30), "a timer fired early");
     assert_eq!(event_loop.next(LONG).unwrap(), None);
 }
 
@@ -152,17 +152,17 @@ fn cancelled_timers_take_no_room_for_long() {
         event_loop.cancel_timer(timer);
     }
     assert_eq!(event_loop.count(), 0);
-    assert!(format!("{event_loop:?}").len() < 20_000, "they are still in there");
+    assert!(format!("{event_loop:?}").len() < 20_000, "cancelled timers are still stored");
 }
 
-/// Sends this process a signal, as a terminal would.
+/// Sends a signal to this process from another one.
 fn send(number: i32) {
     let number = format!("-{number}");
     let status = Command::new("kill").args([&number, &std::process::id().to_string()]).status();
     assert!(status.unwrap().success());
 }
 
-/// Waits for a signal.
+/// Waits for a signal and returns its number, or `None` if none arrives in time.
 fn wait_for(signals: &Signals) -> Option<i32> {
     let mut event_loop = EventLoop::default();
     event_loop.watch(signals.fd(), true, false);
@@ -193,7 +193,7 @@ fn everybody_who_listens_hears_a_signal() {
     send(USR2);
     assert_eq!(wait_for(&outer), Some(USR2));
     assert_eq!(inner.read(), None);
-    // The older one may go first.
+    // The older listener may be dropped first.
     drop(outer);
     send(USR1);
     assert_eq!(wait_for(&inner), Some(USR1));
@@ -202,7 +202,7 @@ fn everybody_who_listens_hears_a_signal() {
 #[test]
 fn old_handlers_are_back_in_the_end() {
     let _alone = alone();
-    // This signal does nothing by default, so that it can be sent when nobody listens.
+    // The default action of this signal is to be ignored, so it can be sent without a listener.
     let first = Signals::new(&[WINCH]).unwrap();
     let second = Signals::new(&[WINCH]).unwrap();
     assert!(caught(WINCH));
@@ -213,7 +213,7 @@ fn old_handlers_are_back_in_the_end() {
     send(WINCH);
 }
 
-/// Whether this process has a handler for a signal (Linux tells).
+/// Returns `true` if this process has a handler for a signal, from `/proc`.
 fn caught(number: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
@@ -251,7 +251,7 @@ fn more_listeners_than_there_is_room_for_are_refused() {
 fn a_storm_of_signals_neither_blocks_nor_is_lost() {
     let _alone = alone();
     let signals = Signals::new(&[WINCH]).unwrap();
-    // Nobody reads meanwhile.
+    // Nothing is read while they are sent.
     for _ in 0..200 {
         send(WINCH);
     }

@@ -1,5 +1,5 @@
-//! Look-ups of host names and what belongs to a process: a fork does not have their threads, and no descriptor stays
-//! open. A program of its own, as a fork has one thread, and that has to be the one that tests.
+//! Look-ups of host names and the resources of a process: a fork does not have their threads, and no descriptor stays
+//! open. This is a program of its own because a fork has one thread, which has to be the one that runs the test.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use jet::net::{Connection, Options, Resolver, Status};
 
-/// Ends what hangs.
+/// The seconds after which the process is killed if it hangs.
 const PATIENCE: u32 = 60;
 
 fn main() {
-    // What test runners ask before they run anything.
+    // Test runners list the tests before they run them.
     if std::env::args().any(|argument| argument == "--list") {
         println!("net_lookup_process: test");
         return;
     }
     // SAFETY: alarm takes a number, and its signal ends the process.
     unsafe { libc::alarm(PATIENCE) };
-    // First, as the C library keeps the stacks of threads that have ended.
+    // This test is first because the C library keeps the stacks of threads that have ended.
     without_a_thread_the_connection_fails();
     closing_before_the_answer_leaves_nothing_behind();
     a_fork_that_goes_on_looks_the_name_up_again();
@@ -30,7 +30,7 @@ fn main() {
     println!("net_lookup_process ... ok");
 }
 
-/// Options whose first look-up in each process hangs if `hangs` says so of it; else it finds `listener`.
+/// Returns options whose look-up waits for ever if `hangs` returns true, and finds `listener` otherwise.
 fn options(listener: &TcpListener, hangs: impl Fn() -> bool + Send + Sync + 'static) -> Options {
     let address = listener.local_addr().expect("bound");
     let (never, silent) = channel::<()>();
@@ -48,12 +48,12 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("Linux").count()
 }
 
-/// Runs `child` in a fork, whose exit code is 0 if it returns true; gives its number.
+/// Runs `child` in a fork, whose exit code is 0 if it returns true. Returns the process id.
 fn fork(child: impl FnOnce() -> bool) -> libc::pid_t {
     // SAFETY: the other threads of this program hold no lock that the child takes.
     match unsafe { libc::fork() } {
         0 => {
-            // SAFETY: ends what hangs, as in main; and ends the process without running what belongs to the parent.
+            // SAFETY: both take numbers. The process is killed if it hangs, and ends without the parent's cleanup.
             unsafe {
                 libc::alarm(PATIENCE);
                 libc::_exit(if child() { 0 } else { 1 })
@@ -97,21 +97,21 @@ fn closing_before_the_answer_leaves_nothing_behind() {
         let port = listener.local_addr().expect("bound").port();
         let options = Options { resolver, ..Options::tcp("jet.example", port) };
         let mut connection = Connection::open(options, Instant::now()).expect("valid");
-        assert_eq!(name.recv().expect("asked"), "jet.example");
+        assert_eq!(name.recv().expect("a look-up"), "jet.example");
         if close {
             connection.close();
         }
         drop(connection);
         release.send(()).expect("the thread waits");
-        // The thread drops the last reference to the job, and the resolver with it; the alarm ends what hangs.
-        assert!(name.recv().is_err(), "the resolver is gone");
+        // The thread drops the last reference to the job, and the resolver with it. If it hangs, the alarm ends it.
+        assert!(name.recv().is_err(), "the resolver still exists");
         while descriptors() != before {
             std::thread::yield_now();
         }
     }
 }
 
-/// As a program that puts itself into the background: the process above ends, the fork takes over.
+/// A program that puts itself into the background: the parent process ends, and the fork continues.
 fn a_fork_that_goes_on_looks_the_name_up_again() {
     let (mut done, report) = UnixStream::pair().expect("descriptors");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -124,7 +124,7 @@ fn a_fork_that_goes_on_looks_the_name_up_again() {
         let before = descriptors();
         fork(move || {
             let connected: Vec<_> = connections.iter_mut().map(drive).collect();
-            // The next turn closes what the loop might have watched.
+            // The next turn closes the descriptors that the loop may have watched.
             connections.iter_mut().for_each(|connection| drop(connection.drive(Instant::now())));
             // Three descriptors of look-ups and the one of their thread are closed, three sockets are open. The new
             // thread may still be about to end.
@@ -142,12 +142,12 @@ fn a_fork_that_goes_on_looks_the_name_up_again() {
     assert_eq!(exit_code(middle), 0);
     assert_ne!(middle as u32, first);
     let mut text = String::new();
-    // The parent's own copy of the other end is gone with the closure.
+    // The parent's copy of the other end was dropped with the closure.
     done.read_to_string(&mut text).expect("reported");
     assert_eq!(text, "[Ok(()), Ok(()), Ok(())] 0");
 }
 
-/// As a program that makes a worker: the process above goes on with the connection.
+/// A program that forks a worker: the parent process keeps the connection.
 fn a_fork_of_a_process_that_goes_on_has_no_connection() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let gone = std::sync::Arc::new(AtomicU32::new(0));
@@ -164,7 +164,7 @@ fn a_fork_of_a_process_that_goes_on_has_no_connection() {
     let child = {
         let connection = &mut connection;
         fork(move || {
-            (&wait).read_exact(&mut [0]).expect("the parent goes on");
+            (&wait).read_exact(&mut [0]).expect("the parent continues");
             let error = drive(connection).expect_err("elsewhere");
             connection.close();
             error == jet::ownership::ELSEWHERE && descriptors() == before - 2
@@ -174,10 +174,10 @@ fn a_fork_of_a_process_that_goes_on_has_no_connection() {
     std::io::Write::write_all(&mut &claimed, &[1]).expect("the child waits");
     assert_eq!(exit_code(child), 0);
     gone.store(1, Ordering::Release);
-    drive(&mut connection).expect("the thread is still there");
+    drive(&mut connection).expect("the thread still runs");
 }
 
-/// A limit of memory that leaves no room for the stack of a thread.
+/// Without memory for the stack of a thread, the connection fails.
 fn without_a_thread_the_connection_fails() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let child = fork(|| {

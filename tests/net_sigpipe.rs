@@ -1,6 +1,6 @@
-//! Writes to a dead socket in a process that does not ignore SIGPIPE, as the interpreters that load the module.
-//! A Rust program with an ordinary `main` ignores the signal, so this one has no such `main`. If the test fails,
-//! the signal ends it.
+//! Writes to a dead socket in a process that does not ignore SIGPIPE, like the interpreters that load the module.
+//! A Rust program with an ordinary `main` ignores the signal, so this one defines the C `main`. If the test fails,
+//! the signal ends the process.
 #![no_main]
 
 #[allow(dead_code)] // Most of it serves the tests in `it`.
@@ -18,7 +18,7 @@ const SIGPIPE_MASK: u64 = 1 << (13 - 1);
 
 #[unsafe(no_mangle)]
 pub extern "C" fn main() -> i32 {
-    // What test runners ask before they run anything.
+    // Test runners list the tests before they run them.
     if std::env::args().any(|argument| argument == "--list") {
         println!("net_sigpipe: test");
         return 0;
@@ -45,8 +45,8 @@ fn write_to_a_dead_socket() {
     drop(listener.accept().expect("a client"));
     for _ in 0..10 {
         connection.drive(Instant::now()).expect("connected");
-        connection.write(&mut b"\0\0\0\x02{}".to_vec()).expect("told by read");
+        connection.write(&mut b"\0\0\0\x02{}".to_vec()).expect("read reports the error");
         wait_for_reset(&connection);
     }
-    assert!(connection.read().is_err(), "the daemon is gone");
+    assert!(connection.read().is_err(), "the connection is still open");
 }

@@ -55,7 +55,7 @@ const fetch = async (peer, expression) => {
 
 /** Waits until everything that `owner` did has reached `client`: a round trip of each follows all earlier messages. */
 const settle = async (...peers) => {
-  for (const peer of peers) await peer.request('set', { path: 'nobody/has/this', value: 0 })
+  for (const peer of peers) await peer.request('set', { path: 'no/such/path', value: 0 })
 }
 
 /** Returns what is fetched below `prefix`, without the prefix. */
@@ -257,7 +257,7 @@ const unanswered = async (column) => {
   const answer = await pending
   if (!answer.error) throw new Error(`${show(answer.result)} instead of an error`)
   const took = Date.now() - begun
-  if (isOurs && took > AT_ONCE_MS) throw new Error(`told after ${took} ms only: ${show(answer.error)}`)
+  if (isOurs && took > AT_ONCE_MS) throw new Error(`the error arrived after ${took} ms: ${show(answer.error)}`)
 }
 
 // The access for users that may fetch elements of the group `ops`, and for users that may set and call them.
@@ -285,7 +285,7 @@ const badLogin = (user, password, kind) => async (column) => {
 
 const hidden = async (column) => {
   const { owner, client, prefix, daemon } = column
-  if (daemon.kind === 'nj3') throw new NotAvailable('its daemon shows every state to everybody who fetches')
+  if (daemon.kind === 'nj3') throw new NotAvailable('its daemon shows every state to every fetcher')
   const { peer: ann } = await visitor(column, 'ann')
   const seen = await fetch(ann, { path: { startsWith: prefix } })
   const unseen = await fetch(client, { path: { startsWith: prefix } })

@@ -1,4 +1,4 @@
-//! Who may see, set and call what: `access` on `add`.
+//! `access` on `add`: which users may fetch, set and call an element.
 
 use crate::support::bench::{Bench, Peer, auth};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn access_is_read_even_where_there_are_no_users() {
     let taken: [Value; 7] = [
         json!(null),
         json!({}),
-        // Two spellings of Lua's empty table.
+        // An empty table of Lua is an object or an array.
         json!([]),
         json!({"fetchGroups": {}, "setGroups": []}),
         json!({"fetchGroups": null, "read": null}),
@@ -38,23 +38,23 @@ fn access_is_read_even_where_there_are_no_users() {
     ];
     for access in taken {
         bench.done(owner, "add", json!({"path": "a", "value": 1, "access": access}));
-        // Without users it protects nothing.
+        // Without users the access has no effect.
         let other = bench.peer();
         assert_eq!(bench.fetch(other, json!({})).len(), 1, "{access}");
         bench.done(owner, "remove", json!({"path": "a"}));
     }
 }
 
-/// One who tries, and what the groups of the elements below let that one do.
+/// A user, and what the groups of the elements in [`ACCESS`] allow.
 struct User {
     name: &'static str,
-    /// For fetching, setting and calling; none without a login.
+    /// The groups for fetching, setting and calling; `None` without a login.
     groups: Option<[&'static [&'static str]; 3]>,
-    /// For each of [`ACCESS`]: what may be done, of `f`etch, `s`et and `c`all.
+    /// The allowed actions for each entry of [`ACCESS`]: `f`etch, `s`et and `c`all.
     may: [&'static str; 9],
 }
 
-/// What elements are added with.
+/// The values of `access` that elements are added with.
 const ACCESS: [&str; 9] = [
     "null",
     "{}",
@@ -96,7 +96,7 @@ const USERS: [User; 6] = [
     },
 ];
 
-/// A bus with the elements of a case and a user who tries.
+/// A bus with one user, for elements with one value of `access`.
 struct Case {
     bench: Bench,
     owner: Peer,
@@ -130,7 +130,7 @@ impl Case {
         }
     }
 
-    /// Adds a state and a method with that access, between two that are for everybody.
+    /// Adds a state and a method with the access of this case, between two unrestricted states.
     fn add(&mut self) {
         self.bench.add(self.owner, "1 open", json!(1));
         let state = json!({"path": "2 state", "value": 2, "access": self.access});
@@ -151,12 +151,12 @@ impl Case {
         }
     }
 
-    /// The mark that adds of the state and of the method have.
+    /// Returns the expected `fetchOnly` in adds of the state and of the method.
     fn marks(&self) -> [Value; 2] {
         [self.sets, self.calls].map(|may| if may { Value::Null } else { json!(true) })
     }
 
-    /// Paths and marks of what is told or answered are those the user may know.
+    /// Checks that the paths and marks in notifications or results are those that the user may see.
     fn assert_shown(&self, items: &[Value], how: &str) {
         let shown: Vec<_> = items.iter().map(|item| (&item["path"], &item["fetchOnly"])).collect();
         let (paths, marks) = (["1 open", "2 state", "2 method", "3 open"].map(Value::from), self.marks());
@@ -167,7 +167,7 @@ impl Case {
         assert_eq!(shown, expected, "{how}: {}", self.name);
     }
 
-    /// Fetches, then ends that.
+    /// Returns the initial notifications of a fetch, and ends the fetch.
     fn snapshot(&mut self, expression: Value) -> Vec<Value> {
         let params = self.bench.fetch(self.user, expression);
         self.bench.done(self.user, "unfetch", json!({"id": "f"}));
@@ -175,7 +175,7 @@ impl Case {
     }
 }
 
-/// Every user at every element.
+/// Runs a test for every user with every value of `access`.
 fn for_all(test: impl Fn(&mut Case)) {
     for user in &USERS {
         (0..ACCESS.len()).for_each(|place| test(&mut Case::new(user, place)));
@@ -189,7 +189,7 @@ fn params(messages: &[Value]) -> Vec<Value> {
 #[test]
 fn a_fetch_shows_what_may_be_fetched() {
     for_all(|case| {
-        // What is there, by each kind of index, and what comes, changes and goes.
+        // Existing elements, through each kind of index, then adds, changes and removes.
         case.add();
         for rule in [json!({}), json!({"containsOneOf": [" "]}), json!({"startsWith": ""})] {
             let shown = case.snapshot(json!({ "path": rule }));
@@ -250,7 +250,7 @@ fn rules_on_values_do_not_look_at_what_is_hidden() {
         let rule = json!({"value": {"lessThan": 3}});
         let shown = case.bench.fetch(case.user, rule);
         assert_eq!(shown.len(), 1 + usize::from(case.fetches), "{}", case.name);
-        // Leaves and enters.
+        // The state stops matching, then matches again.
         for (value, event) in [(9, "remove"), (0, "add")] {
             case.bench.change(case.owner, "2 state", json!(value));
             let expected = if case.fetches { vec![format!("{event} 2 state {value}")] } else { vec![] };
@@ -276,7 +276,7 @@ fn hidden_elements_take_no_place_in_a_sorted_fetch() {
             false => (json!([entry("3 open", 3, 2)]), 1),
         };
         assert_eq!(shown, [json!({"changes": first, "n": n})], "{}", case.name);
-        // What is hidden moves through the window.
+        // The hidden state moves through the window.
         for value in [0, 9, 2] {
             case.bench.change(case.owner, "2 state", json!(value));
             assert_eq!(case.bench.read(case.user).is_empty(), !case.fetches, "{}", case.name);
@@ -293,7 +293,7 @@ fn hidden_elements_take_no_place_in_a_limited_fetch() {
         let shown = case.bench.fetch(case.user, json!({"max": 2}));
         let second = if case.fetches { "2 state" } else { "3 open" };
         assert_eq!(shown[1]["path"], second, "{}", case.name);
-        // Another one comes in where there is one that may be seen.
+        // The next visible element takes the place of the removed one.
         case.bench.remove(case.owner, "1 open");
         let last = if case.fetches {
             vec!["remove 1 open 1", "add 2 method \"(none)\""]
@@ -336,7 +336,7 @@ fn set_and_call_reach_whom_they_may() {
         case.add();
         for (method, path, may) in [("set", "2 state", case.sets), ("call", "2 method", case.calls)] {
             let request = json!({"path": path, "value": 5});
-            // With and without somebody waiting for the answer.
+            // As a notification and as a request.
             case.bench.send(case.user, json!({"method": method, "params": request}));
             case.bench.send(case.user, json!({"id": 1, "method": method, "params": request}));
             let asked = case.bench.read(case.owner);
@@ -350,7 +350,7 @@ fn set_and_call_reach_whom_they_may() {
                 assert_eq!((&error["code"], &error["data"]), (&json!(-32602), &json!({"noAccess": path})));
             }
         }
-        // The wrong one of the two is told only to those who may do the right one.
+        // `wrongKind` is sent only to users that may do the other action; the rest get `noAccess`.
         for (method, path, may) in [("call", "2 state", case.sets), ("set", "2 method", case.calls)] {
             let (_, data) = case.bench.refused(case.user, method, json!({"path": path, "value": 5}));
             let reason = if may { "wrongKind" } else { "noAccess" };
@@ -425,7 +425,7 @@ fn owners_have_no_more_rights_than_others() {
     bench.done(owner, "add", params.clone());
     assert_eq!(bench.fetch(owner, json!({})).len(), 0);
     assert_eq!(bench.refused(owner, "set", json!({"path": "p", "value": 2})).1, json!({"noAccess": "p"}));
-    // What is theirs is theirs all the same, and that a path is taken is no secret.
+    // Owners may still change and remove the element, and a path in use is not hidden.
     bench.done(owner, "change", json!({"path": "p", "value": 2}));
     let other = bench.peer();
     assert_eq!(bench.refused(other, "add", params).1, json!({"pathAlreadyExists": "p"}));

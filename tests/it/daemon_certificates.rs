@@ -1,4 +1,4 @@
-//! The daemon's own certificate: read again while it runs, and watched for its end.
+//! The daemon's own certificate: it is read again while the daemon runs, and its expiry is logged.
 
 use std::sync::mpsc;
 
@@ -10,7 +10,7 @@ use jet::net::{Options, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-/// Writes a certificate for localhost that ends in that year, and its key; returns its fingerprint.
+/// Writes a certificate for localhost that expires in `last_year`, and its key. Returns its fingerprint.
 fn certify(files: &TempDir, last_year: i32) -> String {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     params.not_after = date_time_ymd(last_year, 6, 1);
@@ -42,7 +42,7 @@ fn daemon(files: &TempDir) -> (Handle, mpsc::Receiver<LogLine>) {
     (start(options).expect("starts"), log)
 }
 
-/// The next line about the certificate; refused handshakes are logged as well.
+/// Returns the next log line about the certificate, and skips those about refused handshakes.
 fn next(log: &mpsc::Receiver<LogLine>) -> String {
     loop {
         let text = log.recv_timeout(PATIENCE).expect("a line of the log").text;
@@ -52,7 +52,7 @@ fn next(log: &mpsc::Receiver<LogLine>) -> String {
     }
 }
 
-/// Whether a listener shows the certificate with that fingerprint.
+/// Returns `true` if a listener presents the certificate with the fingerprint `pin`.
 fn shows(daemon: &Handle, listener: usize, pin: &str) -> bool {
     let tls = TlsOptions { pins: vec![pin.to_owned()], ..TlsOptions::default() };
     let port = daemon.addresses()[listener].port();
@@ -76,10 +76,10 @@ fn new_connections_see_the_certificate_that_was_read_again() {
     for listener in [0, 1] {
         assert!(shows(&daemon, listener, &new) && !shows(&daemon, listener, &old));
     }
-    // Who is connected stays so.
+    // Existing connections stay open.
     send(&mut connected, br#"{"id":1,"method":"echo"}"#);
     assert_eq!(receive(&mut connected, 1).0.len(), 1);
-    // Files that are no good change nothing.
+    // Invalid files change nothing.
     files.file("cert.pem", "no certificate");
     daemon.reread();
     let text = next(&log);
@@ -101,5 +101,5 @@ fn a_certificate_that_has_expired_is_logged_once() {
     daemon.reread();
     assert!(next(&log).starts_with("the certificate is read again"));
     drop(daemon);
-    assert!(log.recv().is_err(), "nothing more is to be said");
+    assert!(log.recv().is_err(), "a second line is logged");
 }

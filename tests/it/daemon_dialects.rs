@@ -1,9 +1,9 @@
-//! Peers that want to be spoken to in their own way, and that the others do not notice.
+//! Foreign peer kinds: each gets the messages that it expects, and other peers are not affected.
 
 use crate::support::bench::{Bench, Peer};
 use serde_json::{Value, json};
 
-/// A peer that says hello as those of node-jet 3 do.
+/// Connects a peer that sends the greeting of node-jet 3.
 fn node_jet_3(bench: &mut Bench) -> Peer {
     let peer = bench.peer();
     bench.send(peer, json!({"id": "1", "method": "info", "params": {}}));
@@ -11,7 +11,7 @@ fn node_jet_3(bench: &mut Bench) -> Peer {
     peer
 }
 
-/// A peer that says hello as those of the C++ library do: nobody answers that.
+/// Connects a peer that sends the greeting of the C++ library, which gets no response.
 fn cpp(bench: &mut Bench) -> Peer {
     let peer = bench.peer();
     bench.send(peer, json!({"jsonrpc": "2.0", "method": "config", "params": {"name": "c", "debug": false}}));
@@ -53,7 +53,7 @@ fn node_jet_3_owners_are_asked_by_service() {
         bench.send(owner, json!({"id": request["id"], "result": {"x": 1}}));
         assert_eq!(bench.read_one(requester), json!({"id": 7, "result": {"x": 1}}));
 
-        // Also what nobody waits for has an id, and its answer goes nowhere.
+        // Routed notifications have an id as well, and their response is dropped.
         bench.log();
         bench.send(requester, json!({"method": method, "params": params}));
         let request = bench.read_one(owner);
@@ -178,7 +178,7 @@ fn the_cpp_library_gets_the_initial_adds_before_the_response() {
     let told: Vec<_> = messages.iter().map(|message| message["params"]["path"].clone()).collect();
     assert_eq!(told, [json!("a"), json!("b"), json!("own"), Value::Null]);
     assert_eq!(messages[3], json!({"id": 2, "result": true}));
-    // Nothing is behind an empty result, and later news come as to all.
+    // Without matches only the response is sent. Later notifications are the usual ones.
     bench.feed(
         peer,
         r#"{"jsonrpc":"2.0","id":3,"method":"fetch","params":{"id":"g","path":{"equals":"none"}}}"#,

@@ -1,4 +1,4 @@
-//! Fetching: what is told, to whom, in which order, for how long, and at what cost.
+//! Fetches: which notifications each fetcher gets, in which order, until when, and at what cost.
 
 use crate::support::bench::{Bench, event_of, paths};
 use serde_json::{Value, json};
@@ -137,7 +137,7 @@ fn a_fetch_id_used_again_replaces_the_fetch_of_the_same_peer_only() {
     bench.fetch(one, json!({"path": {"startsWith": "a"}}));
     bench.fetch(other, json!({}));
     bench.fetch(one, json!({"path": {"startsWith": "b"}}));
-    // Spelled otherwise, the same id.
+    // The same id with an escape sequence.
     bench.feed(one, r#"{"method":"fetch","params":{"id":"\u0066","path":{"startsWith":"b"}}}"#);
     bench.add(owner, "a", json!(1));
     bench.add(owner, "b", json!(1));
@@ -161,7 +161,7 @@ fn a_refused_fetch_leaves_nothing_behind_and_nothing_broken() {
     assert!(data["reason"].as_str().is_some_and(|reason| reason.contains("path.equals")));
     assert_eq!(bench.refused(fetcher, "fetch", json!({"id": "g", "sort": 5})).0, -32602);
     bench.add(owner, "a", json!(1));
-    assert_eq!(bench.seen(fetcher), ["add a 1"], "the first fetch goes on");
+    assert_eq!(bench.seen(fetcher), ["add a 1"], "the first fetch is still active");
     assert_eq!(bench.bus.counts().1, 1);
 }
 
@@ -243,17 +243,17 @@ fn a_sorted_fetch_begins_with_its_window_even_if_it_is_empty() {
     );
     let late = bench.peer();
     assert_eq!(bench.fetch(late, sort), [json!({"changes": [row("a", 1, 1), row("b", 2, 2)], "n": 2})]);
-    // Outside of the window nothing is told; a type that the sort does not want leaves.
+    // Changes outside of the window are not sent. A value of a type that the sort excludes is removed.
     bench.change(owner, "c", json!(30));
     assert_eq!(bench.read(late), Vec::<Value>::new());
     bench.change(owner, "a", json!("text"));
     assert_eq!(bench.read_one(late)["params"], json!({"changes": [row("b", 2, 1), row("c", 30, 2)], "n": 2}));
     bench.leave(owner);
-    let last = bench.read(late).pop().expect("news");
+    let last = bench.read(late).pop().expect("a notification");
     assert_eq!(last["params"], json!({"changes": [], "n": 0}));
 }
 
-/// Applies notifications of a sorted fetch as a program does and compares with the truth.
+/// Applies the notifications of a sorted fetch as a program does, and compares the window with a model.
 #[test]
 fn sorted_windows_follow_random_steps() {
     let mut random = 7u64;
@@ -374,15 +374,15 @@ fn one_among_many_costs_what_matches_it() {
         let path = format!("group{}/state{number}", number % 200);
         let before = bench.bus.comparisons();
         bench.send(fetcher, json!({"method": "fetch", "params": {"id": id, "path": {"equals": path}}}));
-        // The fetch finds its element, and the element is told.
-        assert!(bench.bus.comparisons() - before <= 2, "an exact path walks through the states");
+        // One comparison for the fetch and one for the notification.
+        assert!(bench.bus.comparisons() - before <= 2, "a fetch of an exact path compares all states");
     }
     let before = bench.bus.comparisons();
     bench.send(
         fetcher,
         json!({"method": "fetch", "params": {"id": "prefix", "path": {"startsWith": "group7/"}}}),
     );
-    assert!(bench.bus.comparisons() - before <= 200, "a prefix walks through the states");
+    assert!(bench.bus.comparisons() - before <= 200, "a fetch of a prefix compares all states");
     assert_eq!(bench.read(fetcher).len(), 1000 + 100);
 
     let before = bench.bus.comparisons();
@@ -392,7 +392,7 @@ fn one_among_many_costs_what_matches_it() {
     bench.add(owner, "group7/state207", json!(1));
     bench.add(owner, "elsewhere", json!(1));
     assert_eq!(bench.read(fetcher).len(), 2 + 2 + 2);
-    assert!(bench.bus.comparisons() - before <= 12, "a step tries fetchers that cannot match");
+    assert!(bench.bus.comparisons() - before <= 12, "a change is compared with fetchers that cannot match");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The program `jetd`: its command line, its log, and how it ends.
+//! The program `jetd`: its command line, its log, signals and its end.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use crate::support::frames::{read_frame, write_frame};
 use crate::support::resident_kib;
 use crate::support::temp_dir::TempDir;
 
-/// A running jetd that ends with the test.
+/// A running jetd, which is killed on drop.
 struct Jetd(Child);
 
 impl Drop for Jetd {
@@ -35,7 +35,7 @@ fn run(arguments: &[&str]) -> (Output, String) {
     (output, text)
 }
 
-/// Starts jetd; gives the addresses it says it listens on, and the rest of its log.
+/// Starts jetd. Returns the `count` addresses that its log names, and the rest of its log.
 fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead + use<>) {
     let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
     let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
@@ -43,7 +43,8 @@ fn started(arguments: &[&str], count: usize) -> (Jetd, Vec<String>, impl BufRead
     for _ in 0..count {
         let mut line = String::new();
         log.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said: {line}"));
+        let address =
+            line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("not an address: {line}"));
         addresses.push(address.to_owned());
     }
     (child, addresses, log)
@@ -97,13 +98,13 @@ fn all_interfaces_of_both_families_can_be_asked_for() {
             assert!(reaches("127.0.0.1", port) && reaches("[::1]", port), "{arguments:?}");
         }
     }
-    // Beside one IPv4 address, IPv6 is all that `::` stands for.
+    // With an IPv4 address beside it, `::` stands for IPv6 alone.
     let (_jetd, lines) = lines_until(&["-p0", "-l", "::", "-l", "127.0.0.2"], 2);
     let port = lines[lines.len() - 1].rsplit_once(':').expect("a port").1;
     assert!(reaches("127.0.0.2", port) && reaches("[::1]", port) && !reaches("127.0.0.1", port));
 }
 
-/// Starts jetd; gives its log up to the line that says so for the last of `count` addresses.
+/// Starts jetd. Returns its log up to the last of `count` lines that name an address.
 fn lines_until(arguments: &[&str], count: usize) -> (Jetd, Vec<String>) {
     let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
     let log = BufReader::new(child.0.stderr.take().expect("piped"));
@@ -164,7 +165,7 @@ fn it_says_why_it_cannot_start() {
     }
 }
 
-/// Starts jetd in a shell that has set limits.
+/// Starts jetd in a shell that runs `limits` first.
 fn limited(limits: &str) -> (Jetd, String, impl BufRead + use<>) {
     let script = format!("{limits}; exec '{}' -p0 -l127.0.0.1", env!("CARGO_BIN_EXE_jetd"));
     let mut command = Command::new("sh");
@@ -173,7 +174,8 @@ fn limited(limits: &str) -> (Jetd, String, impl BufRead + use<>) {
     let mut log = BufReader::new(child.0.stderr.take().expect("piped"));
     let mut line = String::new();
     log.read_line(&mut line).expect("a line");
-    let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said: {line}"));
+    let address =
+        line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("not an address: {line}"));
     (child, address.to_owned(), log)
 }
 
@@ -185,7 +187,7 @@ fn out_of_descriptors_it_says_so_once_and_goes_on_when_there_are_some() {
     let mut line = String::new();
     log.read_line(&mut line).expect("a line");
     assert!(line.starts_with("new peers have to wait until others leave: "), "{line}");
-    // The last one waits for the others.
+    // The last connection is accepted when others end.
     let mut last = connect();
     drop(peers);
     assert!(ask(&mut last, r#"{"id":1,"method":"echo"}"#).contains("result"));
@@ -220,7 +222,7 @@ fn large_messages_cost_a_connection_no_memory_afterwards() {
         assert!(ask(peer, r#"{"id":1,"method":"get","params":{}}"#).len() > large.len());
         assert!(ask(peer, &format!(r#"{{"id":1,"method":"echo","params":"{large}"}}"#)).len() > large.len());
     }
-    // The last answers may be given back after they have been read here.
+    // The memory of the last responses may be freed after they have been read here.
     let until = Instant::now() + Duration::from_secs(20);
     let mut grown = u64::MAX;
     while grown >= PEERS * 250 {
@@ -274,7 +276,7 @@ fn it_goes_into_the_background_when_its_ports_are_bound() {
     }
 }
 
-/// What jetd says before it listens; then it is ended.
+/// Returns the log lines of jetd before the first address, and ends it.
 fn warnings(arguments: &[&str]) -> String {
     let mut child = Jetd(jetd(arguments).spawn().expect("starts"));
     let log = BufReader::new(child.0.stderr.take().expect("piped"));
@@ -282,7 +284,7 @@ fn warnings(arguments: &[&str]) -> String {
     lines.take_while(|line| !line.starts_with("listening on ")).collect::<Vec<_>>().join("\n")
 }
 
-/// A users file with ann, whose password is 'secret', that ends with the test.
+/// A users file with ann, whose password is 'secret'. It is deleted on drop.
 struct UsersFile {
     file: PathBuf,
     _directory: TempDir,
@@ -290,7 +292,7 @@ struct UsersFile {
 
 impl UsersFile {
     fn new() -> UsersFile {
-        // At the least cost there is.
+        // The hash has the lowest cost.
         const ANN: &str = r#"{"users":{"ann":{"hash":"$argon2id$v=19$m=8,t=1,p=1$juVur+M5azaY0xtjoZ1dHw$nAzBNPbeaqpgma7CF9rr0rQD7yJKW8gtBJkw47546bo","auth":{"fetchGroups":["a"]}}}}"#;
         let directory = TempDir::new();
         let file = UsersFile { file: directory.file("users.json", ANN), _directory: directory };
@@ -339,12 +341,12 @@ fn a_hang_up_has_it_read_its_users_again() {
     hang_up(jetd.0.id());
     assert_eq!(next_line(), "the users are read again: 1 may log in now\n");
     assert!(ask(&mut stream, login).contains("fetchGroups"));
-    // A broken file changes nothing.
+    // An invalid file changes nothing.
     std::fs::write(&file.file, "{").expect("written");
     hang_up(jetd.0.id());
     assert!(next_line().starts_with(&format!("the users stay as they were: {}: line 1", file.path())));
     assert!(ask(&mut stream, login).contains("fetchGroups"));
-    assert!(jetd.0.try_wait().expect("asked").is_none());
+    assert!(jetd.0.try_wait().expect("a status").is_none());
 }
 
 #[test]
@@ -356,7 +358,7 @@ fn a_hang_up_without_anything_to_read_again_changes_nothing() {
     assert_eq!(line, "there are no users and certificates to read again\n");
     let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
     assert!(ask(&mut stream, r#"{"id":1,"method":"echo"}"#).contains("result"));
-    assert!(jetd.0.try_wait().expect("asked").is_none());
+    assert!(jetd.0.try_wait().expect("a status").is_none());
 }
 
 #[test]
@@ -405,7 +407,7 @@ fn it_warns_when_other_machines_reach_it_and_there_are_no_users() {
         text.starts_with("without users, whoever reaches 0.0.0.0:") && text.contains("--listen"),
         "{text}"
     );
-    // One line for all of them; what is on this machine only is not in it.
+    // One line names all addresses but those that other machines cannot reach.
     let text = warnings(&["-p0", "-w0", "-l0.0.0.0", "--unix", "@jetd-warns"]);
     assert!(text.contains(" or 0.0.0.0:") && text.lines().count() == 1, "{text}");
     assert_eq!(warnings(&["-p0", "-l127.0.0.1"]), "");
@@ -426,7 +428,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
     let mut stream = TcpStream::connect(&addresses[0]).expect("connects");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
     ask(&mut stream, r#"{"id":1,"method":"config","params":{"name":"me","debug":true}}"#);
-    // Both ways more than a pipe and the queue hold.
+    // The messages exceed what a pipe and the queue hold, in both directions.
     let echo = format!(r#"{{"id":2,"method":"echo","params":"{}"}}"#, "x".repeat(50_000));
     for _ in 0..150 {
         assert!(ask(&mut stream, &echo).ends_with(r#"xxx"}"#));
@@ -439,7 +441,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
         ask(&mut stream, r#"{"id":1,"method":"config","params":{"debug":false}}"#);
     }
     assert!(found);
-    // And it ends, whatever happens to the rest.
+    // It still ends, although the rest of the log is not read.
     let id = jetd.0.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().expect("runs");
     assert!(jetd.0.wait().expect("ends").success());
@@ -456,7 +458,7 @@ fn an_answer_that_came_in_time_counts_even_if_jetd_was_stopped_meanwhile() {
         let process = jetd.0.id().to_string();
         assert!(Command::new("kill").args([name, &process]).status().expect("runs").success());
     };
-    // On a busy machine the call may be overdue before the answer is there: then it is tried again.
+    // On a busy machine the call may time out before the response is sent; the test then tries again.
     for _ in 0..10 {
         let begun = Instant::now();
         write_frame(&mut requester, call);
@@ -466,7 +468,7 @@ fn an_answer_that_came_in_time_counts_even_if_jetd_was_stopped_meanwhile() {
         let answer = format!(r#"{{"id":"{id}","result":"in time"}}"#);
         write_frame(&mut owner, &answer);
         let is_in_time = begun.elapsed() < Duration::from_secs(3);
-        // Time itself is what is tested: the call has to be overdue when jetd goes on.
+        // The sleep is needed: the deadline of the call has to pass while jetd is stopped.
         std::thread::sleep(Duration::from_millis(3200));
         signal("-CONT");
         let answer = read(&mut requester);

@@ -1,4 +1,4 @@
-//! What `jetd` says about itself and where it listens, and what it leaves open in the background.
+//! `jetd` logs its addresses, prints help and version, and closes the standard output in the background.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

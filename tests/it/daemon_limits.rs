@@ -1,4 +1,4 @@
-//! What the bus does to those who exceed its limits, and that nobody else notices.
+//! The limits of the bus: what happens to a connection that exceeds one, without an effect on others.
 
 use crate::support::bench::Bench;
 use jet::daemon::{Config, Level};
@@ -17,13 +17,13 @@ fn a_peer_that_does_not_read_is_given_up_and_the_others_are_not() {
         bench.change(owner, "a", json!("x".repeat(1000)));
         assert_eq!(bench.read(quick).len(), 1);
         steps += 1;
-        assert!(steps < 20, "never given up");
+        assert!(steps < 20, "the connection is never closed");
     }
-    assert!(steps > 7, "given up below the limit");
+    assert!(steps > 7, "the connection is closed below the limit");
     assert!(bench.log().iter().any(|line| line.level == Level::Crit));
     let before = bench.bus.unsent(slow.0).len();
     bench.change(owner, "a", json!(1));
-    assert_eq!(bench.bus.unsent(slow.0).len(), before, "it gets more nevertheless");
+    assert_eq!(bench.bus.unsent(slow.0).len(), before, "more is queued for a closing connection");
     bench.leave(slow);
     bench.change(owner, "a", json!(2));
     assert_eq!(bench.seen(quick), ["change a 1", "change a 2"]);
@@ -33,7 +33,7 @@ fn a_peer_that_does_not_read_is_given_up_and_the_others_are_not() {
 fn nesting_is_accepted_up_to_its_limit() {
     let mut bench = Bench::with(Config { max_depth: 10, ..Config::default() });
     let peer = bench.peer();
-    // A value of ten levels fits where values are: two levels down.
+    // The limit is for values, which are two levels down in a message. Here `params` is one level down.
     for (depth, code) in [(10, Value::Null), (11, Value::Null), (12, json!(-32700))] {
         let params = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         bench.feed(peer, format!(r#"{{"id":1,"method":"echo","params":{params}}}"#));

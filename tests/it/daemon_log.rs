@@ -1,4 +1,4 @@
-//! The log of a bus under attack: no foreign text forges lines or fills it.
+//! The log of a bus under attack: text from peers can neither forge lines nor fill the log.
 
 use crate::support::bench::{Bench, Peer};
 use serde_json::json;
@@ -13,7 +13,7 @@ fn named(bench: &mut Bench, name: &str) -> Peer {
     peer
 }
 
-/// Answers something that was not asked.
+/// Sends a response to a request that does not exist.
 fn bogus(bench: &mut Bench, peer: Peer, id: &str) {
     bench.send(peer, json!({"id": id, "result": true}));
 }
@@ -76,7 +76,7 @@ fn a_connection_has_ten_lines_a_second_and_then_a_summary() {
     bench.pass(0.1);
     assert_eq!(texts(&mut bench), ["49990 more lines about noisy"]);
     assert_eq!(bench.bus.next_deadline(), None);
-    // The next second, and one that the connection does not live to see.
+    // In the next second the connection ends before its summary is due.
     (0..12).for_each(|_| bogus(&mut bench, noisy, "b"));
     assert_eq!(texts(&mut bench).len(), 10);
     bench.leave(noisy);

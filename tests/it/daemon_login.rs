@@ -1,5 +1,5 @@
-//! Logging in, and the other services about users, as the engine sees them: what waits, what is
-//! answered, and what is in no log.
+//! Logins and the other services about users, in the engine: which messages are held, what is sent, and what is
+//! never logged.
 
 use crate::support::bench::{Bench, Peer, auth};
 use jet::daemon::accounts::{Task, Verdict};
@@ -13,7 +13,7 @@ fn credentials(user: &str) -> Value {
     json!({"user": user, "password": "secret"})
 }
 
-/// A state that only the group `a` may fetch.
+/// Returns a bus with a state that only the group `a` may fetch, and its owner.
 fn with_secret_state() -> (Bench, Peer) {
     let mut bench = Bench::with_users();
     let owner = bench.peer();
@@ -52,7 +52,7 @@ fn without_users_everybody_is_let_in_to_no_purpose() {
 fn what_is_sent_behind_a_login_waits_for_it() {
     let (mut bench, _) = with_secret_state();
     let peer = bench.peer();
-    // Frames, an array that the login is in the middle of, and another login.
+    // Single messages, an array with a login in the middle, and another login.
     let login = json!({"id": 2, "method": "authenticate", "params": credentials("ann")});
     let again = json!({"id": 5, "method": "authenticate", "params": credentials("bob")});
     let get = |id: i64| json!({"id": id, "method": "get"});
@@ -112,7 +112,7 @@ fn a_refused_login_leaves_no_rights() {
         assert_eq!((&error["code"], &error["data"]), (&json!(-32602), &json!({ tag: true })));
         assert!(!sees(&mut bench, peer), "{tag}");
         bench.leave(peer);
-        // The next connection may get the memory of the last, and nothing else.
+        // The next connection may get the slot of the last one, but not its login.
         let next = bench.peer();
         assert!(!sees(&mut bench, next));
     }
@@ -164,9 +164,9 @@ fn what_waits_is_bounded() {
         bench.send(peer, message.clone());
         sent += length;
     }
-    // What a message takes beside its text counts as well.
+    // The overhead of each held message counts as well.
     assert!((60 * 1024..65 * 1024).contains(&sent), "{sent}");
-    // Whoever drives the bus may have so much at hand.
+    // The server may already have read this much.
     while sent + length <= 1 << 20 {
         bench.send(peer, message.clone());
         sent += length;
@@ -230,7 +230,7 @@ fn passwords_are_changed_by_their_users_and_by_admins() {
             assert_eq!(bench.read_one(peer)["error"]["data"], json!({"noAccess": user}));
         }
     }
-    // What goes wrong costs nobody rights.
+    // A failed change has no effect on rights.
     let (unwritable, reason) = (Verdict::Failed("disk full".to_owned()), json!("disk full"));
     let verdicts = [
         (Verdict::InvalidUser, json!({"invalidUser": true})),

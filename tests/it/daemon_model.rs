@@ -1,5 +1,5 @@
-//! Random operations of several peers, sliced and read in random portions, against a simple model of the bus: in
-//! the end each fetcher knows exactly what matches, and each request was answered once and in order.
+//! Random operations of several peers, in slices and with partial reads, compared with a simple model of the bus: at
+//! the end each fetcher knows exactly the matches, and each request has one response, in order.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,19 +15,19 @@ enum Kind {
     All,
     /// Paths with a prefix.
     Prefix,
-    /// Paths that a pattern matches, which are looked at twice.
+    /// Paths that match one of two patterns.
     Pattern,
     /// Values below 50.
     Small,
-    /// At most three of the small values.
+    /// At most three of the values below 50.
     Few,
-    /// All numbers in their order, in a large window.
+    /// All numbers, sorted, in a large window.
     Sorted,
-    /// The small values from the third to the tenth rank.
+    /// The values below 50, sorted by path, ranks 3 to 10.
     Window,
-    /// The `a` paths while the switch is on.
+    /// Paths with the prefix `a` while the state `switch` is 1.
     Switched,
-    /// As `Switched`, at most two.
+    /// At most two of the paths of `Switched`.
     FewSwitched,
 }
 
@@ -62,7 +62,7 @@ impl Kind {
         params
     }
 
-    /// What matches of all there is: each path once, in the order of the fetch if it has one.
+    /// Returns the states that match, each path once, in the order of the sort if there is one.
     fn matching(self, states: &BTreeMap<String, (usize, u64)>) -> Vec<(String, u64)> {
         let is_on = states.get("switch").is_some_and(|(_, value)| *value == 1);
         let matches = |path: &str, value: u64| match self {
@@ -93,7 +93,7 @@ impl Kind {
         }
     }
 
-    /// The first rank of its window, counted from 0, if it is sorted.
+    /// Returns the first rank of the window, counted from 0, or `None` if the fetch is not sorted.
     fn first_rank(self) -> Option<usize> {
         match self {
             Kind::Sorted => Some(0),
@@ -103,14 +103,14 @@ impl Kind {
     }
 }
 
-/// What a fetch has been told.
+/// The elements that a fetcher knows from its notifications.
 #[derive(Debug)]
 enum Known {
     Each(BTreeMap<String, u64>),
     Ranks(Vec<(String, u64)>),
 }
 
-/// A fetch as its peer sees it: there from its answer to the answer of `unfetch`.
+/// A fetch as its peer sees it, from the response to `fetch` to the response to `unfetch`.
 #[derive(Debug)]
 struct Fetch {
     kind: Kind,
@@ -126,7 +126,7 @@ impl Fetch {
         Fetch { kind, known }
     }
 
-    /// Does with a notification what a peer does; events have to fit what is known.
+    /// Applies a notification as a peer does. Fails if the event does not fit the known elements.
     fn apply(&mut self, params: &Value) {
         match &mut self.known {
             Known::Each(known) => {
@@ -138,7 +138,7 @@ impl Fetch {
                     Some("remove") => known.remove(&path).is_none(),
                     _ => panic!("no event in {params}"),
                 };
-                assert_eq!(is_new, params["event"] == "add", "{:?} is told {params}", self.kind);
+                assert_eq!(is_new, params["event"] == "add", "{:?} gets {params}", self.kind);
                 assert!(self.kind.max().is_none_or(|max| known.len() <= max), "more than the limit");
             }
             Known::Ranks(ranks) => {
@@ -155,7 +155,7 @@ impl Fetch {
         }
     }
 
-    /// Checks what it knows when nothing happens any more.
+    /// Compares the known elements with the model, when all work is done.
     fn check(&self, states: &BTreeMap<String, (usize, u64)>) {
         let matching = self.kind.matching(states);
         match (&self.known, self.kind.max()) {
@@ -174,10 +174,10 @@ impl Fetch {
     }
 }
 
-/// What an answer has to be.
+/// The response that a request has to get.
 #[derive(Debug)]
 enum Expected {
-    /// `true` or an error, which changes nothing of what the peer knows.
+    /// `true` or an error; the known elements stay the same.
     Any,
     Fetch(String, Kind),
     Unfetch(String),
@@ -185,13 +185,13 @@ enum Expected {
     Echo(u64),
 }
 
-/// A peer with what it waits for and knows.
+/// A peer with its open requests and its fetches.
 struct Member {
     peer: Peer,
-    /// The requests without an answer, oldest first.
+    /// The requests without a response, oldest first.
     asked: VecDeque<(u64, Expected)>,
     fetches: BTreeMap<String, Fetch>,
-    /// Bytes of a frame that has not come in full.
+    /// The bytes of an incomplete frame.
     read: Vec<u8>,
 }
 
@@ -202,7 +202,7 @@ struct Run {
     /// The owner and the value of each path.
     states: BTreeMap<String, (usize, u64)>,
     last_id: u64,
-    /// What makes paths long, so that less fits into what lies ready for a peer.
+    /// Makes paths long, so that fewer notifications fit into the unsent bytes of a peer.
     padding: String,
 }
 
@@ -214,7 +214,7 @@ impl Run {
         Run { random: Random::new(seed), bench, members, states: BTreeMap::new(), last_id: 0, padding }
     }
 
-    /// Notes a request and what its answer has to be; gives the message.
+    /// Records a request with its expected response, and returns the message.
     fn request(&mut self, member: usize, method: &str, params: Value, expected: Expected) -> Value {
         self.last_id += 1;
         self.members[member].asked.push_back((self.last_id, expected));
@@ -226,7 +226,7 @@ impl Run {
         self.bench.bus.receive(self.members[member].peer.0, text.as_bytes(), self.bench.now);
     }
 
-    /// One of the paths; many of them are taken.
+    /// Returns a random path; many of them are in use.
     fn path(&mut self) -> String {
         match self.random.below(12) {
             0 => "switch".to_owned(),
@@ -237,8 +237,8 @@ impl Run {
         }
     }
 
-    /// One random message that adds, changes or removes; the model follows at once, so it is only for members whose
-    /// messages do not wait.
+    /// Returns a random add, change or remove. The model changes at once, so the messages of `member` must not be
+    /// held.
     fn touch(&mut self, member: usize) -> Value {
         let path = self.path();
         let value = self.random.below(if path == "switch" { 2 } else { 100 }) as u64;
@@ -262,7 +262,7 @@ impl Run {
         }
     }
 
-    /// One random message of the others: fetch, unfetch, get, echo.
+    /// Returns a random fetch, unfetch, get or echo.
     fn ask(&mut self, member: usize) -> Value {
         let id = format!("f{}", self.random.below(12));
         let kind = KINDS[self.random.below(KINDS.len())];
@@ -293,7 +293,7 @@ impl Run {
                 self.feed(member, &Value::Array(batch));
             }
             25 => {
-                // Many states at once, so that what looks at them takes several slices.
+                // Many states at once, so that a job over them takes several slices.
                 let burst = self.random.below(4) * 300;
                 for _ in 0..burst {
                     if !self.bench.bus.is_waiting(self.members[member].peer.0) {
@@ -308,11 +308,11 @@ impl Run {
         }
     }
 
-    /// A member leaves, and another one takes its place.
+    /// Disconnects a member and connects another one in its place.
     fn leave(&mut self, member: usize) {
         let key = self.members[member].peer.0;
         if self.random.below(2) == 0 {
-            // It says first that it sends nothing more.
+            // Its input ends first.
             self.bench.bus.end_input(key);
             self.bench.bus.work(self.bench.now);
         }
@@ -321,7 +321,7 @@ impl Run {
         self.members[member] = Member::new(self.bench.peer());
     }
 
-    /// Has a member read a part of what lies ready.
+    /// Reads a part of the unsent bytes of a member.
     fn read_some(&mut self, member: usize) {
         let key = self.members[member].peer.0;
         let ready = self.bench.bus.unsent(key).len();
@@ -334,7 +334,7 @@ impl Run {
         self.members[member].take_messages();
     }
 
-    /// Works and reads until nothing is left to do, then compares.
+    /// Works and reads until nothing is left to do, then compares with the model.
     fn settle(&mut self) {
         for round in 0.. {
             assert!(round < 10_000, "the work never ends");
@@ -347,17 +347,20 @@ impl Run {
         }
         let mut fetches = 0;
         for member in &self.members {
-            assert!(member.asked.is_empty(), "never answered: {:?}", member.asked);
-            assert!(!self.bench.bus.is_waiting(member.peer.0), "a connection waits for ever");
+            assert!(member.asked.is_empty(), "no response: {:?}", member.asked);
+            assert!(
+                !self.bench.bus.is_waiting(member.peer.0),
+                "the messages of a connection are held for ever"
+            );
             assert!(member.read.is_empty());
             member.fetches.values().for_each(|fetch| fetch.check(&self.states));
             fetches += member.fetches.len();
         }
         assert_eq!(self.bench.bus.counts(), (self.states.len(), fetches, 0));
-        assert!(self.bench.bus.take_closing().is_empty(), "a connection was given up");
+        assert!(self.bench.bus.take_closing().is_empty(), "a connection was closed");
     }
 
-    /// All leave, and nothing remains.
+    /// Disconnects all members and checks that nothing is left.
     fn end(mut self) {
         (0..self.members.len()).for_each(|member| self.leave(member));
         self.bench.settle();
@@ -381,11 +384,11 @@ impl Member {
 
     fn take(&mut self, message: &Value) {
         if let Some(id) = message["method"].as_str() {
-            let fetch = self.fetches.get_mut(id).unwrap_or_else(|| panic!("nobody fetches: {message}"));
+            let fetch = self.fetches.get_mut(id).unwrap_or_else(|| panic!("no such fetch: {message}"));
             return fetch.apply(&message["params"]);
         }
-        let (id, expected) = self.asked.pop_front().expect("an answer to nothing");
-        assert_eq!(message["id"], id, "answered out of order");
+        let (id, expected) = self.asked.pop_front().expect("a response without a request");
+        assert_eq!(message["id"], id, "a response out of order");
         let is_done = message["result"] == true;
         match expected {
             Expected::Any => {}
@@ -400,7 +403,7 @@ impl Member {
     }
 }
 
-/// What a `get` may answer: it is collected while states come and go, so only its form is certain.
+/// Checks the form of the result of a `get`. Its elements are collected while states change, so they are not compared.
 fn check_get(kind: Kind, result: &Value) {
     let items = result.as_array().expect("a list");
     let mut paths: Vec<_> = items.iter().map(|item| item["path"].as_str().expect("a path")).collect();
@@ -408,7 +411,7 @@ fn check_get(kind: Kind, result: &Value) {
     assert!(kind.max().is_none_or(|max| count <= max));
     paths.sort_unstable();
     paths.dedup();
-    assert_eq!(paths.len(), count, "a path twice in the answer to get");
+    assert_eq!(paths.len(), count, "a path is twice in the result of get");
 }
 
 fn play(seed: u64, rounds: usize) {
@@ -423,7 +426,7 @@ fn play(seed: u64, rounds: usize) {
 
 #[test]
 fn all_know_in_the_end_what_there_is() {
-    // The seed of a failure, to repeat it.
+    // MODEL_SEED repeats a failure.
     let first = std::env::var("MODEL_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     for seed in first..first + runs(4) {
         let played = std::panic::catch_unwind(|| play(seed, 5));

@@ -1,5 +1,5 @@
-//! The bus and peers that speak msgpack: when the encoding changes, and that both kinds meet.
-//! What the bus writes is read by rmpv here, and what it reads is written by it.
+//! The bus with peers that use msgpack: when the encoding changes, and messages between peers of both encodings.
+//! These tests read and write msgpack with rmpv.
 
 use crate::support::bench::{Bench, Peer};
 use crate::support::msgpack;
@@ -9,7 +9,7 @@ use jet::wire::encoding::Encoding;
 use rmpv::Value as Packed;
 use serde_json::{Value, json};
 
-/// The messages that wait for a peer that speaks msgpack.
+/// Returns the unsent messages of a peer that uses msgpack.
 fn read(bench: &mut Bench, peer: Peer) -> Vec<Value> {
     let mut frames = Vec::new();
     bench.bus.take_unsent(peer.0, &mut frames);
@@ -68,7 +68,7 @@ fn a_notification_changes_the_encoding_and_other_names_do_not() {
     bench.send(peer, json!({"method": "config", "params": {"encoding": "msgpack"}}));
     send(&mut bench, peer, json!({"id": 1, "method": "echo", "params": 5}));
     assert_eq!(read(&mut bench, peer), [json!({"id": 1, "result": 5})]);
-    // There is no way back, and the name of JSON is one of many that mean nothing.
+    // The encoding cannot be changed back: `json` is ignored like other unknown names.
     for encoding in [json!("json"), json!("msgpack"), json!(null), json!(7)] {
         send(&mut bench, peer, json!({"id": 2, "method": "config", "params": {"encoding": encoding}}));
         assert_eq!(read(&mut bench, peer), [json!({"id": 2, "result": true})]);
@@ -157,7 +157,7 @@ fn what_is_no_msgpack_is_refused_with_the_reason() {
     }
     bench.feed(peer, b"\x90");
     assert_eq!(read(&mut bench, peer)[0]["error"]["code"], -32600);
-    // Nobody speaks msgpack without having said so.
+    // Without `config`, msgpack is not accepted.
     let other = bench.peer();
     bench.feed(other, packed(&json!({"id": 1, "method": "info"})));
     assert_eq!(bench.read_one(other)["error"]["code"], -32700);
@@ -186,13 +186,13 @@ fn both_forms_of_a_message_keep_the_limit() {
     let mut bench = Bench::with(Config { max_message: 1000, ..Config::default() });
     let (peer, other) = (switched(&mut bench), bench.peer());
     bench.fetch(other, json!({}));
-    // Short as msgpack, long as JSON.
+    // The message is short as msgpack and long as JSON.
     let value: Vec<Option<bool>> = vec![None; 300];
     send(&mut bench, peer, json!({"id": 1, "method": "add", "params": {"path": "a", "value": value}}));
     let reason = "too long as JSON";
     let answer = read(&mut bench, peer).remove(0);
     assert!(answer["error"]["data"].as_str().expect("a reason").contains(reason), "{answer}");
-    // The other way round: it is there, but who speaks msgpack cannot be told.
+    // The element is short enough as JSON, but its notification is too long as msgpack.
     send(&mut bench, peer, json!({"method": "fetch", "params": {"id": "f"}}));
     bench.add(other, "b", json!(vec![0.1; 200]));
     assert_eq!(bench.read(other).len(), 1);

@@ -9,7 +9,7 @@ use jet::daemon::Config;
 use jet::daemon::LogLine;
 use jet::server::{Handle, Interfaces, ListenConfig, Options, UpgradePolicy, start};
 
-/// Longer than anything takes here.
+/// A limit for waits, longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Daemon {
@@ -17,7 +17,7 @@ struct Daemon {
     log: mpsc::Receiver<LogLine>,
 }
 
-/// A daemon with a WebSocket port on that address, and these allowed origins and hosts.
+/// Starts a daemon with a WebSocket port on `address`, and these allowed origins and hosts.
 fn daemon(address: &str, origins: &[&str], hosts: &[&str], always: bool) -> Daemon {
     let list = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let upgrades = UpgradePolicy::new(list(origins), list(hosts), always).expect("valid");
@@ -40,7 +40,7 @@ fn daemon(address: &str, origins: &[&str], hosts: &[&str], always: bool) -> Daem
 }
 
 impl Daemon {
-    /// Sends an upgrade request with these headers; gives the connection and the head of the response.
+    /// Sends an upgrade request with these headers. Returns the connection and the head of the response.
     fn upgrade(&self, headers: &str) -> (TcpStream, String) {
         let port = self.handle.addresses()[0].port();
         let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("connected");

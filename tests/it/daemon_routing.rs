@@ -1,11 +1,11 @@
-//! Set and call: what the owner gets, what the requester gets, and what happens when either is
-//! late or gone.
+//! Set and call: the routed request that the owner gets, the response that the requester gets, deadlines, and what
+//! happens when either disconnects.
 
 use crate::support::bench::{Bench, Peer};
 use jet::daemon::Config;
 use serde_json::{Value, json};
 
-/// A bench with a state `s` and a method `m` of the first peer; the second one asks.
+/// Returns a bus, an owner with a state `s` and a method `m`, and a requester.
 fn bench() -> (Bench, Peer, Peer) {
     let mut bench = Bench::new();
     let (owner, requester) = (bench.peer(), bench.peer());
@@ -14,7 +14,7 @@ fn bench() -> (Bench, Peer, Peer) {
     (bench, owner, requester)
 }
 
-/// Sends a request and gives the id under which the owner gets it.
+/// Sends a request and returns the id of the routed request.
 fn routed(bench: &mut Bench, owner: Peer, requester: Peer, id: Value, method: &str, params: Value) -> Value {
     bench.send(requester, json!({"id": id, "method": method, "params": params}));
     bench.read_one(owner)["id"].clone()
@@ -37,7 +37,7 @@ fn the_owner_gets_the_path_as_method_and_value_or_args_as_params() {
         ("call", json!({"path": "m", "args": 0}), json!(0)),
         ("call", json!({"path": "m", "args": null}), json!(null)),
         ("call", json!({"path": "m"}), json!({})),
-        // As it has always been.
+        // With both members the owner gets the value.
         ("call", json!({"path": "m", "args": [1], "value": 2}), json!({"value": 2})),
     ] {
         bench.send(requester, json!({"id": 1, "method": method, "params": params}));
@@ -47,7 +47,7 @@ fn the_owner_gets_the_path_as_method_and_value_or_args_as_params() {
         assert!(request["id"].as_str().is_some_and(|id| !id.is_empty() && id.len() < 20));
         bench.send(requester, json!({"method": method, "params": params}));
         let notification = json!({"method": params["path"], "params": forwarded});
-        assert_eq!(bench.read_one(owner), notification, "without an id nothing is to be answered");
+        assert_eq!(bench.read_one(owner), notification, "a routed notification has an id");
     }
 }
 
@@ -105,7 +105,7 @@ fn only_the_owner_can_answer_and_only_once() {
     bench.send(owner, json!({"id": id, "result": "again"}));
     assert_eq!(bench.read_one(requester), json!({"id": 1, "result": "real"}));
     for peer in [owner, stranger] {
-        assert_eq!(bench.read(peer), Vec::<Value>::new(), "nobody answers an answer");
+        assert_eq!(bench.read(peer), Vec::<Value>::new(), "a response gets a response");
     }
 }
 
@@ -128,7 +128,7 @@ fn states_are_set_and_methods_are_called() {
         bench.refused(requester, "set", json!({"path": "m", "value": 1})),
         (-32602, json!({"wrongKind": "m"}))
     );
-    // A state without a value is still one.
+    // A state without a value is still a state.
     bench.send(owner, json!({"method": "change", "params": {"path": "s"}}));
     routed(&mut bench, owner, requester, json!(1), "set", json!({"path": "s", "value": 1}));
 }
@@ -171,7 +171,7 @@ fn time_is_up_after_the_time_of_the_request_the_element_or_five_seconds() {
         bench.pass(0.011);
         let error = json!({"code": -32001, "message": "Response Timeout", "data": params});
         assert_eq!(bench.read_one(requester), json!({"id": "q", "error": error}));
-        // Too late.
+        // This response is too late.
         bench.send(owner, json!({"id": id, "result": true}));
         assert_eq!(bench.read(requester), Vec::<Value>::new());
         assert_eq!((bench.bus.counts(), bench.bus.next_deadline()), ((1, 0, 0), None));
@@ -211,7 +211,7 @@ fn an_answer_to_somebody_who_left_costs_the_rest_of_the_frame_nothing() {
     bench.fetch(watcher, json!({}));
     let id = routed(&mut bench, owner, requester, json!(1), "set", json!({"path": "s", "value": 2}));
     bench.leave(requester);
-    // The key of who left must not reach who comes next.
+    // The next peer must not get messages for the key of the last one.
     let next = bench.peer();
     bench.send(
         owner,
@@ -277,7 +277,7 @@ fn a_request_too_long_for_its_owner_is_refused_at_once() {
     let (owner, requester) = (bench.peer(), bench.peer());
     let path = "p".repeat(90);
     bench.done(owner, "add", json!({"path": path}));
-    // Without its id the request fits, with the id of the route the answer does not.
+    // The routed request fits; the response with the longer id of the requester does not.
     bench.send(
         requester,
         json!({"id": 1, "method": "call", "params": {"path": path, "args": "a".repeat(40)}}),

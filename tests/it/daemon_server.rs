@@ -1,5 +1,5 @@
-//! The daemon over real sockets: streams cut anywhere, broken streams, slow and vanishing peers,
-//! starting and stopping.
+//! The daemon over real sockets: frames in several pieces, invalid frames, slow peers, peers that disconnect, start
+//! and stop.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use jet::daemon::Config;
 use jet::server::{Options, bind, start};
 use serde_json::{Value, json};
 
-/// Longer than anything takes here.
+/// A limit for waits, longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn daemon() -> Daemon {
@@ -30,7 +30,7 @@ fn a_stream_may_be_cut_at_every_byte() {
         let mut peer = daemon.connect();
         peer.0.write_all(&stream[..cut]).expect("sent");
         peer.0.flush().expect("sent");
-        // Its answer comes after the daemon has read what was sent before.
+        // The daemon responds after it has read what was sent before.
         witness.ask("echo", json!(0));
         peer.0.write_all(&stream[cut..]).expect("sent");
         assert_eq!(peer.read(), json!({"id": 1, "result": "é"}), "cut at {cut}");
@@ -70,14 +70,14 @@ fn the_largest_frame_is_taken() {
 fn all_answers_of_a_turn_leave_together() {
     let daemon = daemon();
     let mut peer = daemon.connect();
-    // Of more than 32 the first answers leave while the rest is worked on.
+    // With more than 32 requests the first responses are sent before the rest is processed.
     let requests: Vec<u8> =
         (0..32).flat_map(|id| frame(json!({"id": id, "method": "echo"}).to_string())).collect();
     peer.0.write_all(&requests).expect("sent");
     let expected: usize = (0..32).map(|id| frame(json!({"id": id, "result": true}).to_string()).len()).sum();
     let mut buffer = vec![0; 65536];
     let first = peer.0.read(&mut buffer).expect("answers");
-    assert_eq!(first, expected, "the answers were written in pieces");
+    assert_eq!(first, expected, "the responses were written in several pieces");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn who_vanishes_is_cleaned_up_after_however_it_goes() {
             _ => {}
         }
         if way == "reset" {
-            peer.0.peek(&mut [0; 1]).expect("the answer is there, unread");
+            peer.0.peek(&mut [0; 1]).expect("the response has arrived, unread");
         }
         if way == "half-close" {
             assert!(peer.is_ended());
@@ -116,7 +116,7 @@ fn a_slow_reader_is_ended_and_nobody_waits_for_it() {
     slow.send(&json!({"id": 1, "method": "add", "params": {"path": "slow", "value": 1}}));
     let value = "x".repeat(100_000);
     let begun = Instant::now();
-    // More than the kernel's buffers and the limit hold; each round trip shows that the bus lives.
+    // The changes exceed what the kernel's buffers and the limit hold; each response shows that the daemon works.
     for _ in 0..400 {
         let params = json!({"path": "a", "value": value});
         assert_eq!(owner.ask("change", params)["result"], true);
@@ -126,7 +126,7 @@ fn a_slow_reader_is_ended_and_nobody_waits_for_it() {
     assert!(line.text.contains("does not read"), "{line}");
     let until = Instant::now() + PATIENCE;
     while quick.ask("get", json!({"path": {"equals": "slow"}}))["result"] != json!([]) {
-        assert!(Instant::now() < until, "the elements of the slow peer stay");
+        assert!(Instant::now() < until, "the elements of the slow peer are not removed");
     }
 }
 
@@ -168,7 +168,7 @@ fn stopping_ends_all_connections_and_frees_the_port() {
         accounts: None,
     };
     let again = Daemon { handle: start(again).expect("started"), log: mpsc::channel().1 };
-    assert_eq!(again.connect().ask("get", json!({}))["result"], json!([]), "it begins empty");
+    assert_eq!(again.connect().ask("get", json!({}))["result"], json!([]), "a new daemon has elements");
 }
 
 #[test]
@@ -240,14 +240,14 @@ fn who_half_closes_gets_all_answers_and_its_elements_go_at_once() {
     peer.0.shutdown(Shutdown::Write).expect("shut down");
     let routed = owner.read();
     assert_eq!((&routed["method"], &routed["params"]), (&json!("m"), &json!([1])));
-    // Before the last answer is out.
+    // The remove is sent before the last response.
     assert_eq!(witness.read()["params"]["event"], "add");
     assert_eq!(witness.read()["params"]["event"], "remove");
     owner.send(&json!({"id": routed["id"], "result": "called"}));
     let messages = peer.rest();
     let ids: Vec<&Value> = messages.iter().filter_map(|message| message.get("id")).collect();
     for id in 1..=5 {
-        assert!(ids.contains(&&json!(id)), "no answer to {id}");
+        assert!(ids.contains(&&json!(id)), "no response to {id}");
     }
     let called = messages.iter().find(|message| message["id"] == 2).expect("answered");
     assert_eq!(called["result"], "called");
@@ -273,9 +273,9 @@ fn the_reason_arrives_also_at_who_goes_on_sending() {
     let mut peer = daemon.connect();
     let length = 8_000_000;
     peer.0.write_all(&(length as u32).to_be_bytes()).expect("sent");
-    // More than the kernel's buffers hold: the daemon has to take it before it closes.
-    peer.0.write_all(&vec![b' '; length]).expect("the daemon takes it");
-    let told = peer.rest();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["error"]["data"], "message of 8000000 bytes exceeds the limit of 1000");
+    // This exceeds what the kernel's buffers hold: the daemon has to read it before it closes.
+    peer.0.write_all(&vec![b' '; length]).expect("the daemon reads it");
+    let messages = peer.rest();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["error"]["data"], "message of 8000000 bytes exceeds the limit of 1000");
 }

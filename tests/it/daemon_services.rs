@@ -1,4 +1,4 @@
-//! What the bus answers: envelopes, the services on one's own elements and connection, errors.
+//! Responses of the bus: envelopes, the services on a peer's own elements and connection, and errors.
 
 use crate::support::bench::Bench;
 use jet::daemon::{Config, Level};
@@ -24,7 +24,7 @@ fn only_requests_with_an_id_are_answered() {
         json!({"method": "echo", "id": false}),
         json!({"method": "no such service"}),
         json!({"method": "remove", "params": {"path": "x"}}),
-        json!({"id": "nobody asked", "result": true}),
+        json!({"id": "not requested", "result": true}),
         json!({"id": 5, "error": {}}),
         json!({"result": 1}),
     ] {
@@ -210,7 +210,7 @@ fn debug_logs_the_messages_of_a_peer_until_it_is_switched_off() {
     let peer = bench.peer();
     bench.done(peer, "config", json!({"name": "me", "debug": true}));
     bench.log();
-    // Neither the name nor the flag is lost by a config without them.
+    // A `config` without the name and the flag leaves both as they were.
     bench.done(peer, "config", json!({"other": 1}));
     let lines = bench.log();
     assert!(lines.iter().all(|line| line.level == Level::Debug));
@@ -298,7 +298,7 @@ fn bytes_that_are_no_utf8_count_as_latin1_and_are_logged_once() {
 fn error_data_never_nests_deeper_than_readers_allow() {
     let mut bench = Bench::new();
     let peer = bench.peer();
-    // At the limit as a request, beyond it inside of an error.
+    // The value is at the limit in the request, and would be beyond it inside of an error.
     let deep = format!("{}{}", "[".repeat(998), "]".repeat(998));
     bench.feed(peer, format!(r#"{{"id":1,"method":"add","params":{{"value":{deep}}}}}"#));
     assert_eq!(bench.texts(peer), [r#"{"id":1,"error":{"code":-32602,"message":"Invalid params"}}"#]);
@@ -315,7 +315,7 @@ fn an_answer_too_long_to_send_becomes_an_error() {
         bench.add(peer, path, json!(long));
     }
     assert_eq!(bench.ask(peer, "get", json!({}))["error"]["code"], -32603);
-    // Data that does not fit is left out.
+    // An error is sent without its data if that does not fit.
     assert_eq!(
         bench.refused(peer, "add", json!({"path": 5, "value": "y".repeat(130)})),
         (-32602, Value::Null)

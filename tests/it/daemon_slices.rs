@@ -1,29 +1,29 @@
-//! Work that grows with the number of elements is done in slices, counted in units: whatever one connection sends,
-//! the others are served in between.
+//! Work that grows with the number of elements is done in slices, whose cost is counted in units: other connections
+//! are served between them.
 
 use crate::support::bench::{Bench, Peer, paths};
 use crate::support::frames;
 use jet::daemon::{Config, SLICE};
 use serde_json::{Value, json};
 
-/// What a message or a slice may take beyond its limit: the last step of it.
+/// The units that a message or a slice may cost beyond its limit, for its last step.
 const LAST_STEP: u64 = 5_000;
 
-/// Adds so many states of an owner, `prefix` before their numbers.
+/// Adds `count` states, whose paths are `prefix` and a number.
 fn add_states(bench: &mut Bench, owner: Peer, prefix: &str, count: usize) {
     for number in 0..count {
         bench.add(owner, &format!("{prefix}{number}"), json!(number));
     }
 }
 
-/// Feeds a message without having the bus work on; checks that it takes no longer than a slice.
+/// Passes a message to the bus without running its jobs, and checks that it costs no more than a slice.
 fn feed(bench: &mut Bench, peer: Peer, message: Value) {
     let before = bench.bus.spent();
     bench.bus.receive(peer.0, message.to_string().as_bytes(), bench.now);
-    assert!(bench.bus.spent() - before <= SLICE + LAST_STEP, "a message takes longer than a slice");
+    assert!(bench.bus.spent() - before <= SLICE + LAST_STEP, "a message costs more than a slice");
 }
 
-/// Does one slice of work, and checks that another connection is answered before the next.
+/// Runs one slice, and checks that another connection gets a response before the next.
 fn slice(bench: &mut Bench, other: Peer) {
     let before = bench.bus.spent();
     bench.bus.work(bench.now);
@@ -31,10 +31,10 @@ fn slice(bench: &mut Bench, other: Peer) {
     assert!(spent <= SLICE + LAST_STEP, "a slice of {spent} units");
     bench.bus.receive(other.0, br#"{"id":"now","method":"info"}"#, bench.now);
     let answer = take(bench, other);
-    assert_eq!(answer.last().expect("info is answered at once")["id"], "now");
+    assert_eq!(answer.last().expect("a response to info")["id"], "now");
 }
 
-/// The messages that lie ready for a peer, without having the bus work on.
+/// Takes the unsent messages of a peer without running jobs.
 fn take(bench: &mut Bench, peer: Peer) -> Vec<Value> {
     let bytes = bench.bus.unsent(peer.0).to_vec();
     bench.bus.advance(peer.0, bytes.len());
@@ -42,7 +42,7 @@ fn take(bench: &mut Bench, peer: Peer) -> Vec<Value> {
     frames::messages(&bytes).into_iter().map(json).collect()
 }
 
-/// Does slices until all work is done, reading what comes for `reader`; gives that and the number of slices.
+/// Runs slices until all jobs are done. Returns the messages for `reader` and the number of slices.
 fn work_on(bench: &mut Bench, reader: Peer, other: Peer) -> (Vec<Value>, usize) {
     let mut messages = take(bench, reader);
     let mut slices = 0;
@@ -55,7 +55,7 @@ fn work_on(bench: &mut Bench, reader: Peer, other: Peer) -> (Vec<Value>, usize) 
     (messages, slices)
 }
 
-/// A pattern that is as hard as its paths are long, if they consist of `a`.
+/// Returns a pattern whose cost grows with the length of paths that consist of `a`.
 fn hard_pattern(end: &str) -> String {
     "a*".repeat(150) + end
 }
@@ -79,7 +79,7 @@ fn hard_patterns_are_refused_after_a_bounded_time_and_hold_nobody_up() {
     assert_eq!(bench.bus.counts().1, 0, "a refused fetch is left behind");
     bench.add(owner, "new", json!(1));
     assert_eq!(take(&mut bench, attacker), Vec::<Value>::new());
-    // A usual one is taken, and finds what it should.
+    // A usual pattern is accepted and finds its match.
     let easy = json!({"id": "f", "match": ["^a+1$"]});
     feed(&mut bench, attacker, json!({"id": 3, "method": "fetch", "params": easy}));
     let (messages, _) = work_on(&mut bench, attacker, other);
@@ -98,7 +98,7 @@ fn who_fetches_hard_patterns_before_there_are_paths_is_given_up() {
     while bench.bus.take_closing().is_empty() {
         bench.add(owner, &format!("{}{added}", "a".repeat(190)), json!(1));
         added += 1;
-        assert!(added < 100, "never given up");
+        assert!(added < 100, "the connection is never closed");
     }
     assert!(bench.log().iter().any(|line| line.text.contains("patterns")));
     bench.leave(attacker);
@@ -150,10 +150,10 @@ fn the_first_look_of_a_fetch_waits_for_who_reads_and_what_follows_waits_for_it()
         rounds += 1;
         assert!(rounds < 1_000);
     }
-    // Nothing is read, so no more is made than a connection holds ready.
+    // Nothing is read, so no more is queued than the backlog of a connection may hold.
     let ready = bench.bus.unsent(fetcher.0).len();
-    assert!((200_000..600_000).contains(&ready), "{ready} bytes lie ready");
-    // What changes meanwhile is told once, with its newest value; what has been told is told again.
+    assert!((200_000..600_000).contains(&ready), "{ready} bytes are unsent");
+    // Each state that is not sent yet is sent once, with its newest value. Changes of those already sent follow.
     bench.change(owner, "state/0", json!("early"));
     bench.change(owner, "state/49999", json!("late"));
     bench.remove(owner, "state/49998");
@@ -181,7 +181,7 @@ fn a_first_look_never_fills_up_what_may_be_unsent() {
     for params in [json!({"id": "f"}), json!({"id": "g", "sort": {"byPath": true, "to": 50}})] {
         feed(&mut bench, fetcher, json!({"id": 1, "method": "fetch", "params": params}));
         let (messages, _) = work_on(&mut bench, fetcher, other);
-        assert!(bench.bus.take_closing().is_empty(), "it is given up while it reads");
+        assert!(bench.bus.take_closing().is_empty(), "the connection is closed while it reads");
         assert!(messages.len() > 1);
     }
 }
@@ -212,7 +212,7 @@ fn fifty_fetches_of_everything_take_no_more_memory_than_what_lies_ready() {
     for fetcher in &fetchers {
         feed(&mut bench, *fetcher, json!({"id": 1, "method": "fetch", "params": {"id": "f"}}));
     }
-    // All get their first bytes in the first round of turns.
+    // All fetchers get their first bytes in the first turns.
     for _ in 0..20 {
         slice(&mut bench, other);
     }
@@ -223,7 +223,7 @@ fn fifty_fetches_of_everything_take_no_more_memory_than_what_lies_ready() {
         slice(&mut bench, other);
     }
     let ready: usize = fetchers.iter().map(|fetcher| bench.bus.unsent(fetcher.0).len()).sum();
-    assert!(ready < 50 * 512 * 1024, "{ready} bytes lie ready");
+    assert!(ready < 50 * 512 * 1024, "{ready} bytes are unsent");
     let mut told = vec![0; fetchers.len()];
     while fetchers.iter().any(|fetcher| !bench.bus.unsent(fetcher.0).is_empty()) {
         for (number, fetcher) in fetchers.iter().enumerate() {
@@ -255,7 +255,7 @@ fn who_leaves_with_many_fetches_or_states_holds_nobody_up() {
     let before = bench.bus.spent();
     bench.bus.disconnect(owner.0);
     assert!(bench.bus.spent() - before <= SLICE);
-    // What it had is as good as gone, and another one may take the place.
+    // Its elements count as removed, and another peer may add their paths.
     let (code, data) = bench_refused(&mut bench, other, json!({"path": "more/49990", "value": 1}));
     assert_eq!((code, &data), (-32000, &json!({"ownerGone": "more/49990"})));
     let heir = bench.peer();
@@ -279,7 +279,7 @@ fn who_leaves_with_many_fetches_or_states_holds_nobody_up() {
     assert_eq!(bench.bus.counts().0, 1);
 }
 
-/// What a set is refused with, while the bus does not work on.
+/// Sends a set and returns the code and the data of its error, without running jobs.
 fn bench_refused(bench: &mut Bench, peer: Peer, params: Value) -> (i64, Value) {
     feed(bench, peer, json!({"id": 9, "method": "set", "params": params}));
     let answer = take(bench, peer).remove(0);
@@ -316,7 +316,7 @@ fn a_large_sorted_window_is_sent_in_slices_and_ends_right() {
     let mut window = vec![Value::Null; 20_000];
     apply(&mut window, &messages[1..]);
     assert_eq!(window[19_999], "state/19999");
-    // Each of these moves all others.
+    // Each change moves all other entries.
     for number in 0..5 {
         feed(
             &mut bench,
@@ -329,12 +329,12 @@ fn a_large_sorted_window_is_sent_in_slices_and_ends_right() {
     apply(&mut window, &messages);
     assert_eq!(window.len(), 19_999);
     assert_eq!((&window[0], &window[19_998]), (&json!("state/6"), &json!("state/4")));
-    // A small step is told at once, as ever.
+    // A small change is sent at once.
     feed(&mut bench, owner, json!({"method": "change", "params": {"path": "state/4", "value": 100_005}}));
     assert_eq!(take(&mut bench, fetcher).len(), 1);
 }
 
-/// Does with a window what a peer does.
+/// Applies notifications to a window as a peer does.
 fn apply(window: &mut Vec<Value>, messages: &[Value]) {
     for message in messages {
         let params = &message["params"];
@@ -398,7 +398,7 @@ fn what_follows_a_job_in_an_array_waits_for_it() {
     );
 }
 
-/// An owner that is busy with a `get` of its own, and a set that it has been asked for: its routed id.
+/// Returns an owner that waits for its own `get`, a requester, and the id of the set routed to the owner.
 fn busy_owner(bench: &mut Bench) -> (Peer, Peer, Value) {
     let (owner, requester) = (bench.peer(), bench.peer());
     add_states(bench, owner, "state/", 20_000);
@@ -455,7 +455,7 @@ fn captures_for_dependencies_are_counted() {
     let long = "a".repeat(100);
     bench.add(owner, "switch", json!(1));
     bench.add(owner, &long, json!(1));
-    // The first pattern takes thousands of steps to fail, the second one matches.
+    // The first pattern fails after thousands of steps, the second one matches.
     let patterns = ["a*".repeat(20) + "z", "^a".to_owned()];
     let change = |bench: &mut Bench| {
         let before = bench.bus.spent();

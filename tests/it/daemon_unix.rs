@@ -1,4 +1,4 @@
-//! The files of the Unix sockets that a daemon listens on: what they replace, who may connect, and what is left.
+//! The files of the Unix sockets that a daemon listens on: which files they replace, their modes, and their removal.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -30,7 +30,7 @@ fn only_sockets_are_replaced() {
     }
     assert_eq!(fs::read(&file).expect("there"), b"precious");
     assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
-    assert_eq!(files.names().len(), 3, "something is left behind");
+    assert_eq!(files.names().len(), 3, "a temporary file is left");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The project's own JSON scanner judged by serde_json: both must accept the same texts.
+//! Compares the project's own JSON scanner with serde_json: both must accept the same texts.
 
 use crate::support::random::Random;
 use crate::support::runs;
@@ -28,7 +28,7 @@ const BYTES: &[u8] = b"{}[],:\"\\ \n0123456789.eE+-truefalsn\x01\x1f\x7fu/x";
 fn agrees(text: &str) {
     let ours = Raw::parse(text, 100);
     let theirs = serde_json::from_str::<serde_json::Value>(text);
-    // serde_json refuses half surrogate pairs when it builds strings; this bus forwards them.
+    // serde_json rejects half surrogate pairs when it builds strings; the bus forwards them.
     let surrogate = theirs
         .as_ref()
         .is_err_and(|e| e.to_string().contains("surrogate") || e.to_string().contains("hex escape"));

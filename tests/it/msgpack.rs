@@ -1,4 +1,4 @@
-//! The translation between msgpack and JSON text, judged by other implementations of both: rmpv and
+//! The translation between msgpack and JSON text, compared with other implementations of both: rmpv and
 //! serde_json.
 
 use jet::json::scan::whole;
@@ -17,7 +17,7 @@ fn packed(json: &str) -> Vec<u8> {
     let mut packer = Packer::default();
     packer.pack(&mut out, 4);
     assert_eq!(out.drain(..4).collect::<Vec<_>>(), b"kept");
-    // Nothing of one message is left for the next.
+    // A message leaves no state for the next one.
     let mut again = Vec::from(json);
     packer.pack(&mut again, 0);
     assert_eq!(again, out);
@@ -86,7 +86,7 @@ fn values_survive_both_ways_in_the_judgement_of_others() {
         let json: serde_json::Value = serde_json::from_str(&text).expect(&text);
         assert_eq!(json, rmp::to_json(&value), "to JSON");
         assert_eq!(rmp::to_json(&rmp::read(&packed(&text))), json, "to msgpack");
-        // With all the blanks there can be.
+        // With spaces and line breaks.
         let pretty = serde_json::to_string_pretty(&json).expect("JSON");
         assert_eq!(rmp::to_json(&rmp::read(&packed(&pretty))), json, "to msgpack from lines");
         assert_eq!(unpacked(&packed(&text)), text);
@@ -263,7 +263,7 @@ fn an_announced_length_costs_nothing() {
     ] {
         assert_eq!(refused(bytes).0, Reason::UnexpectedEnd, "{bytes:x?}");
     }
-    // Bombs in a bomb: each announces what is left, and more would not be there.
+    // Nested arrays, each with one element: they fail although the depth is not limited.
     let bombs = [0xdd, 0, 0, 0, 1].repeat(200_000);
     assert!(to_json(&bombs, Limits { max_depth: usize::MAX, ..LIMITS }).is_err());
 }
@@ -286,7 +286,7 @@ fn any_bytes_are_a_value_or_an_error() {
     for round in 0..runs(20_000) {
         let mut bytes: Vec<u8> = (0..generator.0.below(24)).map(|_| generator.0.below(256) as u8).collect();
         if round % 2 == 0 {
-            // Also such as are nearly right.
+            // Every other input is a valid value with one byte changed.
             bytes = rmp::write(&generator.value(4));
             let place = generator.0.below(bytes.len());
             bytes[place] = generator.0.below(256) as u8;

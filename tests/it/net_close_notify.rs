@@ -1,5 +1,5 @@
-//! TLS's close_notify is the end of input, also where the socket stays open: at the daemon and at the peer, under
-//! either framing, in TLS 1.2 and 1.3.
+//! A close_notify of TLS ends the input although the socket stays open: at the daemon and at the peer, with both
+//! framings, in TLS 1.2 and 1.3.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -59,7 +59,7 @@ fn client(identity: &Identity, version: &'static SupportedProtocolVersion, port:
     StreamOwned::new(session, stream)
 }
 
-/// A daemon on TLS, once for each framing, and on a plain port.
+/// Starts a daemon with a TLS port for each framing, and a plain port.
 fn daemon(identity: &Identity) -> (Handle, [u16; 3]) {
     let path = |name| identity.files.path(name);
     let tls = Some(ServerTls::new(&path("cert.pem"), &path("key.pem"), None).expect("valid"));
@@ -77,7 +77,7 @@ fn daemon(identity: &Identity) -> (Handle, [u16; 3]) {
     (handle, ports)
 }
 
-/// Masks nothing, which is one mask of many.
+/// Returns a masked frame; the mask is zero.
 fn websocket_frame(message: &str) -> Vec<u8> {
     let length = u8::try_from(message.len()).expect("short");
     assert!(length < 126);
@@ -108,7 +108,7 @@ fn a_peer_that_says_close_notify_and_waits_is_answered_and_forgotten() {
             assert!(String::from_utf8_lossy(&messages[0]).contains("\"add\""));
             peer.conn.send_close_notify();
             peer.flush().expect("sent");
-            // The socket stays open; the end is told by close_notify, without which this is an error.
+            // The socket stays open: without a close_notify this is an error.
             peer.read_to_end(&mut Vec::new()).expect("the daemon's close_notify");
             let (messages, _) = receive(&mut witness, 1);
             assert!(String::from_utf8_lossy(&messages[0]).contains("\"remove\""));
@@ -160,7 +160,7 @@ fn our_peer_takes_close_notify_for_the_end_and_answers_it() {
                 }
                 stream.conn.send_close_notify();
                 stream.flush().expect("sent");
-                // An error unless the peer says close_notify before it goes.
+                // Fails unless the peer sends close_notify before it closes the socket.
                 stream.read_to_end(&mut Vec::new()).map_err(|error| error.to_string())
             });
             let ca_file = Some(identity.files.path("cert.pem"));
@@ -172,13 +172,13 @@ fn our_peer_takes_close_notify_for_the_end_and_answers_it() {
             let begun = Instant::now();
             let (_, error) = receive_to_end(&mut connection);
             assert_eq!(error.kind(), ErrorKind::Closed);
-            assert!(begun.elapsed() < PATIENCE / 2, "it waited for the socket's end");
+            assert!(begun.elapsed() < PATIENCE / 2, "it waits until the socket closes");
             script.join().expect("script").expect("the peer's close_notify");
         }
     }
 }
 
-/// The response to an upgrade request.
+/// Returns the response to an upgrade request.
 fn upgraded(request: &[u8]) -> Vec<u8> {
     let request = String::from_utf8_lossy(request).into_owned();
     let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");

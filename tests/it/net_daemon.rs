@@ -1,4 +1,4 @@
-//! The daemon over each transport, all served at once by one thread: the same conversation everywhere.
+//! The daemon on all transports at once, served by one thread: the same messages over each of them.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,11 +13,11 @@ use jet::daemon::LogLine;
 use jet::net::{Options, Target, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, bind_unix, start};
 
-/// A daemon on every transport, and how to get there.
+/// A daemon on every transport, and the options to connect to it.
 struct Everywhere {
     _daemon: Handle,
     plain: u16,
-    /// `(what, how)`.
+    /// The name of each transport and its options.
     ways: Vec<(&'static str, Options)>,
     log: mpsc::Receiver<LogLine>,
     files: TempDir,
@@ -27,7 +27,7 @@ fn everywhere() -> Everywhere {
     everywhere_pinging(ServeOptions::default().ping_interval)
 }
 
-/// As [`everywhere`], with this time between two pings of a WebSocket.
+/// Starts the daemon of [`everywhere`] with this time between two pings of a WebSocket.
 fn everywhere_pinging(ping_interval: Duration) -> Everywhere {
     let files = TempDir::new();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -84,7 +84,7 @@ fn a_state_added_on_one_transport_is_seen_on_every_other() {
     let bus = everywhere();
     for (from, how) in &bus.ways {
         let mut owner = dial(how.clone()).expect(from);
-        // The daemon may hear late that the owner before has gone: each has a path of its own.
+        // The daemon may notice late that the previous owner has disconnected, so each uses another path.
         let add = format!(r#"{{"id":1,"method":"add","params":{{"path":"{from}","value":[1]}}}}"#);
         send(&mut owner, add.as_bytes());
         assert!(text(&receive(&mut owner, 1).0[0]).contains("\"result\""), "{from}");
@@ -124,7 +124,7 @@ fn what_leaves_together_leaves_in_one_write_also_as_websocket_frames() {
 fn too_long_messages_are_refused_alike() {
     let bus = everywhere();
     for (name, how) in &bus.ways {
-        // The larger one is not sent at once: the daemon has to take it before it closes.
+        // The larger message is not sent at once: the daemon has to read it before it closes.
         for length in [100_001, 9_000_000] {
             let mut peer = dial(how.clone()).expect(name);
             send(&mut peer, &vec![b' '; length]);
@@ -132,7 +132,7 @@ fn too_long_messages_are_refused_alike() {
             let told = messages.first().map(|message| text(message)).unwrap_or_default();
             let expected = format!("message of {length} bytes exceeds the limit of 100000");
             let closed = format!("the daemon closed the connection after a message of {length} bytes");
-            // A WebSocket's farewell comes first and ends the conversation.
+            // On a WebSocket the close frame has the reason, and no error is sent.
             let farewell = format!("connection closed by the daemon (1009 {expected})");
             if how.websocket.is_some() {
                 assert_eq!((told, error.to_string()), (String::new(), farewell), "{name}");
@@ -150,7 +150,7 @@ fn a_socket_file_goes_with_the_daemon_and_a_dead_one_is_replaced() {
     let path = files.path("jet.socket");
     drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
     let name = path.to_str().expect("UTF-8").to_owned();
-    let listener = bind_unix(name.as_bytes(), 0o660).expect("replaces what is dead");
+    let listener = bind_unix(name.as_bytes(), 0o660).expect("replaces the file of a dead socket");
     let error = bind_unix(name.as_bytes(), 0o660).expect_err("alive");
     assert_eq!(error.to_string(), format!("address already in use ({name})"));
     drop(listener);
@@ -182,7 +182,10 @@ fn strangers_do_not_disturb_the_others() {
     }
     let mut answer = [0; 1024];
     let length = strangers[4].read(&mut answer).expect("an answer");
-    assert!(answer[..length].starts_with(b"HTTP/1.1 426 "), "a browser is told what is missing");
+    assert!(
+        answer[..length].starts_with(b"HTTP/1.1 426 "),
+        "the response does not name the missing protocol"
+    );
     for (name, how) in &bus.ways {
         let mut peer = dial(how.clone()).expect(name);
         send(&mut peer, b"{\"id\":1,\"method\":\"info\",\"params\":{}}");
@@ -190,7 +193,7 @@ fn strangers_do_not_disturb_the_others() {
     }
 }
 
-/// A client of a WebSocket that somebody else wrote.
+/// Connects tungstenite's WebSocket client. Returns it with the subprotocol of the response.
 fn foreign_client(bus: &Everywhere) -> (tungstenite::WebSocket<TcpStream>, Option<String>) {
     let jet::net::Target::Tcp { port, .. } = bus.ways[1].1.target else { panic!("TCP") };
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connects");
@@ -217,7 +220,7 @@ fn a_websocket_has_text_before_msgpack_and_binary_frames_after() {
     let echo = &b"\x83\xa2id\x04\xa6method\xa4echo\xa6params\xc3"[..];
     socket.send(tungstenite::Message::binary(echo)).expect("sent");
     assert_eq!(socket.read().expect("an answer").into_data(), &b"\x82\xa2id\x04\xa6result\xc3"[..]);
-    // A text frame is JSON at any time.
+    // A text frame is JSON, also after the encoding has changed.
     socket.send(tungstenite::Message::text(r#"{"id":5,"method":"echo","params":5}"#)).expect("sent");
     assert_eq!(socket.read().expect("an answer").into_data(), &b"\x82\xa2id\x05\xa6result\x05"[..]);
 }
@@ -248,7 +251,7 @@ fn who_speaks_something_else_is_told_what() {
         Target::Tcp { port, .. } => port,
         Target::Unix(_) => unreachable!("the first four are TCP"),
     };
-    // Each way of speaking on each other port: what the peer is told, and what the log says.
+    // Each transport on the port of another one: the error of the peer, and the line in the log.
     let wrong_tls =
         ("the daemon does not speak TLS on this port", "speaks TLS, but this port is not encrypted");
     let cases = [

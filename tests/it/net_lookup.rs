@@ -1,4 +1,4 @@
-//! Host names: what a connection does with the answers of a look-up, and when there is none.
+//! Host names: what a connection does with the result of a look-up, and without a result.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,13 +10,13 @@ use crate::support::net::*;
 use jet::net::{Connection, ErrorKind, MOST_LOOKUP_THREADS, Options, Resolver, Status};
 use jet::sys::host_lookup::LookupError;
 
-/// Threads are counted for the whole process, so these tests run one after the other. No others look up names.
+/// Locks the look-up threads, which are counted for the whole process, for one test. Only these tests look up names.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A listener, and options that find it under `host` by way of `look_up`.
+/// Returns a listener, and options that connect to it as `host` with `look_up` as resolver.
 fn setup(
     host: &str,
     look_up: impl Fn(&str) -> Result<Vec<SocketAddr>, LookupError> + Send + Sync + 'static,
@@ -30,7 +30,7 @@ fn loopback() -> Result<Vec<SocketAddr>, LookupError> {
     Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()])
 }
 
-/// A look-up that has no answer until a message is sent to it, one for each call; and the names it was asked for.
+/// A look-up that waits for a message in each call, and the names that were looked up.
 type Hanging = (TcpListener, Options, Sender<()>, Receiver<String>);
 
 fn hanging(host: &str) -> Hanging {
@@ -39,14 +39,14 @@ fn hanging(host: &str) -> Hanging {
     let (released, asked) = (Mutex::new(released), Mutex::new(asked));
     let (listener, options) = setup(host, move |name| {
         asked.lock().expect("whole").send(name.to_owned()).expect("the test waits");
-        // An error means that the test is over.
+        // An error means that the test has ended.
         let _ = released.lock().expect("whole").recv();
         loopback()
     });
     (listener, options, release, names)
 }
 
-/// Waits until as many threads for look-ups run.
+/// Waits until `count` look-up threads run.
 fn wait_for_threads(count: usize) {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -76,7 +76,7 @@ fn a_name_is_looked_up_and_connected_to() {
 #[test]
 fn the_system_knows_this_machine() {
     let _alone = alone();
-    // As the hosts file of every machine has it; `localhost` itself needs no look-up.
+    // Every hosts file has this name. A connection to `localhost` needs no look-up.
     let address = jet::sys::host_lookup::addresses_of("localhost").expect("known")[0];
     let listener = TcpListener::bind(address).expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -93,7 +93,7 @@ fn several_addresses_are_tried_in_turn() {
         let dead = [SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), ([127, 0, 0, 9], 0).into()];
         Ok(dead.into_iter().chain(loopback()?).collect())
     });
-    dial(options).expect("the last of three answers");
+    dial(options).expect("the last of three addresses");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_descriptor_changes_visibly_from_look_up_to_dialling() {
     let mut connection = Connection::open(options, Instant::now()).expect("valid");
     let lookup = connection.fd().expect("waiting for an answer");
     assert!(connection.wants().read);
-    release.send(()).expect("asked");
+    release.send(()).expect("a look-up");
     while connection.drive(Instant::now()).expect("connects") == Status::Dialling {
         connection.wait(connection.wants(), None).expect("poll");
     }
@@ -165,7 +165,7 @@ fn a_failed_look_up_keeps_its_descriptor_until_close() {
     while connection.drive(Instant::now()).is_ok() {
         connection.wait(connection.wants(), None).expect("poll");
     }
-    assert_eq!(connection.fd(), Some(watched), "the loop can take it off");
+    assert_eq!(connection.fd(), Some(watched), "the descriptor has changed");
     connection.close();
     assert_eq!(connection.fd(), None);
 }
@@ -181,15 +181,15 @@ fn a_name_is_looked_up_once_for_all_who_wait_for_it() {
     watched.sort_unstable();
     watched.dedup();
     assert_eq!(watched.len(), 100, "each has its own descriptor");
-    release.send(()).expect("asked");
+    release.send(()).expect("a look-up");
     for connection in &mut connections {
         while connection.drive(Instant::now()).expect("connects") == Status::Dialling {
             connection.wait(connection.wants(), None).expect("poll");
         }
     }
     assert_eq!(names.try_iter().count(), 1);
-    // The next one asks again.
-    release.send(()).expect("asked");
+    // The next connection looks the name up again.
+    release.send(()).expect("a look-up");
     dial(options).expect("found");
     assert_eq!(names.try_iter().count(), 1);
 }
@@ -245,7 +245,7 @@ fn the_thread_handles_no_signals() {
     let status = reported.recv().expect("called");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("a mask").trim();
     let mask = u64::from_str_radix(mask, 16).expect("hexadecimal");
-    // The kernel never blocks SIGKILL (9) and SIGSTOP (19), the C library two of its own (32 and 33).
+    // The kernel never blocks SIGKILL (9) and SIGSTOP (19), nor does the C library block its own two (32 and 33).
     let never = [9, 19, 32, 33].map(|number: u32| 1_u64 << (number - 1)).iter().sum::<u64>();
     assert_eq!(mask | never, u64::MAX, "{mask:x}");
 }

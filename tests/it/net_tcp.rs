@@ -1,4 +1,4 @@
-//! The trivial protocol over TCP, against scripted servers on loopback.
+//! Frames over TCP, with scripted servers on loopback.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -100,8 +100,8 @@ fn a_black_hole_leaves_time_for_the_next_address() {
     while connection.drive(Instant::now()).expect("connects to ::1") == Status::Dialling {
         connection.wait(connection.wants(), None).expect("poll");
     }
-    assert!(begun.elapsed() < Duration::from_millis(550), "only its share: {:?}", begun.elapsed());
-    assert_ne!(connection.fd(), Some(first), "a watcher sees that the descriptor is another one");
+    assert!(begun.elapsed() < Duration::from_millis(550), "more than one share: {:?}", begun.elapsed());
+    assert_ne!(connection.fd(), Some(first), "the descriptor is the same");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_end_inside_a_message_is_told_apart() {
 fn a_reset_is_told_after_what_was_received() {
     let (close, closing) = channel::<()>();
     let (address, _) = server(move |mut stream| {
-        // Unread input makes the close a reset.
+        // Closing with unread input resets the connection.
         let mut byte = [0];
         stream.peek(&mut byte).expect("input");
         write_frame(&mut stream, b"last words");
@@ -165,9 +165,9 @@ fn writing_to_a_daemon_that_went_away_lets_read_tell() {
     send(&mut connection, b"answered with a reset");
     wait_for_reset(&connection);
     for _ in 0..10 {
-        send(&mut connection, b"anybody there?");
+        send(&mut connection, b"another message");
     }
-    assert_eq!(connection.unsent(), 0, "what can never leave is not kept");
+    assert_eq!(connection.unsent(), 0, "unsent bytes are kept after the end");
     let (messages, error) = receive_to_end(&mut connection);
     assert_eq!(messages, [b"bye"]);
     assert_eq!(error.kind(), ErrorKind::Closed);
@@ -218,7 +218,7 @@ fn one_read_is_bounded_so_that_others_get_their_turn() {
     let (fill, filled) = channel::<()>();
     let (address, server) = server(move |mut stream| {
         let bytes = frame([b'x'; 1000]).repeat(4000);
-        // As much as the kernel takes before anything is read.
+        // Writes as much as the kernel takes before anything is read.
         stream.set_nonblocking(true).expect("settable");
         let mut taken = 0;
         while let Ok(count) = stream.write(&bytes[taken..])
@@ -277,7 +277,7 @@ fn fifty_megabytes_to_a_slow_reader_arrive_unchanged() {
     const FRAMES: usize = 50_000;
     let (all_written, begin_to_read) = std::sync::mpsc::channel::<()>();
     let (address, server) = server(move |mut stream| {
-        begin_to_read.recv().expect("told");
+        begin_to_read.recv().expect("the signal to read");
         let mut all = Vec::new();
         stream.read_to_end(&mut all).expect("everything");
         all
@@ -291,7 +291,7 @@ fn fifty_megabytes_to_a_slow_reader_arrive_unchanged() {
         expected.extend(frame(message.as_bytes()));
     }
     assert!(connection.unsent() > 40_000_000, "the kernel took most of it: nothing was tested");
-    all_written.send(()).expect("told");
+    all_written.send(()).expect("the server waits");
     assert!(connection.wants().write);
     assert!(connection.flush(Instant::now() + PATIENCE).expect("flushes"));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());

@@ -1,4 +1,4 @@
-//! TLS over real sockets: whom the peer trusts, whom the daemon trusts, under either framing.
+//! TLS over real sockets: which certificates the peer and the daemon trust, with both framings.
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 
 const LIMIT: usize = 10_000_000;
 
-/// An authority and what it signed, as files.
+/// A certificate authority and the certificates it signed, as files.
 struct Authority {
     files: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -31,7 +31,7 @@ impl Authority {
         Authority { files, issuer, ca }
     }
 
-    /// Certificate and key for these names, and the certificate's fingerprint.
+    /// Signs a certificate for `name`. Returns the certificate's file, its key and its fingerprint.
     fn sign(&self, name: &str) -> (PathBuf, PathBuf, String) {
         let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         let key = KeyPair::generate().expect("a key");
@@ -44,7 +44,8 @@ impl Authority {
     }
 }
 
-/// A daemon with that certificate for one client: echoes a message, tells what happened.
+/// Starts a server with a certificate for one client. It echoes a message, and its thread returns the message or the
+/// error.
 fn daemon(
     (certificate, key, _): &(PathBuf, PathBuf, String),
     client_ca: Option<&PathBuf>,
@@ -66,7 +67,7 @@ fn options(port: u16, tls: TlsOptions) -> Options {
     Options { tls: Some(tls), ..Options::tcp("localhost", port) }
 }
 
-/// Connects, sends a message and gets it back.
+/// Connects, sends a message and waits for its echo.
 fn talk(options: Options) -> Result<(), String> {
     let mut connection = dial(options).map_err(|error| error.to_string())?;
     let message = vec![b'x'; 1_000_000];
@@ -105,7 +106,7 @@ fn a_stranger_is_refused_with_the_reason() {
     assert!(error.to_string().contains("not signed by a trusted authority; name the authority's"), "{error}");
     assert!(error.to_string().contains("ca_file"), "{error}");
     let told = daemon.join().expect("script").expect_err("refused");
-    assert!(told.contains("alert"), "the daemon is told: {told}");
+    assert!(told.contains("alert"), "no alert: {told}");
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn a_pinned_certificate_needs_no_authority() {
     let (port, _daemon) = daemon(&identity, None, false);
     let error = dial_error(options(port, pinned(&"11".repeat(32))));
     assert_eq!(error.kind(), ErrorKind::Unreachable);
-    // With an authority too, both have to agree.
+    // With a pin and an authority, both have to match.
     let (port, _daemon) = daemon(&identity, None, false);
     let both = TlsOptions { ca_file: Some(authority.ca.clone()), ..pinned(&identity.2) };
     let error = dial_error(options(port, both));

@@ -1,4 +1,4 @@
-//! Which certificates are trusted, which files are taken, and what is said of the others.
+//! Which certificates are trusted, which files are accepted, and the errors for the rest.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use jet::net::{Options, TlsOptions};
 use jet::server::{Handle, Options as DaemonOptions, ServeOptions, ServerTls, bind, start};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
-/// A certificate as `openssl req -x509` makes them: signed by itself, and marked as an authority's.
+/// A certificate as `openssl req -x509` makes it: self-signed, and marked as a certificate authority.
 struct SelfSigned {
     files: TempDir,
     fingerprint: String,
@@ -63,7 +63,7 @@ fn a_certificate_that_is_listed_itself_is_trusted_where_name_and_time_fit() {
     let old = SelfSigned::new("localhost", 2001);
     let error = connect(&old.daemon(), old.listed()).expect_err("too old");
     assert!(error.contains("it has expired"), "{error}");
-    // A key of another certificate does not become trusted by that.
+    // A certificate with the same name and another key is not trusted.
     assert!(connect(&good.daemon(), SelfSigned::new("localhost", 2999).listed()).is_err());
 }
 
@@ -116,7 +116,7 @@ fn files_that_are_no_good_say_why() {
 #[test]
 fn a_short_rsa_key_of_the_daemon_is_named() {
     let mut command = Command::new("openssl");
-    // A port of its own choice, which it prints.
+    // openssl chooses a port and prints it.
     command.args([
         "s_server",
         "-accept",

@@ -55,11 +55,11 @@ fn a_missing_or_dead_socket_is_told_with_its_name() {
     let directory = std::env::temp_dir().to_str().expect("UTF-8").to_owned();
     let error = dial_error(Options::unix(directory.clone()));
     assert_eq!(error.to_string(), format!("the file is not a socket ({directory})"));
-    let error = dial_error(Options::unix("@jet-nobody-listens"));
-    assert_eq!(error.to_string(), "connection refused (@jet-nobody-listens)");
+    let error = dial_error(Options::unix("@jet-no-listener"));
+    assert_eq!(error.to_string(), "connection refused (@jet-no-listener)");
 }
 
-/// A listener whose queue of one is full, and who fills it.
+/// Returns a listener whose queue of one is full, and the connection that fills it.
 fn full(path: &std::path::Path) -> (UnixListener, Vec<Connection>) {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
     let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");

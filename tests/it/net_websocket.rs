@@ -1,5 +1,5 @@
-//! WebSockets over real sockets: against tungstenite's own blocking server, and scripted HTTP.
-#![allow(clippy::result_large_err)] // the type of tungstenite's callback
+//! WebSockets over real sockets, with tungstenite's blocking server and with scripted HTTP responses.
+#![allow(clippy::result_large_err)] // The type of tungstenite's callback.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ fn url(address: SocketAddr, path: &str) -> Options {
     Options::url(&format!("ws://{address}{path}")).expect("valid")
 }
 
-/// A foreign server that answers with the subprotocol and hands the script its socket and the request.
+/// Starts a tungstenite server that accepts the subprotocol and passes its socket and the request to `script`.
 fn foreign<R: Send + 'static>(
     script: impl FnOnce(WebSocket<TcpStream>, Request) -> R + Send + 'static,
 ) -> (SocketAddr, std::thread::JoinHandle<R>) {
@@ -30,7 +30,7 @@ fn foreign<R: Send + 'static>(
     })
 }
 
-/// A server that reads the request, answers with these bytes and waits for the client to go.
+/// Starts a server that reads the request, sends these bytes and waits until the client disconnects.
 fn scripted(answer: impl Into<Vec<u8>>) -> SocketAddr {
     let answer = answer.into();
     let (address, _) = server(move |mut stream| {
@@ -98,7 +98,7 @@ fn pongs_that_nobody_reads_count_as_unsent() {
     let (address, server) = foreign(|socket, _| {
         let ping = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
         let mut stream = socket.get_ref();
-        // Ends with the connection.
+        // The loop ends with the connection.
         while stream.write_all(&ping).is_ok() {}
     });
     let mut connection = dial(url(address, "/")).expect("connects");
@@ -119,7 +119,7 @@ fn a_close_frame_tells_why_after_the_last_messages() {
         socket.send(Message::text("last")).expect("sent");
         let frame = tungstenite::protocol::CloseFrame { code: 1001.into(), reason: "going home".into() };
         socket.close(Some(frame)).expect("closed");
-        // Ends with the client's answer.
+        // The loop ends with the client's close frame.
         while socket.read().is_ok() {}
         socket.can_write()
     });
@@ -156,7 +156,7 @@ fn messages_behind_the_handshake_in_the_same_packet_are_not_lost() {
             "HTTP/1.1 101 OK\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n\u{81}"
         );
-        // The first byte of the frame, 0x81, is no UTF-8 of its own.
+        // The first byte of the frame, 0x81, is not valid UTF-8 alone.
         let mut bytes = answer.into_bytes();
         bytes.truncate(bytes.len() - 2);
         bytes.extend(b"\x81\x05early\x81\x03two");
@@ -174,7 +174,7 @@ fn messages_behind_the_handshake_in_the_same_packet_are_not_lost() {
 fn refusals_say_what_the_daemon_said() {
     for (answer, text) in [
         ("HTTP/1.1 404 Not Found\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
-        // The C daemon, for any path but its own.
+        // The C daemon sends this for any path but its own.
         ("HTTP/1.0 404 Not Found\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
         ("HTTP/1.0 404\r\n\r\n", "WebSocket: the daemon answers 404 Not Found"),
         ("HTTP/1.1 101 OK\r\n\r\n", "WebSocket: the daemon's answer is no WebSocket upgrade"),

@@ -1,4 +1,4 @@
-//! Both ends of every combination of layers in memory, with the bytes between them cut at will.
+//! Both ends of every combination of layers, in memory, with the bytes between them cut into pieces.
 
 use crate::support::frames::frame;
 use crate::support::temp_dir::TempDir;
@@ -7,7 +7,7 @@ use jet::net::{ErrorKind, Options, TlsOptions, WebSocketOptions};
 
 const LIMIT: usize = 100_000;
 
-/// One way between two ends, in pieces of a size of the test's choice.
+/// Passes the output of one end to the other in pieces of at most `piece` bytes.
 fn carry(from: &mut Wire, to: &mut Wire, piece: usize, got: &mut Vec<Vec<u8>>) {
     let bytes = std::mem::take(from.output());
     for part in bytes.chunks(piece) {
@@ -54,7 +54,7 @@ impl Pair {
     }
 }
 
-/// Packs frames so that they are in the output, also where they pass through as they are.
+/// Packs frames and appends them to the output, also where a layer does not change them.
 fn pack(wire: &mut Wire, messages: &[&[u8]]) {
     let mut frames: Vec<u8> = messages.iter().flat_map(frame).collect();
     let packed = std::mem::take(wire.pack(&mut frames));
@@ -120,7 +120,7 @@ fn text_and_binary_frames_are_told_apart() {
     pair.daemon.fill(|buffer| buffer.extend_from_slice(&bytes));
     pair.daemon.process().expect("in order");
     let kinds: Vec<bool> = (0..3).map(|n| pair.daemon.is_binary(n)).collect();
-    assert_eq!(kinds, [true, false, true], "what is no text is not sent as text");
+    assert_eq!(kinds, [true, false, true], "invalid UTF-8 is sent as text");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_farewell_ends_the_other_end_in_order() {
             (error.kind(), error.to_string()),
             (ErrorKind::Closed, "connection closed by the daemon".into())
         );
-        assert!(!pair.peer.output().is_empty(), "the farewell is answered");
+        assert!(!pair.peer.output().is_empty(), "the close frame gets no response");
     }
 }
 

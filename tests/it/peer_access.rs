@@ -1,4 +1,4 @@
-//! `access` on add, as each daemon gets it: nowhere more may be let in than was asked for.
+//! `access` on add, as each kind of daemon gets it: no daemon may allow more than the program asked for.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const UNKNOWN: &str = "{}";
 
 const ALL: &str = r#"{"fetchGroups":["f","g"],"setGroups":["s"],"callGroups":["c"]}"#;
 
-/// What is sent behind the path and the value of a state `p`, and what the log is told.
+/// Returns what is sent after the path and the value of a state `p`, and the notes for the log.
 fn added(info: &str, access: &str) -> (String, Vec<String>) {
     let mut peer = Peer::new().greeted(info);
     let value = Some(json("1"));
@@ -75,7 +75,7 @@ fn node_jet_3_has_one_group_for_each_action() {
         assert_eq!(said.len(), notes.len(), "{access}: {said:?}");
         assert!(said.iter().zip(notes).all(|(said, note)| said.contains(note)), "{access}: {said:?}");
     }
-    // Without users a group in `read` would break every get of everybody.
+    // Without users a group in `read` would break every get of every peer.
     let (rest, said) = added(NODE_JET_3_WITHOUT_USERS, ALL);
     assert_eq!(rest, r#","access":{"write":"s"}"#);
     assert_eq!(said.len(), 2);

@@ -18,7 +18,7 @@ use crate::support::peer::foreign::Step;
 use crate::support::peer::{ASK, Peer, TELL, in_order, json};
 use crate::support::random::Random;
 
-/// A node-jet daemon as a process, ended with the test.
+/// A node-jet daemon as a process, which is killed on drop.
 struct Daemon {
     process: Child,
     port: u16,
@@ -61,7 +61,7 @@ fn read_message(stream: &mut TcpStream) -> String {
     String::from_utf8(read_frame(stream)).expect("UTF-8")
 }
 
-/// A peer on that daemon, and the connection of the one who has the elements.
+/// A peer on a node-jet daemon, and the connection of the owner of the elements.
 struct RealBus {
     stream: TcpStream,
     owner: TcpStream,
@@ -84,7 +84,7 @@ impl RealBus {
         self.stream.write_all(&out).expect("sent");
     }
 
-    /// Asks something and waits for the answer: what the program hears until then.
+    /// Sends a request and waits for the response. Returns the events before it.
     fn exchange(&mut self) -> Vec<String> {
         let id =
             self.peer.engine.request("info", json("{}"), ASK).expect("sent").expect("a response is wanted");
@@ -113,7 +113,7 @@ fn compare(daemon: &Daemon, methods: bool, seed: u64) {
     let mut random = Random::new(seed);
     let expression = expression(&mut random);
     if ["max", "deps"].iter().any(|key| json(&expression).get(key).is_some()) {
-        // What is free there is looked at by `peer_differential`.
+        // Their events may differ; `peer_differential` tests them.
         return;
     }
     let steps = steps(&mut random, 30, methods);
@@ -130,7 +130,7 @@ fn compare(daemon: &Daemon, methods: bool, seed: u64) {
         let (expected, heard) = (in_order(own.step(step)), in_order(real.step(step)));
         assert_eq!(heard, expected, "seed {seed}: {expression} at {at}, {step:?}");
     }
-    // node-jet 3 tells of the end of an owner late, if at all: nothing may be left behind.
+    // node-jet 3 may send no removes when an owner disconnects, so all elements are removed here.
     let mut left: Vec<&String> = Vec::new();
     for step in &steps {
         match step {
@@ -142,7 +142,7 @@ fn compare(daemon: &Daemon, methods: bool, seed: u64) {
     left.into_iter().for_each(|path| drop(real.step(&Step::Remove(path.clone()))));
 }
 
-/// Version 3 tells nobody of methods.
+/// Runs the test on one kind of daemon. Version 3 sends no notifications about methods, so `methods` is false there.
 fn run(kind: &str, fetch: &str, methods: bool) {
     let daemon = Daemon::start(kind, fetch);
     (0..60).for_each(|seed| compare(&daemon, methods, seed));

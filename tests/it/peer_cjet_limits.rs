@@ -1,4 +1,4 @@
-//! What the peer does about `valueAsResult` and the limits of the C daemon.
+//! How the peer stands in for `valueAsResult` and works within the limits of the C daemon.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn cjet() -> Peer {
     Peer::new().greeted(CJET)
 }
 
-/// The peer has set `s` to 5, wants the value, and has heard that result.
+/// Returns a peer that has set `s` to 5 with `valueAsResult`, and the events of the response `result`.
 fn set(info: &str, result: &str) -> (Peer, Vec<String>) {
     let mut peer = Peer::new().greeted(info);
     peer.engine.set("s", Some(json("5")), WANTS_VALUE).unwrap();
@@ -59,7 +59,7 @@ fn refuse(peer: &mut Peer, id: u32) -> Vec<String> {
     peer.hear(&format!(r#"{{"id":{id},"error":{FULL}}}"#))
 }
 
-/// Lets the time begin that something waits, and pass.
+/// Starts the delay of deferred requests and lets it pass.
 fn wait(peer: &mut Peer, time: Duration) -> Vec<String> {
     let now = peer.now;
     peer.engine.next_timeout(now);
@@ -101,7 +101,7 @@ fn requests_for_the_same_path_wait_behind_it_and_others_do_not() {
     };
     let told = r#"{"method":"set","params":{"path":"s","value":4}}"#.to_owned();
     assert_eq!(peer.said(), [set(2, 1), set(3, 2), set(4, 3), told]);
-    // Refused again, in whatever order: they keep their places.
+    // Refused again in another order, they keep their order.
     refuse(&mut peer, 4);
     refuse(&mut peer, 3);
     assert_eq!(peer.hear(r#"{"id":2,"result":true}"#), ["2 ok true"]);

@@ -1,5 +1,5 @@
-//! Whatever the daemon: random elements and random fetches, and the program hears from a peer on
-//! each foreign daemon exactly what it hears from a peer on our own.
+//! Random elements and random fetches: a peer on each foreign daemon gives the program exactly the events that a peer
+//! on our own daemon gives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::support::peer::{ASK, TELL, in_order, json};
 use crate::support::random::Random;
 use crate::support::runs;
 
-/// The window after the events of a sorted fetch. When a dependency changes, the order in which
-/// elements come and go is free.
+/// The window after the events of a sorted fetch. When a dependency changes, elements may enter and leave in any
+/// order.
 #[derive(Debug, Default, PartialEq)]
 struct Window(BTreeMap<usize, String>);
 
@@ -30,8 +30,8 @@ impl Window {
     }
 }
 
-/// The elements a limited fetch has told. Which ones they are is free, how many is not, and
-/// changes are told of these alone.
+/// The elements that a fetch with `max` has added. Daemons may choose different elements, but the number is the same,
+/// and changes are sent for these elements alone.
 #[derive(Debug, Default)]
 struct Told(BTreeSet<String>);
 
@@ -41,9 +41,9 @@ impl Told {
             let mut words = event.split(' ');
             let (what, path) = (words.next().expect("an event"), words.next().expect("a path").to_owned());
             match what {
-                "add" => assert!(self.0.insert(path), "{event}: told already"),
-                "change" => assert!(self.0.contains(&path), "{event}: never told"),
-                _ => assert!(self.0.remove(&path), "{event}: never told"),
+                "add" => assert!(self.0.insert(path), "{event}: added already"),
+                "change" => assert!(self.0.contains(&path), "{event}: never added"),
+                _ => assert!(self.0.remove(&path), "{event}: never added"),
             }
         }
         self.0.len()
@@ -106,7 +106,7 @@ fn every_daemon_looks_the_same() {
 
 #[test]
 fn the_models_of_daemons_do_differ() {
-    // Else the test above would show nothing.
+    // Otherwise the test above would not test anything.
     let heard = |family| {
         let mut foreign = ForeignBus::new(family);
         foreign.peer.engine.fetch(None, json(r#"{"path":{"contains":"a"}}"#), TELL).expect("sent");

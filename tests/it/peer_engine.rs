@@ -1,5 +1,5 @@
-//! The peer engine through its front door: the greeting, what waits for it, requests and their
-//! responses, the end. Its limits are in `peer_limits`.
+//! The peer engine through its public interface: the greeting, deferred requests, requests and their responses, the
+//! end. `peer_limits` tests its limits.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn the_name_follows_what_the_program_has_sent_and_ready_its_answer() {
         ]
     );
     assert_eq!(peer.hear(r#"{"id":1,"result":true}"#), ["1 ok true"]);
-    // What a success callback sends meanwhile is not kept.
+    // A request of a success callback is not deferred.
     peer.engine.remove("early", TELL).unwrap();
     assert_eq!(peer.said(), [r#"{"method":"remove","params":{"path":"early"}}"#]);
     assert_eq!(peer.hear(r#"{"id":3,"result":true}"#), ["ready"]);
@@ -127,7 +127,7 @@ fn early_messages_leave_in_the_order_of_the_program() {
     peer.engine.remove("a", TELL).unwrap();
     peer.engine.connected(peer.now);
     assert_eq!(peer.said(), [r#"{"id":4,"method":"info","params":{}}"#]);
-    // The daemon never hears of the fetch that was ended.
+    // The fetch that has ended is never sent.
     let events = peer.hear(&format!(r#"{{"id":4,"result":{OWN}}}"#));
     assert_eq!(events, ["ready", "3 ok true"]);
     assert_eq!(
@@ -245,7 +245,7 @@ fn garbage_is_noted_and_the_rest_of_a_batch_is_handled() {
         let events = peer.hear(garbage);
         assert!(events.len() == 1 && events[0].starts_with("note unhandled message"), "{garbage} {events:?}");
     }
-    // An answer to a notification, as some daemons send it.
+    // Some daemons respond to notifications.
     assert!(peer.hear_all(&["[]", r#"{"result":{}}"#]).is_empty());
     let events = peer.hear(r#"[1,{},[],{"id":2,"result":true},null]"#);
     assert_eq!(events.iter().filter(|event| event.starts_with("note")).count(), 4);

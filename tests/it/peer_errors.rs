@@ -7,7 +7,7 @@ const NODE_JET: &str = r#"{"features":{"authentication":true}}"#;
 const NODE_JET_3: &str = r#"{"features":{"asNotification":false}}"#;
 const CJET: &str = r#"{"name":"cjet"}"#;
 
-/// What the program hears of an error that a set of the path `p` gets.
+/// Returns the error that the program gets if the daemon sends `error` for a set of the path `p`.
 fn heard(info: &str, error: &str) -> String {
     let mut peer = Peer::new().greeted(info);
     peer.engine.set("p", Some(json("1")), ASK).unwrap();

@@ -63,7 +63,7 @@ fn sorted_news_are_passed_on() {
 fn news_that_do_not_suit_the_fetch_are_reported() {
     let sorted = r#"{"method":"__f__0","params":{"n":1,"changes":[{"path":"a","value":1,"index":1}]}}"#;
     let single = news("__f__0", "add", "a", "1");
-    // Daemons that cannot sort are asked for single events.
+    // Daemons that cannot sort get an unsorted fetch.
     for (info, expression, message, kind) in [
         (OWN, "{}", sorted, "a sorted"),
         (OWN, r#"{"sort":false}"#, sorted, "a sorted"),
@@ -75,7 +75,7 @@ fn news_that_do_not_suit_the_fetch_are_reported() {
         let note = format!("note {kind} notification does not suit the fetch __f__0 and is dropped: ");
         let events = peer.hear(message);
         assert!(events[0].starts_with(&note) && events.len() == 1, "{events:?}");
-        assert_eq!(peer.engine.fetch(None, json("{}"), TELL), Ok((1, None)), "the others go on");
+        assert_eq!(peer.engine.fetch(None, json("{}"), TELL), Ok((1, None)), "other fetches still work");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The limits of the peer engine, each at one less, exactly, and one more.
+//! The limits of the peer engine, each tested one below, at and one above the limit.
 
 use crate::support::peer::{ASK, OWN, Peer, TELL, json};
 use jet::peer::{Failure, Options};
@@ -6,7 +6,7 @@ use jet::peer::{Failure, Options};
 #[test]
 fn nesting_is_accepted_up_to_the_limit() {
     let mut peer = Peer::with(Options { max_depth: 10, ..Options::default() }).greeted(OWN);
-    // Eight levels are for what is around a value.
+    // Messages may have eight more levels than values.
     for (depth, accepted) in [(16, true), (17, true), (18, false)] {
         let (_, id) = (0, peer.engine.call("m", json("{}"), ASK).unwrap().unwrap());
         let value = "[".repeat(depth) + &"]".repeat(depth);
@@ -62,7 +62,7 @@ fn bytes_may_wait_up_to_the_limit() {
             assert_eq!(peer.engine.request("config", json("{}"), TELL), Err(Failure::Unsent(limit)));
         }
     }
-    // Exactly at the limit one more may be queued.
+    // At the limit one more message may be queued.
     let mut peer = Peer::with(Options { max_unsent: 100, ..Options::default() }).greeted(OWN);
     peer.engine.set_backlog(101);
     assert_eq!(peer.engine.remove("a", TELL), Err(Failure::Unsent(100)));

@@ -1,5 +1,5 @@
-//! Logging in on connect: when, with what, and what becomes of it. What each daemon says to it in turn is
-//! in `peer_replay_*`.
+//! The login after connecting: when it is sent, its contents and its outcome. `peer_replay_*` have the messages of
+//! each daemon.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const NODE_JET: &str = r#"{"features":{"authentication":true}}"#;
 const NODE_JET_3: &str = r#"{"features":{"asNotification":false,"authenticate":true}}"#;
 const CJET: &str = r#"{"name":"cjet"}"#;
 
-/// A peer that logs in as ann and has asked the daemon what it is.
+/// Returns a peer that logs in as ann and has sent `info`.
 fn asked() -> Peer {
     let mut peer = Peer::with_user();
     peer.engine.connected(peer.now);
@@ -22,7 +22,7 @@ fn asked() -> Peer {
     peer
 }
 
-/// The same on a daemon that says that, with the login on its way.
+/// Returns a peer that has sent its login, after the result `info`.
 fn logging_in(info: &str) -> Peer {
     let mut peer = asked();
     assert!(peer.hear(&format!(r#"{{"id":1,"result":{info}}}"#)).is_empty());
@@ -89,13 +89,13 @@ fn daemons_that_show_only_then_to_have_no_users_are_used_all_the_same() {
     }
 }
 
-/// What the program hears of a refusal.
+/// Returns the event for a login that the daemon refuses with `error`.
 fn refused(info: &str, error: &str) -> String {
     let mut peer = logging_in(info);
     peer.engine.add("early", None, ASK).unwrap();
     let events = peer.hear(&format!(r#"{{"id":2,"error":{error}}}"#));
     assert!(peer.engine.is_closed());
-    assert!(peer.said().is_empty(), "nothing is sent any more");
+    assert!(peer.said().is_empty(), "the peer sends more");
     assert!(peer.hear(r#"{"id":2,"result":true}"#).is_empty());
     assert_eq!(events.len(), 1);
     events[0].clone()
@@ -170,12 +170,12 @@ fn a_daemon_that_does_not_say_what_it_is_is_asked_all_the_same() {
     let events = peer.pass(Duration::from_secs(2));
     assert!(events[0].starts_with("note the daemon does not answer the greeting"), "{events:?}");
     assert_eq!((events.len(), peer.said()), (1, vec![AUTHENTICATE.to_owned()]));
-    // What it says then is not too late to be of use.
+    // A late result of `info` still has an effect.
     assert!(peer.hear(&format!(r#"{{"id":1,"result":{CJET}}}"#)).is_empty());
     assert_eq!(peer.hear(r#"{"id":2,"result":true}"#), ["ready"]);
     assert_eq!(peer.engine.daemon_kind().name(), "cjet");
     assert_eq!(state(&peer), Some(&Authentication::Accepted { groups: None }));
-    // Never.
+    // Without any response to `info`.
     let mut silent = asked();
     silent.pass(Duration::from_secs(2));
     assert_eq!(silent.hear(r#"{"id":2,"result":{}}"#), ["ready"]);

@@ -1,5 +1,5 @@
-//! The peer engine and msgpack: how it agrees on it with each kind of daemon, and that from then on
-//! all it says is msgpack. rmpv judges that.
+//! The peer engine and msgpack: how it selects the encoding with each kind of daemon, and that it sends only msgpack
+//! from then on. rmpv reads and writes the messages.
 
 use crate::support::msgpack;
 use crate::support::msgpack::packed;
@@ -15,12 +15,12 @@ fn options() -> Options {
     Options { encoding: Encoding::Msgpack, ..Options::default() }
 }
 
-/// Takes what has been sent, which has to be msgpack.
+/// Takes the unsent messages, which have to be msgpack.
 fn said(peer: &mut Peer) -> Vec<Value> {
     msgpack::messages(&std::mem::take(peer.engine.output()))
 }
 
-/// Receives the bytes of one message.
+/// Receives the bytes of one message and returns the events.
 fn hear(peer: &mut Peer, bytes: &[u8]) -> Vec<String> {
     let text = peer.engine.text_of(bytes).expect("acceptable");
     let mut events = Vec::new();
@@ -28,7 +28,7 @@ fn hear(peer: &mut Peer, bytes: &[u8]) -> Vec<String> {
     events.iter().map(shown).collect()
 }
 
-/// Connected to our own daemon, which took msgpack. Requests 1 and 2 are taken.
+/// Returns a peer that uses msgpack with our own daemon. The request ids 1 and 2 are used.
 fn switched(options: Options) -> Peer {
     let mut peer = Peer::with(options);
     peer.engine.connected(peer.now);
@@ -74,13 +74,13 @@ fn what_was_sent_before_leaves_first_and_what_follows_waits_for_the_daemon_to_ag
     assert_eq!(early[2]["params"], json!({"debug": true}));
     assert_eq!(early[4], serde_json::from_str::<Value>(config).unwrap());
     assert_eq!(peer.hear(r#"{"id":1,"result":true}"#), ["1 ok true"]);
-    // Whatever is sent now, answers too, could not be read before the daemon has agreed.
+    // Requests and responses are deferred until the daemon has accepted the encoding.
     peer.engine.set("b", Some(raw("3")), TELL).unwrap();
     peer.engine.answer("\"r1\"", raw("[4]")).unwrap();
     peer.engine.unfetch(fetcher, ASK).unwrap();
     peer.engine.fetch(Some(fetcher), raw("{}"), ASK).unwrap();
     peer.engine.change("a", Some(raw("5"))).unwrap();
-    // There is no going on without an answer: what would follow could not be read.
+    // The peer waits for the response without a deadline, because the daemon could not read what follows.
     assert_eq!(peer.engine.next_timeout(peer.now), None);
     assert_eq!(peer.pass(std::time::Duration::from_secs(60)), [] as [&str; 0]);
     assert_eq!(peer.said(), [] as [&str; 0]);
@@ -100,7 +100,7 @@ fn the_two_encodings_may_come_in_one_piece() {
     peer.hear(&format!(r#"{{"id":1,"result":{OWN}}}"#));
     peer.said();
     let answers = [Vec::from(*br#"{"id":2,"result":true}"#), packed(&json!({"method": "late"}))];
-    // They are made text before the first one is understood.
+    // Both are converted to text before the first one is processed.
     let texts: Vec<_> = answers.iter().map(|bytes| peer.engine.text_of(bytes).unwrap()).collect();
     let mut events = Vec::new();
     texts.iter().for_each(|text| peer.engine.receive(&text.json, &mut events));
@@ -119,7 +119,7 @@ fn the_old_daemon_is_asked_as_well() {
     peer.fetch(r#"{"path":{"equals":"a"}}"#);
     let request = said(&mut peer).remove(0);
     assert_eq!(request["method"], "fetch");
-    // Answers may be arrays, and an empty table of Lua is an empty array there.
+    // Responses may come in arrays, and an empty table of Lua is an empty array.
     let id = &request["id"];
     let empty =
         json!({"method": request["params"]["id"], "params": {"path": "a", "event": "add", "value": []}});
@@ -133,7 +133,7 @@ fn a_refusal_is_noted_and_the_name_told_again() {
     for name in [None, Some("\"bench\"".to_owned())] {
         let mut peer = Peer::with(Options { name: name.clone(), ..options() });
         peer.engine.connected(peer.now);
-        // The old daemon has no `info`, and refuses where a module is missing.
+        // The Lua daemon has no `info`, and refuses msgpack if its module for it is missing.
         peer.hear(r#"{"id":1,"error":{"code":-32601,"message":"Method not found","data":"info"}}"#);
         peer.said();
         let mut events = peer.hear(&format!(r#"{{"id":2,"error":{error}}}"#));
@@ -198,13 +198,13 @@ fn without_being_asked_for_nothing_is_msgpack() {
 #[test]
 fn both_forms_of_a_message_keep_the_limit() {
     let mut peer = switched(Options { max_message: 1000, ..options() });
-    // 800 bytes of JSON, 1800 of msgpack.
+    // The value takes 800 bytes of JSON and 1800 of msgpack.
     let value = format!("[{}]", vec!["0.1"; 200].join(","));
     let sent = peer.engine.set("a", Some(raw(&value)), ASK);
     assert!(matches!(sent, Err(Failure::TooLong(_))), "{sent:?}");
     assert_eq!(peer.engine.open_requests(), 0);
     assert_eq!(said(&mut peer), [] as [Value; 0]);
-    // 300 bytes of msgpack, 1500 of JSON.
+    // The result takes 300 bytes of msgpack and 1500 of JSON.
     let bytes = packed(&json!({"id": 1, "result": vec![Value::Null; 300]}));
     let error = peer.engine.text_of(&bytes).expect_err("too long");
     assert!(error.to_string().starts_with("too long as JSON"));

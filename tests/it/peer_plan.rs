@@ -1,5 +1,5 @@
-//! What each daemon is asked for: the narrowest fetch it can express that holds all that the
-//! program wants.
+//! The fetch that each kind of daemon gets: the narrowest one it supports that contains all matches of the program's
+//! expression.
 
 use crate::support::peer::{Peer, TELL, json};
 
@@ -9,7 +9,7 @@ const CJET: &str = r#"{"name":"cjet"}"#;
 const UNKNOWN: &str = "{}";
 const NO_INFO: &str = r#"{"id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
 
-/// The params a daemon gets for an expression, without the id.
+/// Returns the params that a daemon gets for an expression, without the id.
 fn asked(info: Option<&str>, expression: &str) -> String {
     let mut peer = Peer::new();
     match info {
@@ -28,7 +28,7 @@ fn asked(info: Option<&str>, expression: &str) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Compares what the Lua daemon, node-jet 1/2, node-jet 3 and the C daemon are asked.
+/// Checks the path rules that the Lua daemon, node-jet 1/2, node-jet 3 and the C daemon get.
 fn compare(expression: &str, [lua, node_jet, node_jet_3, cjet]: [&str; 4]) {
     let all = r#"{"path":{"startsWith":""}}"#;
     let path = |text: &str| match text {
@@ -114,7 +114,7 @@ fn lists_and_negations_go_where_they_are_known() {
 fn case_is_ignored_only_where_that_finds_enough() {
     let rule = r#""startsWith":"ab","caseInsensitive":true"#;
     compare(&format!(r#"{{"path":{{{rule}}}}}"#), [rule, rule, "", rule]);
-    // What the lower case of É is depends on whom one asks.
+    // The lower case of É differs between daemons.
     let rule = r#""startsWith":"É","caseInsensitive":true"#;
     compare(&format!(r#"{{"path":{{{rule}}}}}"#), [rule, "", "", rule]);
 }
@@ -209,7 +209,7 @@ fn value_rules_go_where_they_find_enough() {
             assert_eq!(value(Some(other), rules), with(r#""equals":"a""#, ""), "{other}: {rules}");
         }
     }
-    // Alone they lose elements on the Lua daemon.
+    // The Lua daemon loses elements with value rules alone.
     assert_eq!(asked(None, r#"{"value":{"equals":"x"}}"#), "{}");
     assert_eq!(asked(Some(NODE_JET), r#"{"value":{"equals":"x"}}"#), r#"{"value":{"equals":"x"}}"#);
     assert_eq!(asked(Some(NODE_JET), r#"{"valueField":{"a":{"equals":"x"}}}"#), "{}");

@@ -1,5 +1,5 @@
-//! The peer against the C daemon, message by message: initial adds come before the response, it
-//! has six path rules and no other, its errors have keys and codes of their own.
+//! A peer on the C daemon, message by message: initial adds come before the response, it has only six path rules, and
+//! its errors have other keys and codes.
 
 use crate::support::peer::replay::play;
 use crate::support::peer::scenarios::SCENARIOS;
@@ -201,7 +201,7 @@ fn requests() {
         "#,
     );
     replay(
-        "nobody answers",
+        "no response",
         r#"
         .
         > {"id":2,"method":"set","params":{"path":"slow","value":1,"timeout":0.5}}
@@ -219,7 +219,7 @@ fn requests() {
 
 #[test]
 fn owner() {
-    // A notification comes with an id too; its answer is dropped. C++ peers die of `true`.
+    // Routed notifications have an id as well, and their response is dropped. The result `true` crashes C++ peers.
     replay(
         "owner",
         r#"
@@ -241,7 +241,7 @@ fn owner() {
 
 #[test]
 fn again() {
-    // A fetch id that is in use is refused.
+    // The daemon refuses a fetch id that is in use.
     replay(
         "again",
         r#"
@@ -264,7 +264,7 @@ fn again() {
 
 #[test]
 fn a_lost_answer_does_not_leave_a_request_open() {
-    // Any peer that disconnects takes the answers of others with it.
+    // When any peer disconnects, the daemon may drop responses for other peers.
     let mut peer = connected();
     peer.engine.set("s", None, ASK).unwrap();
     peer.engine.next_timeout(peer.now);
@@ -293,7 +293,7 @@ fn only_sets_are_answered_with_an_object() {
     }
 }
 
-/// Before the connection, with a user.
+/// Plays a script from before the connection, with a user.
 fn login(name: &str, script: &str) {
     play(Peer::with_user(), SCENARIOS, name, script);
 }

@@ -1,6 +1,5 @@
-//! The peer against the old Lua daemon, message by message: it has no `info`, sends arrays,
-//! loses elements that its index misses or that do not match a value rule at first, and takes
-//! `false` for no result.
+//! A peer on the Lua daemon, message by message: it has no `info`, sends arrays, loses elements that its index misses
+//! or that do not match a value rule at first, and treats `false` as no result.
 
 use crate::support::peer::replay::play;
 use crate::support::peer::scenarios::SCENARIOS;
@@ -17,7 +16,7 @@ fn replay(name: &str, script: &str) {
 
 #[test]
 fn paths() {
-    // Without regard to case it looks at all elements instead of asking its index.
+    // With `caseInsensitive` the daemon compares all elements and does not use its index.
     replay(
         "paths",
         r#"
@@ -41,7 +40,7 @@ fn paths() {
 
 #[test]
 fn values() {
-    // A value rule alone would lose `high` for ever.
+    // With a value rule alone the daemon would lose `high`.
     replay(
         "values",
         r#"
@@ -136,7 +135,7 @@ fn rules_it_lacks() {
 
 #[test]
 fn nonsense() {
-    // It would answer twice, or with a bare string.
+    // The daemon would respond twice, or with a bare string.
     replay(
         "nonsense",
         r#"
@@ -150,7 +149,7 @@ fn nonsense() {
 
 #[test]
 fn requests() {
-    // A daemon of 2013 says `{}` for done.
+    // A daemon of 2013 responds with `{}` instead of `true`.
     replay(
         "requests",
         r#"
@@ -194,7 +193,7 @@ fn requests() {
         "#,
     );
     replay(
-        "nobody answers",
+        "no response",
         r#"
         .
         > {"id":2,"method":"set","params":{"path":"slow","value":1,"timeout":0.5}}
@@ -233,7 +232,7 @@ fn owner() {
 
 #[test]
 fn again() {
-    // Two fetches of one id would both go on, one of them for ever.
+    // Two fetches with one id would both be active, and one of them could not be ended.
     replay(
         "again",
         r#"
@@ -277,11 +276,11 @@ fn a_second_answer_with_a_bare_error_is_only_noted() {
 
 #[test]
 fn logging_in() {
-    // It has no users, and is told no password.
+    // The daemon has no users, and gets no password.
     play(
         Peer::with_user(),
         SCENARIOS,
-        "nobody to log in as",
+        "daemon without users",
         r#"
         .
         .

@@ -1,5 +1,5 @@
-//! The peer against node-jet 1 and 2, message by message: its rules and transitions are ours,
-//! but it compares as JavaScript does, lacks patterns, lists in value rules and most of `config`.
+//! A peer on node-jet 1 and 2, message by message: its rules and events are ours, but it compares as JavaScript does,
+//! and lacks patterns, lists in value rules and most of `config`.
 
 use crate::support::peer::replay::play;
 use crate::support::peer::scenarios::SCENARIOS;
@@ -42,7 +42,7 @@ fn paths() {
 
 #[test]
 fn values() {
-    // It takes the text "1" for less than 10.
+    // For the daemon, the string "1" is less than 10.
     replay(
         "values",
         r#"
@@ -107,7 +107,7 @@ fn rules_it_lacks() {
         =
         "#,
     );
-    // Its lower case is that of all languages, so the negative rule might hide too much.
+    // The daemon lowers the case of all letters, not only ASCII, so its negative rule may exclude too much.
     replay(
         "negated and caseless",
         r#"
@@ -160,7 +160,7 @@ fn nonsense() {
 
 #[test]
 fn requests() {
-    // Of `config` it takes the name alone.
+    // The daemon uses only the name in `config`.
     replay(
         "requests",
         r#"
@@ -204,7 +204,7 @@ fn requests() {
         "#,
     );
     replay(
-        "nobody answers",
+        "no response",
         r#"
         .
         > {"id":2,"method":"set","params":{"path":"slow","value":1,"timeout":0.5}}
@@ -243,7 +243,7 @@ fn owner() {
 
 #[test]
 fn again() {
-    // It replaces a fetch of the same id.
+    // The daemon replaces a fetch that has the same id.
     replay(
         "again",
         r#"
@@ -271,7 +271,7 @@ fn a_time_of_zero_is_the_shortest_it_knows() {
     assert_eq!(peer.said(), [r#"{"id":2,"method":"set","params":{"path":"s","timeout":0.001}}"#]);
 }
 
-/// Before the connection, with a user.
+/// Plays a script from before the connection, with a user.
 fn login(name: &str, script: &str) {
     play(Peer::with_user(), SCENARIOS, name, script);
 }

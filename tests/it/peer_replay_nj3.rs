@@ -1,6 +1,6 @@
-//! The peer against node-jet 3, message by message: capitals in event names, removals without a
-//! value, adds before the response, fetch ids that all peers share, no negative rules, no value
-//! rules of use, no time-outs, `configure`, requests with the service for a method.
+//! A peer on node-jet 3, message by message: event names in capitals, removes without a value, adds before the
+//! response, fetch ids that all peers share, no negative rules, no usable value rules, no timeouts, `configure`, and
+//! routed requests whose method is the service.
 
 use crate::support::peer::replay::play;
 use crate::support::peer::scenarios::SCENARIOS;
@@ -18,7 +18,7 @@ fn replay(name: &str, script: &str) {
 
 #[test]
 fn paths() {
-    // Methods it tells nobody of; here one is told all the same, by a later kind of it.
+    // The daemon sends no notifications about methods. Here one is sent, as a later version does.
     replay(
         "paths",
         r#"
@@ -108,7 +108,7 @@ fn rules_it_lacks() {
         =
         "#,
     );
-    // It lowers the rule but not the path.
+    // The daemon lowers the case of the rule but not of the path.
     replay(
         "negated and caseless",
         r#"
@@ -203,9 +203,9 @@ fn requests() {
         =
         "#,
     );
-    // It has no time-outs.
+    // The daemon has no timeouts.
     replay(
-        "nobody answers",
+        "no response",
         r#"
         .
         > {"id":2,"method":"set","params":{"path":"slow","value":1,"timeout":0.5}}
@@ -297,7 +297,7 @@ fn the_time_of_early_requests_begins_with_the_connection() {
     assert_eq!(peer.hear(r#"{"id":1,"result":1}"#), ["note response to no open request: id 1"]);
 }
 
-/// Before the connection, with a user.
+/// Plays a script from before the connection, with a user.
 fn login(name: &str, script: &str) {
     play(Peer::with_user(), SCENARIOS, name, script);
 }

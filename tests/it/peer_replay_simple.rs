@@ -1,5 +1,5 @@
-//! The peer against daemons of the kind `fetch = "simple"`: each peer has one fetch of everything,
-//! and on node-jet 1 and 2 it cannot be made a second time.
+//! A peer on daemons with `fetch = "simple"`: each peer has one fetch of everything, and on node-jet 1 and 2 it cannot
+//! be started a second time.
 
 use crate::support::peer::replay::play;
 use crate::support::peer::scenarios::SCENARIOS;
@@ -16,7 +16,7 @@ fn replay(name: &str, script: &str) {
 
 #[test]
 fn paths() {
-    // One fetch for all, which is never ended, as it could not be made again.
+    // One fetch serves all, and is never ended because it could not be started again.
     replay(
         "paths",
         r#"
@@ -96,7 +96,7 @@ fn fetchers_share_what_has_come_already() {
     let said = peer.said();
     assert_eq!(said.len(), 2);
     assert_eq!(said[0], r#"{"id":3,"method":"fetch","params":{"id":"__f__0_all","path":{"startsWith":""}}}"#);
-    // node-jet 3 notifies under the id of the fetch, and before it answers.
+    // node-jet 3 sends notifications with the id of the fetch, and before its response.
     let news = |event: &str, path: &str, value: &str| {
         format!(r#"{{"method":"__f__0_all","params":{{"path":"{path}","event":"{event}"{value}}}}}"#)
     };

@@ -1,10 +1,9 @@
-//! What others want of the elements of a peer: both shapes of routed requests, arrays, nonsense,
-//! answers.
+//! Routed requests for the elements of a peer: both forms of requests, arrays, invalid messages, responses.
 
 use crate::support::peer::{ASK, OWN, Peer, json};
 use jet::peer::Role;
 
-/// A peer with the state `s` (1), the method `m` (2) and the raw element `r` (3).
+/// Returns a peer with the state `s` (1), the method `m` (2) and the raw element `r` (3).
 fn owner() -> Peer {
     owner_on(OWN)
 }

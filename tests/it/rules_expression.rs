@@ -1,4 +1,4 @@
-//! Fetch expressions through their front door: JSON in, which elements match out.
+//! Fetch expressions through their public interface: which elements an expression in JSON matches.
 
 use jet::json::Raw;
 use jet::rules::{Expression, PathHint, SortBy};
@@ -9,21 +9,21 @@ fn parse(text: &str) -> Result<(Expression, Vec<String>), String> {
     Expression::parse(raw, &mut warnings).map(|expression| (expression, warnings))
 }
 
-/// An expression that warns of nothing.
+/// Parses an expression, which must not cause warnings.
 fn expression(text: &str) -> Expression {
     let (expression, warnings) = parse(text).expect(text);
     assert_eq!(warnings, Vec::<String>::new(), "{text}");
     expression
 }
 
-/// The paths of a list separated by blanks that an expression matches.
+/// Returns the paths that an expression matches, from a list separated by spaces.
 fn paths(text: &str, paths: &str) -> String {
     let expression = expression(text);
     let found: Vec<&str> = paths.split(' ').filter(|path| expression.matches_path(path)).collect();
     found.join(" ")
 }
 
-/// The values of a list that an expression matches. `nil` is the value of a method.
+/// Returns the values that an expression matches. `nil` stands for a method.
 fn values(text: &str, values: &[&str]) -> String {
     let expression = expression(text);
     let raw = |value: &str| if value == "nil" { None } else { Some(Raw::trusted(value).text().to_owned()) };

@@ -1,4 +1,4 @@
-//! Lua patterns: our matcher finds what Lua's own finds, and its time is bounded where Lua's is not.
+//! Lua patterns: our matcher finds the same as Lua's, and its time is bounded where Lua's is not.
 //!
 //! The tests that send thousands of generated patterns and subjects through `lua5.4` are ignored unless asked for.
 //! `make test` asks for them where `lua5.4` is installed.
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::support::random::Random;
 use jet::rules::{Capture, Pattern};
 
-/// Reads lines `<pattern> <subject>` in hexadecimal, writes for each `E <message>`, `N`, or
-/// `<start> <end>` and the captures.
+/// Reads lines `<pattern> <subject>` in hexadecimal, and writes for each `E <message>`, `N`, or `<start> <end>` and
+/// the captures.
 const SCRIPT: &str = r#"
 local function unhex(s) return (s:gsub('%x%x', function(h) return string.char(tonumber(h, 16)) end)) end
 local function hex(s) return (s:gsub('.', function(c) return string.format('%02x', c:byte()) end)) end
@@ -36,7 +36,7 @@ end
 io.write(table.concat(out, '\n'), '\n')
 "#;
 
-/// Pieces patterns are made of, sensible and not.
+/// The pieces of patterns, valid and invalid ones.
 const PIECES: [&str; 64] = [
     "a", "b", "c", "A", "1", ".", "%a", "%d", "%l", "%s", "%u", "%w", "%x", "%p", "%c", "%g", "%z", "%A",
     "%D", "%L", "%S", "%U", "%W", "%X", "%P", "%C", "%G", "%.", "%%", "[abc]", "[^a]", "[a-c]", "[%a1]",
@@ -92,7 +92,7 @@ fn ask_lua(pairs: &[(String, String)]) -> Vec<String> {
     String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
 }
 
-/// The same from our matcher, in the same form.
+/// Returns the result of our matcher in the same form.
 fn ask_us(pattern: &str, subject: &str) -> String {
     let pattern = match Pattern::compile(pattern) {
         Ok(pattern) => pattern,
@@ -122,7 +122,7 @@ fn results_are_those_of_lua() {
     let mut generator = Generator(Random::new(7));
     let mut pairs: Vec<(String, String)> =
         (0..60_000).map(|_| (generator.pattern(), generator.subject())).collect();
-    // Half of random pairs are errors; sensible pieces give the rest something to find.
+    // Half of the random patterns are invalid. Patterns of valid pieces give more matches.
     pairs.extend((0..60_000).map(|_| {
         let pattern = (0..=generator.0.below(4))
             .map(|_| format!("{}{}", generator.0.pick(&PIECES[..40]), generator.0.pick(&QUANTIFIERS)))
@@ -140,7 +140,7 @@ fn hard_matches_come_out_like_the_easy_ones() {
     let mut long = |pieces: &[&str], count: usize| -> String {
         (0..count + random.below(count)).map(|_| random.pick(pieces)).collect()
     };
-    // So many steps that failures are remembered, and not too many for Lua.
+    // Enough steps for the matcher to remember failures, and not too many for Lua.
     let pairs: Vec<_> = (0..3_000)
         .map(|_| {
             let end = long(&["b", "c", "$", "", "b$", "()c"], 1);
@@ -158,9 +158,9 @@ fn compare(pairs: &[(String, String)]) -> usize {
     assert_eq!(answers.len(), pairs.len());
     for ((pattern, subject), lua) in pairs.iter().zip(&answers) {
         let ours = ask_us(pattern, subject);
-        // Lua finds a mistake only if the match gets there, and only the first it gets to.
+        // Lua reports only the first mistake that its match reaches.
         let is_late = ours.starts_with('E') && (lua == "N" || lua.starts_with('E'));
-        assert!(ours == *lua || is_late, "{pattern:?} on {subject:?}: lua {lua:?}, we {ours:?}");
+        assert!(ours == *lua || is_late, "{pattern:?} on {subject:?}: lua {lua:?}, ours {ours:?}");
     }
     answers.iter().filter(|lua| !lua.starts_with(['E', 'N'])).count()
 }
@@ -199,7 +199,7 @@ fn hostile_patterns_take_no_time() {
     ] {
         assert_eq!(Pattern::compile(pattern).expect("valid").is_match(&long), expected, "{pattern}");
     }
-    // These cannot be bounded but by giving up: no match.
+    // Their time is bounded by a limit of steps; beyond it they do not match.
     for pattern in ["(a*)(a*)(a*)%1%2%3b", "(.-)(.-)(.-)(.-)%4%3%2%1b", "%bab.-%bab.-%bab"] {
         assert!(!Pattern::compile(pattern).expect("valid").is_match(&long), "{pattern}");
     }

@@ -1,5 +1,5 @@
-//! Sorted fetches against a naive model: a list sorted anew at each step, its window compared
-//! with the one before. And a client that does what it is told always has the right window.
+//! Compares sorted fetches with a simple model, which sorts a list at each step and compares its window with the last
+//! one. A client that applies all changes has the right window.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ fn sort(text: &str) -> Sort {
     Expression::parse(raw, &mut Vec::new()).expect("valid").sort().cloned().expect("sorted")
 }
 
-/// Values with ties, of all types, for elements and for a field `s` of them.
+/// Values of all types, with ties, for elements and for their field `s`.
 const VALUES: [&str; 18] = [
     "1",
     "2",
@@ -39,7 +39,7 @@ const VALUES: [&str; 18] = [
     r#"{"s":1,"t":0}"#,
 ];
 
-/// The sort under test, written down a second time and naively.
+/// A simple implementation of the sort.
 struct Order {
     by: &'static str,
     descending: bool,
@@ -75,7 +75,7 @@ impl Order {
     }
 }
 
-/// What is sent: changed ranks and n.
+/// The changes that are sent: the changed ranks, and the number of entries.
 type Sent = (Vec<(usize, String, Option<String>)>, usize);
 
 fn sent(changes: Changes<'_>) -> Sent {
@@ -87,7 +87,7 @@ fn sent(changes: Changes<'_>) -> Sent {
     (list, changes.n())
 }
 
-/// What has to be sent when one window follows another.
+/// Returns the changes that have to be sent when the window `after` follows `before`.
 fn expected(before: &Window, after: &Window, from: usize) -> Option<Sent> {
     let changed = after.iter().enumerate().filter(|(at, entry)| before.get(*at) != Some(entry));
     let list: Vec<_> = changed.map(|(at, (path, value))| (at + from, path.clone(), value.clone())).collect();
@@ -192,7 +192,7 @@ fn the_same_value_again_is_no_news() {
     let path: Arc<str> = Arc::from("a");
     assert!(view.set(&path, Some("1".into())).is_some());
     assert!(view.set(&path, Some("1".into())).is_none());
-    // Equal in order, but not the value that was sent.
+    // The value is equal in the sort, but its text differs from the one that was sent.
     assert_eq!(
         view.set(&path, Some("1.0".into())).map(sent),
         Some((vec![(1, "a".into(), Some("1.0".into()))], 1))
@@ -211,7 +211,7 @@ fn a_large_view_costs_what_it_reports() {
         let changes = view.set(&Arc::from("p5"), Some(value.into())).expect("the window shifts");
         assert_eq!(changes.len(), 11);
     }
-    // Sorting anew would take minutes.
+    // Sorting the whole list for each change would take minutes.
     assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
 }
 

@@ -1,4 +1,4 @@
-//! The users file: what is read, what is refused and how, and that changing it loses nothing.
+//! The users file: which files are accepted, the errors for the rest, and changes that keep everything else.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -26,13 +26,16 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").mode() & 0o777
 }
 
-/// Reads that text; gives the error behind the file's name.
+/// Returns the error for a file with this text, without the file's name.
 fn refusal(text: &str) -> String {
     let directory = TempDir::new();
     directory.file(FILE, text);
     let error = read(&directory.path(FILE)).map(|_| ()).expect_err(text).to_string();
     let prefix = format!("{}: ", directory.path(FILE).display());
-    error.strip_prefix(&prefix).unwrap_or_else(|| panic!("names no file: {error}")).to_owned()
+    error
+        .strip_prefix(&prefix)
+        .unwrap_or_else(|| panic!("the error does not name the file: {error}"))
+        .to_owned()
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn what_is_no_text_file_is_refused() {
     assert!(error(&directory.path("")).starts_with("cannot read "));
     directory.file(FILE, b"{\"users\":{\"\xff\":1}}");
     assert!(error(&directory.path(FILE)).ends_with("not UTF-8"));
-    // Endless.
+    // This file has no end.
     assert!(error(Path::new("/dev/zero")).ends_with(&format!("larger than {MAX_FILE_BYTES} bytes")));
 }
 
@@ -171,7 +174,7 @@ fn a_change_that_fails_leaves_the_file_alone() {
     });
     assert_eq!(error.map(|_| ()).expect_err("refused").to_string(), "changed my mind");
     assert_eq!(fs::metadata(directory.path(FILE)).expect("there").ino(), before);
-    // A broken one is not written over.
+    // An invalid file is not overwritten.
     directory.file(FILE, "{");
     assert!(add(&directory.path(FILE), "joe").is_err());
     assert_eq!(fs::read(directory.path(FILE)).expect("read"), b"{");
@@ -183,7 +186,7 @@ fn a_link_stays_one() {
     let directory = TempDir::new();
     let link = directory.path("link.json");
     symlink("users.json", &link).expect("made");
-    // What it leads to is not guessed.
+    // The target of a dangling link is not created.
     assert!(add(&link, "joe").map(|_| ()).expect_err("refused").to_string().starts_with("cannot find "));
     add(&directory.path(FILE), "joe").expect("written");
     add(&link, "jim").expect("written");
@@ -214,7 +217,7 @@ fn changes_at_the_same_time_are_all_kept() {
                 start.wait();
                 for round in 0..5 {
                     add(&file, &format!("user {writer} {round}")).expect("written");
-                    // A reader meets a whole file at any time.
+                    // A reader always gets a complete file.
                     read(&file).expect("read");
                 }
             })
@@ -241,7 +244,7 @@ fn a_lock_of_another_program_is_waited_for_and_given_up() {
     let mut long = hold("30");
     let error = add(&directory.path(FILE), "ann").map(|_| ()).expect_err("refused").to_string();
     assert!(error.starts_with("cannot open ") && error.contains("another program"), "{error}");
-    // Who only reads does not wait.
+    // Reading does not wait for the lock.
     assert_eq!(read(&directory.path(FILE)).expect("read").len(), 2);
     long.kill().expect("ended");
     long.wait().expect("ended");

@@ -1,12 +1,12 @@
-//! Hashes of passwords: what verifies, what is refused, and that nothing shows them.
+//! Hashes of passwords: which passwords verify, which hashes are refused, and that debug output never shows them.
 
 use jet::users::{Auth, Cost, Hash, MAX_NAME_BYTES, MAX_PASSWORD_BYTES, Password, User, Users};
 
-/// From the tests of argon2's reference implementation: 'password' with 'somesalt'.
+/// The hash of 'password' with 'somesalt', from the tests of argon2's reference implementation.
 const REFERENCE: &str =
     "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
-/// What a hash costs where only its result matters.
+/// The cost of hashes in tests that do not depend on it.
 const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 
 fn password(text: &str) -> Password {
@@ -124,7 +124,7 @@ fn a_claimed_name_costs_as_much_as_one_that_is_there() {
     let cheap = Hash::parse(REFERENCE).expect("a hash");
     let mut users = Users::default();
     let parameters = |hash: Hash| hash.to_phc().split('$').nth(3).expect("parameters").to_owned();
-    // Without anybody, as one of ours.
+    // Without users it costs as much as a new hash.
     assert_eq!(parameters(users.hash_for("nobody")), "m=19456,t=2,p=1");
     users.insert("joe", User { hash: cheap, auth: Auth::default() }).expect("a name");
     assert!(users.hash_for("joe").verify(&password("password")));

@@ -1,4 +1,4 @@
-//! `jetd passwd`: what it makes of a users file, how it asks, and what it refuses.
+//! `jetd passwd`: how it changes a users file, how it reads passwords, and its errors.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,13 +13,13 @@ const JETD: &str = env!("CARGO_BIN_EXE_jetd");
 /// The name of the users file in the directory of a test.
 const FILE: &str = "users.json";
 
-/// Runs `jetd passwd FILE` with these arguments and that input; gives its status and all it says.
+/// Runs `jetd passwd FILE` with these arguments and this input. Returns its exit code and its output.
 fn passwd(file: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     let mut command = Command::new(JETD);
     command.arg("passwd").arg(file).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
-    // It may have refused without reading.
+    // It may have ended without reading its input.
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("ends");
     let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
@@ -38,7 +38,7 @@ fn auth(file: &Path, name: &str) -> Auth {
 fn it_makes_a_file_and_users_in_it() {
     let directory = TempDir::new();
     let file = directory.path(FILE);
-    // As some make it, to choose its owner and mode before.
+    // An empty file may exist, with its owner and mode.
     fs::write(&file, "").expect("written");
     let (status, text) = passwd(&file, &["joe", "--fetch-groups", "a,b", "--admin"], "secret\nnot this\n");
     assert_eq!((status, text), (0, format!("{}: user 'joe' added\n", file.display())));
@@ -56,13 +56,13 @@ fn it_changes_what_is_named_and_nothing_else() {
     let file = directory.path(FILE);
     passwd(&file, &["joe", "--fetch-groups", "a", "--set-groups", "b", "--admin", "--readonly"], "first\n");
     let before = auth(&file, "joe");
-    // Another password.
+    // The password changes and nothing else.
     let (status, text) = passwd(&file, &["joe"], "second\r\n");
     assert_eq!((status, text), (0, format!("{}: user 'joe' changed\n", file.display())));
     let users = read(&file).expect("read");
     assert!(verifies(&users, "joe", "second") && !verifies(&users, "joe", "first"));
     assert_eq!(auth(&file, "joe"), before);
-    // Other groups, and no question.
+    // The groups change, and no password is read.
     let arguments = ["joe", "--keep-password", "--fetch-groups", "", "--call-groups", "c", "--no-admin"];
     assert_eq!(passwd(&file, &arguments, "").0, 0);
     let after = Auth { fetch_groups: vec![], call_groups: vec!["c".into()], admin: false, ..before };
@@ -117,7 +117,7 @@ fn it_says_what_is_wrong_and_changes_nothing() {
     assert_eq!(fs::read_to_string(&file).expect("read"), "{\"users\":{\"ann\":{\"password\":\"x\"}}}");
 }
 
-/// A shell script on a terminal of its own.
+/// A shell script on its own terminal.
 struct Terminal {
     child: Child,
     input: ChildStdin,
@@ -126,7 +126,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `$JETD` and `$FILE` are there for the script.
+    /// Starts a script with the variables `$JETD` and `$FILE`.
     fn run(file: &Path, script: &str) -> Terminal {
         let mut command = Command::new("script");
         command
@@ -139,7 +139,7 @@ impl Terminal {
         Terminal { child, input, output, seen: String::new() }
     }
 
-    /// Waits until that is on the screen, behind what was waited for before.
+    /// Waits until the output after the last expected text contains `text`.
     fn expect(&mut self, text: &str) {
         let mut bytes = [0; 512];
         loop {
@@ -157,7 +157,7 @@ impl Terminal {
         self.input.write_all(text.as_bytes()).expect("written");
     }
 
-    /// What else is shown until it ends, and its status.
+    /// Waits for the end of the script. Returns its exit code and the rest of its output.
     fn end(mut self) -> (i32, String) {
         self.output.read_to_string(&mut self.seen).expect("text");
         (self.child.wait().expect("ends").code().expect("a status"), self.seen)
@@ -170,7 +170,7 @@ fn on_a_terminal_it_asks_twice_and_shows_nothing() {
     let mut terminal = Terminal::run(&directory.path(FILE), "$JETD passwd $FILE joe && stty -a");
     terminal.expect("New password for joe: ");
     terminal.type_in("secret\n");
-    // Nothing but the end of the line is between the two questions.
+    // The prompts are separated by the end of the line alone.
     terminal.expect("\r\nThe same again: ");
     terminal.type_in("secret\n");
     terminal.expect("\r\n");
@@ -198,7 +198,7 @@ fn two_passwords_are_no_password() {
 fn a_signal_leaves_the_terminal_as_it_was() {
     let directory = TempDir::new();
     for (key, status) in [("\u{3}", 130), ("\u{1c}", 131)] {
-        // The shell would end of the same signal.
+        // Without the trap the same signal would end the shell.
         let mut terminal = Terminal::run(
             &directory.path(FILE),
             "trap : INT QUIT; $JETD passwd $FILE joe; echo status $?; stty -a",

@@ -1,4 +1,4 @@
-//! A bus without sockets: a test passes frames of several peers to it, reads its frames, and moves the clock.
+//! A bus without sockets: a test passes messages of several peers to it, reads its frames, and moves the clock.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct Bench {
     pub now: Instant,
 }
 
-/// One of the peers on a bench.
+/// One of the peers of a bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub ClientKey);
 
@@ -33,25 +33,25 @@ impl Bench {
         Peer(self.bus.connect())
     }
 
-    /// Feeds the bytes of one frame, and has the bus do all the work it leads to.
+    /// Passes the bytes of one message to the bus, and runs the jobs that follow.
     pub fn feed(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
         self.bus.receive(peer.0, bytes.as_ref(), self.now);
         self.settle();
     }
 
-    /// Has the bus do all the work it can do before somebody reads.
+    /// Runs all jobs that can run before more bytes are read.
     pub fn settle(&mut self) {
         while self.bus.has_work() {
             self.bus.work(self.now);
         }
     }
 
-    /// Feeds a message.
+    /// Passes a message to the bus.
     pub fn send(&mut self, peer: Peer, message: Value) {
         self.feed(peer, message.to_string());
     }
 
-    /// The messages that wait for a peer, as text, each from a frame of its own.
+    /// Takes the unsent messages of a peer as text.
     pub fn texts(&mut self, peer: Peer) -> Vec<String> {
         let mut bytes = Vec::new();
         while !self.bus.unsent(peer.0).is_empty() {
@@ -63,20 +63,20 @@ impl Bench {
         frames::messages(&bytes).into_iter().map(text).collect()
     }
 
-    /// The messages that wait for a peer.
+    /// Takes the unsent messages of a peer.
     pub fn read(&mut self, peer: Peer) -> Vec<Value> {
         let texts = self.texts(peer);
         texts.iter().map(|text| serde_json::from_str(text).expect(text)).collect()
     }
 
-    /// The one message that waits for a peer.
+    /// Takes the unsent message of a peer. Fails unless there is exactly one.
     pub fn read_one(&mut self, peer: Peer) -> Value {
         let mut messages = self.read(peer);
         assert_eq!(messages.len(), 1, "{messages:?}");
         messages.remove(0)
     }
 
-    /// Sends a request and gives what comes back for its id; other messages must not come.
+    /// Sends a request and returns the response. Fails if there are other messages.
     pub fn ask(&mut self, peer: Peer, method: &str, params: Value) -> Value {
         self.send(peer, json!({"id": 99, "method": method, "params": params}));
         let answer = self.read_one(peer);
@@ -84,12 +84,12 @@ impl Bench {
         answer
     }
 
-    /// As [`ask`](Self::ask) for what has to go well.
+    /// Sends a request, whose result has to be `true`.
     pub fn done(&mut self, peer: Peer, method: &str, params: Value) {
         assert_eq!(self.ask(peer, method, params), json!({"id": 99, "result": true}), "{method}");
     }
 
-    /// As [`ask`](Self::ask) for what is refused: the code and the data.
+    /// Sends a request that has to fail, and returns the code and the data of the error.
     pub fn refused(&mut self, peer: Peer, method: &str, params: Value) -> (i64, Value) {
         let answer = self.ask(peer, method, params);
         let error = &answer["error"];
@@ -98,7 +98,7 @@ impl Bench {
         (error["code"].as_i64().expect("a code"), error["data"].clone())
     }
 
-    /// Adds a state as a notification, which nobody answers.
+    /// Adds a state with a notification, which gets no response.
     pub fn add(&mut self, peer: Peer, path: &str, value: Value) {
         self.send(peer, json!({"method": "add", "params": {"path": path, "value": value}}));
     }
@@ -116,7 +116,7 @@ impl Bench {
         self.send(peer, json!({"method": "remove", "params": {"path": path}}));
     }
 
-    /// Fetches with the id `f`; gives what is sent for a start after the response.
+    /// Starts a fetch with the id `f`, and returns the params of its initial notifications.
     pub fn fetch(&mut self, peer: Peer, expression: Value) -> Vec<Value> {
         let mut params = expression;
         params["id"] = json!("f");
@@ -126,18 +126,18 @@ impl Bench {
         messages.iter().map(params_of).collect()
     }
 
-    /// The notifications of the fetch `f` since the last look: event, path and value.
+    /// Takes the unsent notifications of the fetch `f`: event, path and value.
     pub fn events(&mut self, peer: Peer) -> Vec<(String, String, Value)> {
         self.read(peer).iter().map(params_of).map(|params| event_of(&params)).collect()
     }
 
-    /// As [`events`](Self::events), each written as `event path value`.
+    /// Returns [`events`](Self::events), each as `event path value`.
     pub fn seen(&mut self, peer: Peer) -> Vec<String> {
         let events = self.events(peer);
         events.into_iter().map(|(event, path, value)| format!("{event} {path} {value}")).collect()
     }
 
-    /// Moves the clock and does what is due.
+    /// Moves the clock and handles the deadlines that have passed.
     pub fn pass(&mut self, seconds: f64) {
         self.now += Duration::from_secs_f64(seconds);
         self.bus.handle_deadline(self.now);
@@ -164,24 +164,24 @@ pub fn event_of(params: &Value) -> (String, String, Value) {
     (text("event"), text("path"), params.get("value").cloned().unwrap_or(json!("(none)")))
 }
 
-/// Paths of the events, in order.
+/// Returns the paths of notifications, in order.
 pub fn paths(params: &[Value]) -> Vec<&str> {
     params.iter().map(|params| params["path"].as_str().expect("a path")).collect()
 }
 
-/// Groups for fetching, setting and calling.
+/// Returns the groups of a user for fetching, setting and calling.
 pub fn auth(fetch: &[&str], set: &[&str], call: &[&str]) -> Auth {
     let names = |groups: &[&str]| groups.iter().map(|&group| group.to_owned()).collect();
     Auth { fetch_groups: names(fetch), set_groups: names(set), call_groups: names(call), ..Auth::default() }
 }
 
 impl Bench {
-    /// A bus with users. What they are allowed is said when they log in.
+    /// Returns a bus with users. Tests pass the groups of a user to [`log_in`](Self::log_in).
     pub fn with_users() -> Bench {
         Bench::with(Config { authentication: true, ..Config::default() })
     }
 
-    /// Sends a request to log in; nothing is answered before [`conclude`](Self::conclude).
+    /// Sends a login, which gets its response in [`conclude`](Self::conclude), and returns its job.
     pub fn ask_to_log_in(&mut self, peer: Peer, user: &str) -> Job {
         let params = json!({"user": user, "password": "secret"});
         self.send(peer, json!({"id": "login", "method": "authenticate", "params": params}));
@@ -189,19 +189,19 @@ impl Bench {
         self.job()
     }
 
-    /// The one job there is.
+    /// Takes the job of the bus. Fails unless there is exactly one.
     pub fn job(&mut self) -> Job {
         let mut jobs = self.bus.take_jobs();
         assert_eq!(jobs.len(), 1, "{jobs:?}");
         jobs.remove(0)
     }
 
-    /// Tells how a job went.
+    /// Passes the verdict of a job to the bus.
     pub fn conclude(&mut self, job: Job, verdict: Verdict) {
         self.bus.conclude(job.ticket, verdict, self.now);
     }
 
-    /// Logs a user in; gives the answer.
+    /// Logs a user in and returns the response.
     pub fn log_in(&mut self, peer: Peer, user: &str, auth: Auth) -> Value {
         let job = self.ask_to_log_in(peer, user);
         self.conclude(job, Verdict::Verified(auth));

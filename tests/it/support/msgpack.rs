@@ -1,40 +1,40 @@
-//! msgpack as rmpv reads and writes it, from and to serde_json's values: the judges of ours.
+//! Reads and writes msgpack with rmpv, from and to serde_json's values, to compare with our implementation.
 
 use rmpv::Value as Packed;
 use serde_json::{Map, Value};
 
 use super::frames;
 
-/// What rmpv makes of a value.
+/// Writes a value with rmpv.
 pub fn write(value: &Packed) -> Vec<u8> {
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, value).expect("memory does not fail");
     bytes
 }
 
-/// The one value that these bytes are to rmpv.
+/// Reads one value with rmpv. Fails if more bytes follow.
 pub fn read(mut bytes: &[u8]) -> Packed {
     let value = rmpv::decode::read_value(&mut bytes).expect("msgpack");
-    assert!(bytes.is_empty(), "{} bytes behind the value", bytes.len());
+    assert!(bytes.is_empty(), "{} bytes after the value", bytes.len());
     value
 }
 
-/// A message in msgpack.
+/// Returns a message in msgpack.
 pub fn packed(message: &Value) -> Vec<u8> {
     write(&from_json(message))
 }
 
-/// The message that these bytes are.
+/// Returns the message that is encoded in `bytes`.
 pub fn unpacked(bytes: &[u8]) -> Value {
     to_json(&read(bytes))
 }
 
-/// The messages in a stream of frames of msgpack.
+/// Returns the messages in a sequence of frames of msgpack.
 pub fn messages(bytes: &[u8]) -> Vec<Value> {
     frames::messages(bytes).into_iter().map(unpacked).collect()
 }
 
-/// A value of JSON as one of msgpack.
+/// Converts a value of JSON to msgpack.
 pub fn from_json(value: &Value) -> Packed {
     match value {
         Value::Null => Packed::Nil,
@@ -52,7 +52,7 @@ pub fn from_json(value: &Value) -> Packed {
     }
 }
 
-/// A value of msgpack as one of JSON.
+/// Converts a value of msgpack to JSON.
 pub fn to_json(value: &Packed) -> Value {
     match value {
         Packed::Nil => Value::Null,

@@ -10,10 +10,10 @@ use jet::net::{Connection, Error, Interest, Options, Status};
 
 use super::frames::frame;
 
-/// Longer than anything here takes, so that a hang becomes a failure.
+/// A limit for waits, longer than any test takes, so that a hang becomes a failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server for one client: `script` gets the accepted stream. Join it to see its panics.
+/// Starts a server for one client and passes the accepted stream to `script`. The thread's result has its panics.
 pub fn server<R: Send + 'static>(
     script: impl FnOnce(TcpStream) -> R + Send + 'static,
 ) -> (SocketAddr, JoinHandle<R>) {
@@ -27,13 +27,13 @@ pub fn server<R: Send + 'static>(
     (address, thread)
 }
 
-/// A port of 127.0.0.1 on which nobody listens.
+/// Returns a port of 127.0.0.1 without a listener.
 pub fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("bound").port()
 }
 
-/// Default options for an address.
+/// Returns the default options for an address.
 pub fn options(address: SocketAddr) -> Options {
     Options::tcp(address.ip().to_string(), address.port())
 }
@@ -62,12 +62,12 @@ pub fn wait_for_reset(connection: &Connection) {
     // SAFETY: the connection keeps its descriptor open as long as it is borrowed.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let limit = Timespec::try_from(PATIENCE).expect("short");
-    // Errors and hang-ups are reported without being asked for.
+    // Errors and hang-ups are always reported.
     let count = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::empty())], Some(&limit)).expect("poll");
     assert_eq!(count, 1, "no reset");
 }
 
-/// The error of a dial that must not succeed.
+/// Returns the error of a connection that must not succeed.
 pub fn dial_error(options: Options) -> Error {
     match dial(options) {
         Ok(_) => panic!("connected"),
@@ -75,7 +75,7 @@ pub fn dial_error(options: Options) -> Error {
     }
 }
 
-/// Reads until there are `count` messages or the connection ends.
+/// Reads until there are `count` messages or the connection ends. Returns the messages and the error.
 pub fn receive(connection: &mut Connection, count: usize) -> (Vec<Vec<u8>>, Option<Error>) {
     let mut messages = Vec::new();
     let end = Instant::now() + PATIENCE;
@@ -93,7 +93,7 @@ pub fn receive(connection: &mut Connection, count: usize) -> (Vec<Vec<u8>>, Opti
     (messages, None)
 }
 
-/// Reads until the connection ends: all messages, and why it ended.
+/// Reads until the connection ends. Returns all messages and the error.
 pub fn receive_to_end(connection: &mut Connection) -> (Vec<Vec<u8>>, Error) {
     let (messages, error) = receive(connection, usize::MAX);
     (messages, error.expect("an end"))
@@ -104,7 +104,7 @@ pub fn send(connection: &mut Connection, message: &[u8]) {
     connection.write(&mut frame(message)).expect("written");
 }
 
-/// A daemon's end over any blocking stream, for a script that thinks in messages.
+/// A daemon's end of a blocking stream, which sends and receives whole messages.
 pub struct Remote<S> {
     pub stream: S,
     pub wire: jet::net::layers::Wire,
@@ -116,7 +116,7 @@ impl<S: Read + Write> Remote<S> {
         Remote { stream, wire, waiting: Default::default() }
     }
 
-    /// The next message, or why there is none.
+    /// Waits for the next message. Fails if the stream ends or has an error.
     pub fn receive(&mut self) -> Result<Vec<u8>, String> {
         loop {
             if let Some(message) = self.waiting.pop_front() {
@@ -159,10 +159,10 @@ impl<S: Read + Write> Remote<S> {
         self.stream.write_all(&bytes).expect("written");
     }
 
-    /// Sends what the layers have to say.
+    /// Sends the output of the layers, such as handshakes.
     pub fn flush(&mut self) {
         let bytes = std::mem::take(self.wire.output());
-        // The other side may be gone already.
+        // The other side may have closed the stream.
         let _ = self.stream.write_all(&bytes);
     }
 }

@@ -24,7 +24,7 @@ impl OwnBus {
         own
     }
 
-    /// Carries messages until there are none; what the program hears.
+    /// Passes messages between the peer and the daemon until there are none. Returns the events.
     pub fn exchange(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         loop {
@@ -42,7 +42,7 @@ impl OwnBus {
         }
     }
 
-    /// Something happens to an element; what the program hears.
+    /// Adds, changes or removes an element, and returns the events.
     pub fn step(&mut self, step: &Step) -> Vec<String> {
         self.bus.receive(self.owner, step.message().as_bytes(), self.peer.now);
         self.exchange()
@@ -63,7 +63,7 @@ impl ForeignBus {
         bus
     }
 
-    /// Carries messages until there are none; what the program hears.
+    /// Passes messages between the peer and the daemon until there are none. Returns the events.
     pub fn exchange(&mut self, mut incoming: Vec<String>) -> Vec<String> {
         let mut heard = Vec::new();
         loop {
@@ -79,7 +79,7 @@ impl ForeignBus {
         }
     }
 
-    /// Something happens to an element; what the program hears.
+    /// Adds, changes or removes an element, and returns the events.
     pub fn step(&mut self, step: &Step) -> Vec<String> {
         let messages = self.daemon.step(step);
         self.exchange(messages)

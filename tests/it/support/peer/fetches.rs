@@ -1,4 +1,4 @@
-//! Random fetches and random lives of elements, the same for the same seed.
+//! Random fetches and random changes of elements, the same for the same seed.
 
 use std::collections::BTreeMap;
 
@@ -102,7 +102,7 @@ fn sort(random: &mut Random) -> String {
     )
 }
 
-/// Any fetch.
+/// Returns a random expression.
 pub fn expression(random: &mut Random) -> String {
     let mut parts = Vec::new();
     if random.below(3) > 0 {
@@ -131,7 +131,7 @@ pub fn expression(random: &mut Random) -> String {
     format!("{{{}}}", parts.join(","))
 }
 
-/// Steps that are possible one after the other, each change to another value.
+/// Returns random steps that are valid in their order. Each change is to another value.
 pub fn steps(random: &mut Random, count: usize, methods: bool) -> Vec<Step> {
     let mut there: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     let mut steps = Vec::new();

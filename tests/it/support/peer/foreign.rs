@@ -1,6 +1,5 @@
-//! Models of foreign daemons: what the recordings say of their fetches, shortcomings included.
-//! Only elements and fetches, no routing. What a real one would refuse or get wrong beyond that
-//! fails the test.
+//! Models of foreign daemons, made from recordings: their elements and fetches with all shortcomings, without
+//! routing. A request that the real daemon would refuse or handle wrongly fails the test.
 
 use jet::json::Raw;
 
@@ -16,7 +15,7 @@ pub enum Family {
     NodeJet3,
     NodeJet3Simple,
     Cjet,
-    /// Does not answer `info` with anything known; has what all have.
+    /// A daemon whose result of `info` is unknown. It has only the features that all daemons have.
     Stranger,
 }
 
@@ -41,13 +40,13 @@ struct Fetch {
     id: String,
     path: Option<String>,
     value: Option<String>,
-    /// Paths that were told.
+    /// The paths that the peer knows.
     told: Vec<String>,
-    /// Paths that are not looked at any more.
+    /// The paths that the daemon does not compare any more.
     lost: Vec<String>,
 }
 
-/// What happens to an element.
+/// An event of an element.
 #[derive(Debug, Clone)]
 pub enum Step {
     Add(String, Option<String>),
@@ -56,7 +55,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The notification by which an owner has it happen.
+    /// Returns the notification with which the owner causes the event.
     pub fn message(&self) -> String {
         let (method, path, value) = match self {
             Step::Add(path, value) => ("add", path, value.as_deref()),
@@ -73,7 +72,7 @@ impl Foreign {
         Foreign { family, elements: Vec::new(), fetches: Vec::new() }
     }
 
-    /// The answer to `info`.
+    /// Returns the outcome of `info`.
     pub fn info(&self) -> &'static str {
         match self.family {
             Family::Lua => r#""error":{"code":-32601,"message":"Method not found","data":"info"}"#,
@@ -98,7 +97,7 @@ impl Foreign {
         matches!(self.family, Family::NodeJet3 | Family::NodeJet3Simple)
     }
 
-    /// Takes a message of the peer; what it sends back.
+    /// Handles a message of the peer, and returns the messages for it.
     pub fn hear(&mut self, message: &str) -> Vec<String> {
         let message = json(message);
         let id = message.get("id").map(Raw::text);
@@ -120,7 +119,7 @@ impl Foreign {
         }
     }
 
-    /// The response and the initial adds in the daemon's order and frames.
+    /// Returns the response and the initial adds in the daemon's order and frames.
     fn together(&self, response: Option<String>, adds: Vec<String>) -> Vec<String> {
         let mut messages: Vec<String> = match self.family {
             Family::NodeJet3 | Family::NodeJet3Simple | Family::Cjet => {
@@ -161,7 +160,7 @@ impl Foreign {
         elements.iter().filter_map(|(path, value)| self.tell(last, "add", path, value.as_deref())).collect()
     }
 
-    /// Something happens to an element; what the peer is sent.
+    /// Adds, changes or removes an element, and returns the messages for the peer.
     pub fn step(&mut self, step: &Step) -> Vec<String> {
         let (event, path, value) = match step {
             Step::Add(path, value) => {
@@ -183,11 +182,11 @@ impl Foreign {
         self.together(None, messages)
     }
 
-    /// The notification for one fetch.
+    /// Returns the notification for one fetch.
     fn tell(&mut self, fetch: usize, event: &str, path: &str, value: Option<&str>) -> Option<String> {
         let (family, is_3) = (self.family, self.is_3());
         let fetch = &mut self.fetches[fetch];
-        // node-jet 3 tells nobody of methods.
+        // node-jet 3 sends no notifications about methods.
         if is_3 && value.is_none() {
             return None;
         }
@@ -199,7 +198,7 @@ impl Foreign {
         if event == "add" {
             fetch.lost.retain(|lost| lost != path);
         }
-        // The Lua daemon never looks again at what did not fit a value rule without a path rule.
+        // Without a path rule, the Lua daemon never compares an element again that did not match a value rule.
         if family == Family::Lua && fetch.path.is_none() && !fits && !was_told {
             fetch.lost.push(path.to_owned());
         }

@@ -1,11 +1,11 @@
-//! The rules of foreign daemons as the recordings have them.
+//! The rules of foreign daemons, made from recordings.
 
 use jet::json::{Kind, Raw};
 
 use super::foreign::Family;
 use super::json;
 
-/// Whether the path rules of a daemon hold. Rules it does not have fail the test.
+/// Returns `true` if the path rules hold on a daemon. Rules that it does not have fail the test.
 pub fn path_fits(family: Family, rules: Raw, path: &str) -> bool {
     const NEGATIVE: [&str; 3] = ["containsNot", "startsNotWith", "equalsNotOneOf"];
     const LISTS: [&str; 2] = ["equalsOneOf", "containsOneOf"];
@@ -24,7 +24,7 @@ pub fn path_fits(family: Family, rules: Raw, path: &str) -> bool {
             operand.elements().filter_map(Raw::as_str).map(|word| lower(&word)).collect();
         assert!(has_more || !NEGATIVE.contains(&&*name), "{family:?} {name}");
         assert!(has_more || !LISTS.contains(&&*name) || family == Family::NodeJet3, "{family:?} {name}");
-        // The index of the Lua daemon misses elements; what is asked for must not use it.
+        // The index of the Lua daemon misses elements, so fetches must not use it.
         let indexed = ["equals", "startsWith", "contains", "endsWith"].contains(&&*name);
         assert!(!(family == Family::Lua && indexed) || fold, "the index is used: {}", rules.text());
         match &*name {
@@ -38,7 +38,7 @@ pub fn path_fits(family: Family, rules: Raw, path: &str) -> bool {
             "containsNot" => !path.contains(&word),
             "startsWith" => path.starts_with(&word),
             "startsNotWith" => !path.starts_with(&word),
-            // A path ends with any word that is longer by one character.
+            // node-jet also matches every word that is one character longer than the path.
             "endsWith" if family == Family::NodeJet => {
                 path.ends_with(&word) || path.chars().count() + 1 == word.chars().count()
             }
@@ -52,7 +52,7 @@ pub fn path_fits(family: Family, rules: Raw, path: &str) -> bool {
     })
 }
 
-/// Whether the value rules of a daemon hold.
+/// Returns `true` if the value rules hold on a daemon.
 pub fn value_fits(family: Family, rules: Raw, value: Option<&str>) -> bool {
     let value = value.map(json);
     rules.members().all(|(name, operand)| match (&*name, value) {
@@ -86,7 +86,7 @@ fn type_of(family: Family, value: Option<Raw>) -> &'static str {
     }
 }
 
-/// Lua compares within a type, JavaScript makes numbers of nearly everything.
+/// Returns `true` if `a` is less than `b`. Lua compares within a type, JavaScript converts most values to numbers.
 fn less(family: Family, a: Raw, b: Raw) -> bool {
     if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
         return match family {

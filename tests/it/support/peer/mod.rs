@@ -18,13 +18,13 @@ use super::frames;
 /// The answer of our own daemon to `info`.
 pub const OWN: &str = r#"{"name":"lua-jet-rs","features":{"authenticate":false,"match":true}}"#;
 
-/// What a call passes that wants a response.
+/// The options of a request with a response.
 pub const ASK: RequestOptions = RequestOptions { respond: true, timeout: None, value_as_result: false };
 
-/// What a call passes that wants none.
+/// The options of a request without a response.
 pub const TELL: RequestOptions = RequestOptions { respond: false, timeout: None, value_as_result: false };
 
-/// JSON text as a value.
+/// Parses JSON text.
 pub fn json(text: &str) -> Raw<'_> {
     Raw::parse(text, 1000).expect("the test's JSON is valid")
 }
@@ -36,28 +36,28 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Not connected yet.
+    /// Returns a peer that is not connected.
     pub fn new() -> Peer {
         Peer::with(Options::default())
     }
 
-    /// Not connected yet, with options.
+    /// Returns a peer with options that is not connected.
     pub fn with(options: Options) -> Peer {
         Peer { engine: Engine::new(options), now: Instant::now() }
     }
 
-    /// Not connected yet, logs in as ann.
+    /// Returns a peer that is not connected and will log in as ann.
     pub fn with_user() -> Peer {
         let login = Login { user: "ann".into(), password: "s\"cret".to_owned().into() };
         Peer::with(Options { login: Some(login), ..Options::default() })
     }
 
-    /// Connected to our own daemon; the greeting is over and request 1 is taken.
+    /// Returns a peer on our own daemon after the greeting. The request id 1 is used.
     pub fn ready() -> Peer {
         Peer::with(Options::default()).greeted(OWN)
     }
 
-    /// Connects and has the daemon answer `info` with that result. The greeting is over then.
+    /// Connects the peer and completes the greeting with the result `info`.
     pub fn greeted(mut self, info: &str) -> Peer {
         self.engine.connected(self.now);
         assert_eq!(self.said(), [r#"{"id":1,"method":"info","params":{}}"#]);
@@ -66,24 +66,24 @@ impl Peer {
         self
     }
 
-    /// Receives one message; what the program hears.
+    /// Receives one message and returns the events.
     pub fn hear(&mut self, message: &str) -> Vec<String> {
         let mut events = Vec::new();
         self.engine.receive(message, &mut events);
         events.iter().map(shown).collect()
     }
 
-    /// Receives several messages.
+    /// Receives several messages and returns the events.
     pub fn hear_all(&mut self, messages: &[&str]) -> Vec<String> {
         messages.iter().flat_map(|message| self.hear(message)).collect()
     }
 
-    /// Takes what has been sent since the last call, one message after the other.
+    /// Takes the messages that were sent since the last call.
     pub fn said(&mut self) -> Vec<String> {
         messages(&std::mem::take(self.engine.output()))
     }
 
-    /// Moves the clock and lets the engine act; what the program hears.
+    /// Moves the clock, handles timeouts and returns the events.
     pub fn pass(&mut self, time: Duration) -> Vec<String> {
         self.now += time;
         let mut events = Vec::new();
@@ -91,20 +91,20 @@ impl Peer {
         events.iter().map(shown).collect()
     }
 
-    /// Starts a fetch that wants a response: number and request id.
+    /// Starts a fetch with a response. Returns the number of the fetcher and the request id.
     pub fn fetch(&mut self, expression: &str) -> (u32, u32) {
         let (number, id) = self.engine.fetch(None, json(expression), ASK).expect("sent");
         (number, id.expect("a response is wanted"))
     }
 }
 
-/// The messages in a stream of frames.
+/// Returns the messages in a sequence of frames as text.
 pub fn messages(bytes: &[u8]) -> Vec<String> {
     let text = |message: &[u8]| String::from_utf8(message.to_vec()).expect("UTF-8");
     frames::messages(bytes).into_iter().map(text).collect()
 }
 
-/// Events of one step in an order that does not depend on the daemon. Requests have other ids.
+/// Returns the events of one step in an order that does not depend on the daemon, without request ids.
 pub fn in_order(mut events: Vec<String>) -> Vec<String> {
     events.iter_mut().for_each(|event| {
         if let Some((_, rest)) = event.split_once(" ok ") {
@@ -115,7 +115,7 @@ pub fn in_order(mut events: Vec<String>) -> Vec<String> {
     events
 }
 
-/// One event as text.
+/// Returns an event as text.
 pub fn shown(event: &Event<'_>) -> String {
     let raw = |raw: Option<Raw<'_>>| raw.map_or_else(|| "-".to_owned(), |raw| raw.text().to_owned());
     match event {

@@ -1,19 +1,19 @@
 //! Replays of recorded connections: a program, a peer engine and a scripted daemon, line by line.
 //!
-//! A script holds the wire lines of one connection, after the greeting unless it is about that, and marks where the
-//! program acts and hears:
+//! A script holds the messages of one connection, after the greeting unless it is about that, and marks where the
+//! program acts and gets events:
 //!
 //! - `> {…}` the peer sends this message
 //! - `< {…}` the daemon sends this message
-//! - `.` the program does what the next line of its scenario says: `. fetch {…}`, `. set path value`, …
-//! - `=` the program hears what the next line of its scenario says
+//! - `.` the program takes the action in the next line of its scenario: `. fetch {…}`, `. set path value`, …
+//! - `=` the program gets the event in the next line of its scenario
 //!
-//! After each `.` and `<` the peer sends and the program hears exactly what follows, in this order. A `.` or `=` has
-//! a text of its own only where it names an id of the daemon's.
+//! After each `.` and `<` the peer sends and the program gets exactly what follows, in this order. A `.` or `=` has
+//! a text of its own only where it contains an id that the daemon chose.
 //!
-//! Requests are called r1, r2, … in the order the program makes them, because their ids differ where the peer sends
-//! requests of its own. The daemon's own error (`data.original`) is removed from what the program hears;
-//! `peer_errors` tests it.
+//! Requests are called r1, r2, … in the order in which the program makes them, because their ids differ where the
+//! peer sends requests of its own. The daemon's own error (`data.original`) is removed from events; `peer_errors`
+//! tests it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,14 +24,14 @@ use jet::peer::Role;
 
 use super::{ASK, Peer, TELL, json};
 
-/// What a program does and hears, whatever the daemon.
+/// The actions and events of a program, the same on every daemon.
 pub struct Scenario {
     pub name: &'static str,
     pub lines: &'static str,
 }
 
-/// Plays a script with the scenario of that name. Compares the messages of the peer with the script, and what the
-/// program hears with the scenario.
+/// Plays a script with the scenario called `name`. Compares the messages of the peer with the script, and the events
+/// of the program with the scenario.
 pub fn play(peer: Peer, scenarios: &[Scenario], name: &str, script: &str) {
     let scenario = scenarios.iter().find(|scenario| scenario.name == name).expect("a scenario");
     let mut acts = scenario.lines.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -43,14 +43,14 @@ pub fn play(peer: Peer, scenarios: &[Scenario], name: &str, script: &str) {
         }
         let act = acts.next().unwrap_or_else(|| panic!("the scenario '{name}' ends before {line}"));
         if line.len() == 1 {
-            assert!(act.starts_with(line), "the scenario '{name}' has {act} for a {line}");
+            assert!(act.starts_with(line), "the scenario '{name}' has {act} instead of a {line}");
             replay.line(act);
         } else {
             assert_eq!(without_routed_id(line), without_routed_id(act), "the scenario is '{name}'");
             replay.line(line);
         }
     }
-    assert_eq!(acts.next(), None, "the scenario '{name}' goes on");
+    assert_eq!(acts.next(), None, "the scenario '{name}' has more lines");
     replay.nothing_left("the end");
 }
 
@@ -70,8 +70,8 @@ impl Replay {
                 assert_eq!(self.said.remove(0), rest, "sent");
             }
             "=" => {
-                assert!(!self.heard.is_empty(), "the program does not hear {rest}");
-                assert_eq!(self.heard.remove(0), rest, "heard");
+                assert!(!self.heard.is_empty(), "the program does not get {rest}");
+                assert_eq!(self.heard.remove(0), rest, "event");
             }
             _ => {
                 self.nothing_left(line);
@@ -83,7 +83,7 @@ impl Replay {
 
     fn nothing_left(&self, line: &str) {
         assert!(self.said.is_empty(), "before {line}: the peer sends {:?}", self.said);
-        assert!(self.heard.is_empty(), "before {line}: the program hears {:?}", self.heard);
+        assert!(self.heard.is_empty(), "before {line}: the program gets {:?}", self.heard);
     }
 
     fn act(&mut self, mark: &str, rest: &str) {
@@ -146,10 +146,10 @@ impl Replay {
         }
     }
 
-    /// An event with the names of requests for their ids, and without the daemon's own words.
+    /// Returns an event with the names of requests instead of their ids, and without the daemon's own error.
     fn labelled(&self, event: &str) -> String {
         if let Some((reason, error)) = event.strip_prefix("login ").and_then(|rest| rest.split_once(" {")) {
-            // What the reason says of the daemon's own error goes with that.
+            // The part of the reason that comes from the daemon's own error is removed as well.
             let hint = ", or the daemon has no users: cjet refuses every login without a password file";
             let reason = reason.replace("unknown user or ", "").replace(hint, "");
             let hint = format!(",\"reason\":\"unknown user or wrong password{hint}\"");
@@ -166,7 +166,7 @@ impl Replay {
     }
 }
 
-/// Replaces the id of a routed request, which each daemon chooses in its own way.
+/// Replaces the id of a routed request, which differs between daemons.
 fn without_routed_id(line: &str) -> String {
     let mut parts = line.split('"');
     let is_routed = [". answer", "= set", "= call"].iter().any(|start| line.starts_with(start));
@@ -176,7 +176,7 @@ fn without_routed_id(line: &str) -> String {
     }
 }
 
-/// An error without the daemon's own words, its members in the usual order.
+/// Returns an error without the daemon's own error, its members in the usual order.
 fn without_original(error: &str) -> String {
     let error = Raw::trusted(error);
     let text = |key: &str| error.get(key).map_or("", Raw::text);

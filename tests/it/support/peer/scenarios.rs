@@ -1,5 +1,5 @@
-//! What programs do and hear, the same on every daemon. The files `peer_replay_*` have the
-//! messages of each daemon to it.
+//! The actions and events of programs, the same on every daemon. The files `peer_replay_*` have the messages of each
+//! daemon.
 
 use super::replay::Scenario;
 
@@ -107,7 +107,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "#,
     },
     Scenario {
-        name: "nobody answers",
+        name: "no response",
         lines: r#"
             . quickset slow 1
             . wait 0.5
@@ -147,7 +147,7 @@ pub const SCENARIOS: &[Scenario] = &[
         "#,
     },
     Scenario {
-        name: "nobody to log in as",
+        name: "daemon without users",
         lines: r#"
             . add early 1
             . connect
