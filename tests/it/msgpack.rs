@@ -177,6 +177,27 @@ fn strings_and_containers_are_written_for_old_readers() {
 }
 
 #[test]
+fn long_containers_inside_one_another_keep_their_items() {
+    let list = |item: &str, length: usize| format!("[{}]", vec![item; length].join(","));
+    let object = |item: &str, length: usize| {
+        let members: Vec<_> = (0..length).map(|n| format!("\"{n}\":{item}")).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let short = list("{}", 15);
+    let pair = format!("[{},{short},{}]", list("1", 16), object("[]", 17));
+    for text in [
+        list(&list("[1,\"a\\n\"]", 16), 16),
+        object(&object("null", 16), 16),
+        format!("[{},2,{pair},{}]", list("-1", 65_536), object("true", 65_536)),
+        object(&list(&pair, 20), 20),
+        list(&list(&list(&pair, 3), 300), 2),
+    ] {
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(rmp::to_json(&rmp::read(&packed(&text))), json);
+    }
+}
+
+#[test]
 fn bytes_of_a_string_that_are_no_utf8_are_latin1() {
     let value = Value::Array(vec![Value::Binary(b"20 \xb0C".to_vec()), Value::from("20 °C")]);
     let decoded = to_json(&rmp::write(&value), LIMITS).expect("acceptable");

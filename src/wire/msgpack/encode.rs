@@ -1,20 +1,35 @@
-//! From JSON text to msgpack. In msgpack the number of items precedes them, so there are two walks over
-//! the text: one counts the items of each array and object, the other writes.
+//! From JSON text to msgpack, in one walk over the text. In msgpack the number of items precedes them, so the header of
+//! a container is completed when the container ends.
 
-use crate::json::{Numeral, Raw, Token, Tokens};
+use crate::json::{Numeral, Raw, Tokens};
 use crate::wire::frame::{self, Mark, TooLong};
 
 /// Bytes of memory that are kept between two messages.
 const KEPT: usize = 64 * 1024;
 
+/// The largest number of items of an array or object that is part of the header's only byte.
+const SHORT: u32 = 15;
+
 /// Translates messages. Its memory is reused for the next one.
 #[derive(Debug, Default)]
 pub struct Packer {
     json: Vec<u8>,
-    /// The number of items of each container, in the order in which the containers begin.
-    counts: Vec<u32>,
-    /// The containers that are open while counting, as indices into `counts`.
-    open: Vec<usize>,
+    /// The containers around the one that is being written.
+    open: Vec<Container>,
+    /// The containers that have ended and whose headers need more than the byte that was left for them.
+    long: Vec<Container>,
+    /// A string with its escapes resolved.
+    unescaped: String,
+}
+
+/// An array or object whose items are being written.
+#[derive(Debug, Clone, Copy, Default)]
+struct Container {
+    /// The offset in the output of the byte that was left for the header.
+    header: usize,
+    /// The number of elements, or of keys and values, so far.
+    items: u32,
+    is_object: bool,
 }
 
 impl Packer {
@@ -43,61 +58,136 @@ impl Packer {
         out.truncate(from);
         match std::str::from_utf8(&self.json) {
             Ok(json) => {
-                count(json, &mut self.counts, &mut self.open);
-                write(json, &self.counts, out);
+                let writer = Writer { out, open: &mut self.open, long: &mut self.long };
+                writer.write(json, &mut self.unescaped);
             }
             // Messages are put together of text alone.
             Err(_) => out.push(0xc0),
         }
         self.json.clear();
         self.json.shrink_to(KEPT);
-        self.counts.clear();
-        self.counts.shrink_to(KEPT);
         self.open.clear();
         self.open.shrink_to(KEPT);
+        self.long.clear();
+        self.long.shrink_to(KEPT);
+        self.unescaped.clear();
+        self.unescaped.shrink_to(KEPT);
     }
 }
 
-/// Counts the items of each array and the members of each object, in the order in which they begin.
-fn count(json: &str, counts: &mut Vec<u32>, open: &mut Vec<usize>) {
-    for token in Tokens::new(json) {
-        match token {
-            Token::Key(_) => continue,
-            Token::EndArray | Token::EndObject => {
-                open.pop();
-                continue;
+/// Writes one message.
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    open: &'a mut Vec<Container>,
+    long: &'a mut Vec<Container>,
+}
+
+impl Writer<'_> {
+    /// Appends the msgpack of `json`. Strings with escapes are put together in `unescaped`.
+    fn write(mut self, json: &str, unescaped: &mut String) {
+        let mut tokens = Tokens::new(json);
+        let mut inner = Container::default();
+        while let Some(byte) = tokens.peek() {
+            match byte {
+                b']' | b'}' => {
+                    tokens.step_over(1);
+                    inner = self.end(inner);
+                    continue;
+                }
+                b'"' => string(self.out, tokens.string_bytes(unescaped)),
+                b'-' | b'0'..=b'9' => number(self.out, tokens.number()),
+                b'[' | b'{' => {
+                    tokens.step_over(1);
+                    inner = self.begin(inner, byte == b'{');
+                    continue;
+                }
+                b't' => {
+                    tokens.step_over(4);
+                    self.out.push(0xc3);
+                }
+                b'f' => {
+                    tokens.step_over(5);
+                    self.out.push(0xc2);
+                }
+                b'n' => {
+                    tokens.step_over(4);
+                    self.out.push(0xc0);
+                }
+                _ => break,
             }
-            _ => {}
+            inner.items += 1;
         }
-        if let Some(container) = open.last() {
-            counts[*container] += 1;
+        if !self.long.is_empty() {
+            self.widen();
         }
-        if matches!(token, Token::BeginArray | Token::BeginObject) {
-            open.push(counts.len());
-            counts.push(0);
+    }
+
+    /// Begins a container in `outer`, with a byte for its header.
+    fn begin(&mut self, mut outer: Container, is_object: bool) -> Container {
+        outer.items += 1;
+        self.open.push(outer);
+        let header = self.out.len();
+        self.out.push(0);
+        Container { header, items: 0, is_object }
+    }
+
+    /// Completes the header of a container, and returns the one around it.
+    fn end(&mut self, ended: Container) -> Container {
+        // Unchecked text may close more than it opens.
+        let Some(outer) = self.open.pop() else { return ended };
+        match (ended.short_header(), self.out.get_mut(ended.header)) {
+            (Some(marker), Some(header)) => *header = marker,
+            _ => self.long.push(ended),
+        }
+        outer
+    }
+
+    /// Makes room for the headers that are longer than one byte, and writes them. Walks over the output once, from its
+    /// end, whatever the number of headers.
+    fn widen(&mut self) {
+        // Containers within others have ended first.
+        self.long.sort_unstable_by_key(|container| container.header);
+        let mut from = self.out.len();
+        let mut to = from + self.long.iter().map(|container| container.long_header().1 - 1).sum::<usize>();
+        self.out.resize(to, 0);
+        for container in self.long.iter().rev() {
+            let (bytes, length) = container.long_header();
+            let items = container.header + 1..from;
+            to -= items.len();
+            self.out.copy_within(items, to);
+            self.out[to - length..to].copy_from_slice(&bytes[..length]);
+            to -= length;
+            from = container.header;
         }
     }
 }
 
-fn write(json: &str, counts: &[u32], out: &mut Vec<u8>) {
-    let mut counts = counts.iter().copied();
-    for token in Tokens::new(json) {
-        match token {
-            Token::BeginObject => header(out, [0x80, 0xde, 0xdf], 15, counts.next().unwrap_or_default()),
-            Token::BeginArray => array_header(out, counts.next().unwrap_or_default()),
-            Token::EndObject | Token::EndArray => {}
-            Token::Key(text) | Token::String(text) => string(out, &text.unescape()),
-            Token::Number(value) => number(out, value),
-            Token::Bool(false) => out.push(0xc2),
-            Token::Bool(true) => out.push(0xc3),
-            Token::Null => out.push(0xc0),
+impl Container {
+    /// Returns the number of elements or members.
+    fn count(self) -> u32 {
+        if self.is_object { self.items / 2 } else { self.items }
+    }
+
+    /// Returns the header if one byte is enough.
+    fn short_header(self) -> Option<u8> {
+        let fixed = if self.is_object { 0x80 } else { 0x90 };
+        (self.count() <= SHORT).then(|| fixed | self.count() as u8)
+    }
+
+    /// Returns the header if one byte is not enough, and how many bytes it takes.
+    fn long_header(self) -> ([u8; 5], usize) {
+        let marker = if self.is_object { 0xde } else { 0xdc };
+        let [a, b, c, d] = self.count().to_be_bytes();
+        match (a, b) {
+            (0, 0) => ([marker, c, d, 0, 0], 3),
+            _ => ([marker + 1, a, b, c, d], 5),
         }
     }
 }
 
 /// Appends the header of an array, which that many items follow.
 pub fn array_header(out: &mut Vec<u8>, count: u32) {
-    header(out, [0x90, 0xdc, 0xdd], 15, count);
+    header(out, [0x90, 0xdc, 0xdd], SHORT, count);
 }
 
 /// Appends a marker with a length. A length up to `short` is part of the marker itself; a larger one takes two or
@@ -117,10 +207,10 @@ fn sized<const N: usize>(out: &mut Vec<u8>, marker: u8, bytes: [u8; N]) {
     out.extend_from_slice(&bytes);
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+fn string(out: &mut Vec<u8>, text: &[u8]) {
     // Frames announce their length in 32 bits, so no text in one is longer.
     header(out, [0xa0, 0xda, 0xdb], 31, text.len() as u32);
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(text);
 }
 
 fn number(out: &mut Vec<u8>, number: Numeral<'_>) {
