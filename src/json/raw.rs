@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::number::Number;
 use super::scan;
-use super::tokens::{Token, Tokens};
+use super::tokens::Tokens;
 
 /// The kind of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +118,7 @@ impl<'a> Raw<'a> {
 
     /// Returns the contents of a string, or `None` for other kinds. An unpaired surrogate becomes U+FFFD.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        match Tokens::new(self.0).next() {
-            Some(Token::String(text)) => Some(text.unescape()),
-            _ => None,
-        }
+        (self.kind() == Kind::String).then(|| Tokens::new(self.0).string().unescape())
     }
 
     /// Returns the member of an object with that key, and the last one if there are several.
@@ -177,8 +174,10 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Raw<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(Token::Key(key)) = self.0.next() else { return None };
-        Some((key.unescape(), Raw(self.0.value()?)))
+        if self.0.peek() != Some(b'"') {
+            return None;
+        }
+        Some((self.0.string().unescape(), Raw(self.0.value()?)))
     }
 }
 

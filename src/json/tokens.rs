@@ -139,7 +139,8 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the string that begins here.
-    fn string(&mut self) -> Quoted<'a> {
+    #[inline]
+    pub fn string(&mut self) -> Quoted<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         let escape = find_special(bytes, start);
