@@ -64,18 +64,24 @@ impl<'a> Quoted<'a> {
     }
 
     /// Returns the contents as they stand in the text, with the escapes.
+    #[inline]
     pub fn as_written(self) -> &'a str {
         self.text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Returns the contents with their escapes resolved. An unpaired surrogate becomes U+FFFD.
+    #[inline]
     pub fn unescape(self) -> Cow<'a, str> {
-        if self.escape == self.end {
-            return Cow::Borrowed(self.as_written());
+        match self.escape == self.end {
+            true => Cow::Borrowed(self.as_written()),
+            false => Cow::Owned(self.resolved()),
         }
+    }
+
+    fn resolved(self) -> String {
         let mut out = String::with_capacity(self.end - self.start);
         unescape(self.text, self.start, self.escape, &mut out);
-        Cow::Owned(out)
+        out
     }
 }
 

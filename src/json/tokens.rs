@@ -247,7 +247,14 @@ fn value_end(text: &[u8], mut at: usize) -> usize {
 }
 
 /// Returns the offset of the quote that closes a string. `at` is the offset of its first special byte.
-fn closing_quote(text: &[u8], mut at: usize) -> usize {
+#[inline]
+fn closing_quote(text: &[u8], at: usize) -> usize {
+    if text.get(at) == Some(&b'"') { at } else { quote_behind_escapes(text, at) }
+}
+
+/// Returns the offset of the quote that closes a string with escapes.
+#[cold]
+fn quote_behind_escapes(text: &[u8], mut at: usize) -> usize {
     while let Some(byte) = text.get(at) {
         match byte {
             b'"' => return at,
